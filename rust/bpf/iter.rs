@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! State of BPF open-coded iterators.
+//!
+//! An iterator `T` is three kfuncs, `bpf_iter_T_new`, `_next` and `_destroy`, over a
+//! `struct bpf_iter_T` that the program keeps on its stack. To BPF that struct is opaque; here it
+//! holds a Rust value.
+//!
+//! Reference: [`Documentation/bpf/kfuncs.rst`](srctree/Documentation/bpf/kfuncs.rst)
+
+use core::marker::PhantomData;
+
+/// A program's `struct bpf_iter_*`, of C type `C`, that holds an `S`.
+///
+/// # Invariants
+///
+/// `slot` points to the iterator of a running program, and nothing else uses it meanwhile.
+pub(crate) struct IterSlot<C, S> {
+    slot: *mut S,
+    _iter: PhantomData<*mut C>,
+}
+
+impl<C, S> IterSlot<C, S> {
+    const FITS: () = {
+        assert!(
+            size_of::<S>() <= size_of::<C>() && align_of::<S>() <= align_of::<C>(),
+            "the iterator's state does not fit into what BPF reserves for it"
+        );
+        assert!(
+            size_of::<C>() % 8 == 0,
+            "the kernel refuses iterators that are not a multiple of 8 bytes"
+        );
+    };
+
+    /// # Safety
+    ///
+    /// Called by a kfunc with the iterator that BPF passed to it, which lives on the program's
+    /// stack and is used by no one else until the kfunc returns.
+    #[inline]
+    pub(crate) unsafe fn new(iter: *mut C) -> Self {
+        const { Self::FITS };
+        // INVARIANT: By the function's contract.
+        Self {
+            slot: iter.cast(),
+            _iter: PhantomData,
+        }
+    }
+
+    /// Puts `state` into the slot. For `bpf_iter_*_new`.
+    #[inline]
+    pub(crate) fn init(self, state: S) {
+        // SAFETY: By the type invariant the slot is ours; it is large enough, as `FITS` asserts,
+        // and holds nothing yet.
+        unsafe { self.slot.write(state) };
+    }
+
+    /// The state. For `bpf_iter_*_next`.
+    ///
+    /// # Safety
+    ///
+    /// [`init`](Self::init) was called. The verifier sees to it: a program that calls `next` on
+    /// an iterator that is not set up does not load.
+    #[inline]
+    pub(crate) unsafe fn state<'a>(self) -> &'a mut S {
+        // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
+        unsafe { &mut *self.slot }
+    }
+
+    /// Drops the state. For `bpf_iter_*_destroy`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`state`](Self::state); the slot is not used again before the next `init`.
+    #[inline]
+    pub(crate) unsafe fn destroy(self) {
+        // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
+        unsafe { self.slot.drop_in_place() };
+    }
+}

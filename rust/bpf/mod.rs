@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a module written in Rust needs to offer kfuncs to BPF programs.
+
+pub(crate) mod iter;
+pub(crate) mod kfunc;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's CPU masks, and the CPUs of a mask.
+//!
+//! What [`kernel::cpumask`] lacks, by the names that are proposed for it.
+//!
+//! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
+
+mod bits;
+mod housekeeping;
+
+use bits::{
+    Len,
+    SetBits, //
+};
+use kernel::{
+    bindings,
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    cpumask::Cpumask,
+};
+
+pub(crate) use housekeeping::housekeeping;
+
+/// The CPUs that could ever come online. Never changes.
+#[inline]
+pub(crate) fn possible() -> &'static Cpumask {
+    // SAFETY: The mask is part of the kernel.
+    unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) }
+}
+
+/// The CPUs that are plugged in.
+#[inline]
+pub(crate) fn present() -> &'static Cpumask {
+    // SAFETY: The mask is part of the kernel.
+    unsafe { Cpumask::from_raw(&raw const bindings::__cpu_present_mask) }
+}
+
+/// The CPUs that tasks run on.
+#[inline]
+pub(crate) fn online() -> &'static Cpumask {
+    // SAFETY: The mask is part of the kernel.
+    unsafe { Cpumask::from_raw(&raw const bindings::__cpu_online_mask) }
+}
+
+/// The CPUs that tasks may be moved to.
+#[inline]
+pub(crate) fn active() -> &'static Cpumask {
+    // SAFETY: The mask is part of the kernel.
+    unsafe { Cpumask::from_raw(&raw const bindings::__cpu_active_mask) }
+}
+
+/// `nr_cpu_ids` bits, as many as every cpumask has at least.
+pub(crate) struct NrCpuIds;
+
+impl Len for NrCpuIds {
+    #[inline]
+    fn len(&self) -> u32 {
+        nr_cpu_ids()
+    }
+}
+
+/// The CPUs of a [`Cpumask`], ascending, each below `nr_cpu_ids`.
+///
+/// Reads the mask a word at a time, when it comes to it: a CPU that is added or removed meanwhile
+/// is seen or not seen, as with `for_each_cpu()`.
+pub(crate) struct Cpus<'a>(SetBits<'a, NrCpuIds>);
+
+impl<'a> Cpus<'a> {
+    /// The CPUs of `mask` from number `first` on.
+    #[inline]
+    pub(crate) fn from(mask: &'a Cpumask, first: u32) -> Self {
+        // SAFETY: A cpumask has `nr_cpu_ids` bits at least, in words that are read and written
+        // whole, and is there for `'a`.
+        Self(unsafe { SetBits::new(mask.as_raw().cast(), NrCpuIds, first) })
+    }
+
+    /// The number of the CPU that [`next`](Iterator::next) returned last.
+    #[inline]
+    pub(crate) fn current(&self) -> &i32 {
+        self.0.current()
+    }
+}
+
+impl Iterator for Cpus<'_> {
+    type Item = CpuId;
+
+    #[inline]
+    fn next(&mut self) -> Option<CpuId> {
+        let cpu = self.0.next()?;
+        // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
+        Some(unsafe { CpuId::from_u32_unchecked(cpu) })
+    }
+}
+
+/// What [`Cpumask`] lacks.
+pub(crate) trait CpumaskExt {
+    /// The CPUs of the mask.
+    fn iter(&self) -> Cpus<'_>;
+
+    /// The first CPU of the mask from number `first` on.
+    fn next_from(&self, first: u32) -> Option<CpuId>;
+}
+
+impl CpumaskExt for Cpumask {
+    #[inline]
+    fn iter(&self) -> Cpus<'_> {
+        Cpus::from(self, 0)
+    }
+
+    #[inline]
+    fn next_from(&self, first: u32) -> Option<CpuId> {
+        Cpus::from(self, first).next()
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CPU masks: getters of the kernel's own, and the CPUs of a mask.
+//!
+//! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
+
+use crate::{
+    bindings::bpf_iter_cpumask,
+    bpf::iter::IterSlot,
+    cpumask::{
+        self,
+        Cpus,
+        CpumaskExt, //
+    }, //
+};
+use core::ptr;
+use kernel::{
+    bindings,
+    cpu::nr_cpu_ids,
+    cpumask::Cpumask,
+    prelude::*, //
+};
+
+/// The CPUs that could ever come online. Never NULL; lives as long as the kernel.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Always safe to call.
+// Unsafe because its C prototype is.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_get_possible_cpumask() -> *const bindings::cpumask {
+    cpumask::possible().as_raw()
+}
+
+/// The CPUs that are plugged in. Never NULL; lives as long as the kernel.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Always safe to call.
+// Unsafe because its C prototype is.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_get_present_cpumask() -> *const bindings::cpumask {
+    cpumask::present().as_raw()
+}
+
+/// The CPUs that tasks run on. Never NULL; lives as long as the kernel.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Always safe to call.
+// Unsafe because its C prototype is.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_get_online_cpumask() -> *const bindings::cpumask {
+    cpumask::online().as_raw()
+}
+
+/// The CPUs that tasks may be moved to. Never NULL; lives as long as the kernel.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Always safe to call.
+// Unsafe because its C prototype is.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_get_active_cpumask() -> *const bindings::cpumask {
+    cpumask::active().as_raw()
+}
+
+/// The CPUs that do housekeeping of type `r#type`, an `enum hk_type`, as of the newest call.
+///
+/// NULL from `HK_TYPE_MAX` on. The mask lives as long as the module, which a program that calls
+/// this holds.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Always safe to call.
+// Unsafe because its C prototype is.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_get_housekeeping_cpumask(r#type: u32) -> *const bindings::cpumask {
+    cpumask::housekeeping(r#type).map_or(ptr::null(), |mask| mask.as_raw().cast_const())
+}
+
+/// One more than the highest possible CPU.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Always safe to call.
+// Unsafe because its C prototype is.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_get_nr_cpu_ids() -> u32 {
+    nr_cpu_ids()
+}
+
+/// The first CPU of `mask` after `cpu`, or `nr_cpu_ids` when there is none.
+///
+/// `cpu` is -1 to start. `nr_cpu_ids` too for a `cpu` that is less than that, or too large.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `mask` is a cpumask, alive until the program
+/// leaves its RCU section or gives back its reference.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_cpumask_next(
+    cpu: c_int,
+    mask: *const bindings::cpumask,
+) -> c_int {
+    let none = nr_cpu_ids() as c_int;
+    if !(-1..none).contains(&cpu) {
+        return none;
+    }
+    // SAFETY: By the function's contract.
+    let mask = unsafe { Cpumask::from_raw(mask) };
+    mask.next_from(cpu.wrapping_add(1) as u32)
+        .map_or(none, |cpu| cpu.as_u32() as c_int)
+}
+
+/// Starts an iteration over the CPUs of `mask`. Returns 0.
+///
+/// Context: any, in an RCU read-side critical section that lasts until
+/// [`bpf_iter_cpumask_destroy`].
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `it` is on the program's stack, that `mask` is a
+/// cpumask, and that the program does not call `next` after it left the RCU section, which keeps
+/// the mask alive.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
+    it: *mut bpf_iter_cpumask,
+    mask: *const bindings::cpumask,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    let (slot, mask) = unsafe { (Slot::new(it), Cpumask::from_raw(mask)) };
+    slot.init(mask.iter());
+    0
+}
+
+/// The next CPU of the mask; NULL after the last, however often it is asked.
+///
+/// The pointer is into the iterator, and read-only to the program.
+///
+/// Context: as [`bpf_iter_cpumask_new`].
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that [`bpf_iter_cpumask_new`] set `it` up, and that the
+/// program is still in that RCU section.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_iter_cpumask_next(it: *mut bpf_iter_cpumask) -> *mut c_int {
+    // SAFETY: By the function's contract.
+    let cpus = unsafe { Slot::new(it).state() };
+    match cpus.next() {
+        Some(_) => ptr::from_ref(cpus.current()).cast_mut(),
+        None => ptr::null_mut(),
+    }
+}
+
+/// Ends an iteration.
+///
+/// Context: as [`bpf_iter_cpumask_new`].
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that [`bpf_iter_cpumask_new`] set `it` up.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_iter_cpumask_destroy(it: *mut bpf_iter_cpumask) {
+    // SAFETY: By the function's contract.
+    unsafe { Slot::new(it).destroy() };
+}
+
+/// The iterator of a program. The RCU section, not a lifetime, keeps the mask alive.
+type Slot = IterSlot<bpf_iter_cpumask, Cpus<'static>>;

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Stock kernels with the metadata that modules written in Rust need. To be sourced.
+#
+# Debian ships no Rust metadata (`rust/*.rmeta`) with its headers. The same compilers make the
+# same from the same source and configuration, so that the module links to the stock kernel.
+#
+# A kernel is one folder in the root, /kernel/RELEASE: src, obj (the build tree), vmlinuz,
+# release, and `made`, the recipe it was made by. /kernel/NAME links to it.
+
+# fetch_kernel DIR SERIES VERSION RELEASE: packages, unpacked without what no build asks for.
+fetch_kernel() {
+	local dir=$1 series=$2 version=$3 release=$4 image package
+	mkdir -p "$dir"/{deb,src,obj,boot}
+	cd "$dir/deb"
+	image=linux-image-$release
+	! apt_private apt-cache show "linux-binary-$release=$version" >/dev/null || image=linux-binary-$release
+	# The headers first: their configuration says whether the rest is worth fetching.
+	apt_private apt-get download "linux-headers-$release=$version"
+	dpkg-deb --fsys-tarfile linux-headers-*.deb |
+		tar x --strip-components=4 -C "$dir/obj" --wildcards '*/.config' '*/Module.symvers' '*/vmlinux'
+	"$clone/scripts/kernel/suits" "$dir/obj"
+	apt_private apt-get download "$image=$version" "linux-source-$series=$version"
+	dpkg-deb --fsys-tarfile "$image"_*.deb | tar x -C "$dir/boot" --wildcards '*/vmlinuz*' --transform 's:.*/::'
+	mv "$dir"/boot/vmlinuz* "$dir/vmlinuz"
+	for package in linux-source-*.deb; do
+		dpkg-deb --fsys-tarfile "$package" | tar xO --wildcards '*.tar.xz' | xz -dc |
+			tar x --strip-components=1 -C "$dir/src" "${unneeded[@]}"
+	done
+	echo "$release" >"$dir/release"
+	rm -r "$dir/deb" "$dir/boot"
+}
+
+# What neither `modules_prepare` nor a module's build reads: code of drivers, file systems and
+# other architectures. Kconfig and headers stay, and what a reader wants: Rust, BPF, their docs.
+unneeded=(--wildcards --wildcards-match-slash
+	--exclude='*/drivers/*.c' --exclude='*/drivers/*.S' --exclude='*/drivers/gpu/drm/amd/*.h'
+	--exclude='*/drivers/net/*.h' --exclude='*/drivers/staging/*.h' --exclude='*.dts' --exclude='*.dtsi'
+	--exclude='*/sound/*.c' --exclude='*/fs/*.c' --exclude='*/net/*.c' --exclude='*/crypto/*.c'
+	--exclude='*/arch/[a-w]*/*.[chS]' --exclude='*/arch/xtensa/*.[chS]'
+	--exclude='*/tools/perf/*' --exclude='*/tools/testing/selftests/[ac-z]*'
+	--exclude='*/Documentation/[ac-qs-z]*' --exclude='*/Documentation/arch/*')
+
+# prepare_kernel RELEASE: generates the build tree. Runs in the root.
+prepare_kernel() {
+	cd "/kernel/$1"
+	local version
+	version=$(make -s -C src kernelversion)
+	cp obj/.config config.stock
+	kmake() { /src/scripts/kernel/kmake "$PWD/obj" -C ../src O="$PWD/obj" "$@"; }
+	kmake olddefconfig
+	# A compiler that differs from the kernel's would show here.
+	diff <(grep CONFIG_ config.stock) <(grep CONFIG_ obj/.config)
+	rm config.stock
+	kmake LOCALVERSION="${1#"$version"}" modules_prepare
+	[ "$(cat obj/include/config/kernel.release)" = "$1" ]
+	rm -r obj/rust/doctests_kernel_generated* obj/tools/testing 2>/dev/null || true
+}
+
+make_kernel() {
+	local name=$1 series=$2 version=$3 release=$4 new=$root/kernel/.new
+	rm -rf "$new"
+	mkdir -p "$new" "$root/kernel/$release"
+	step "kernel $release: packages" fetch_kernel "$new" "$series" "$version" "$release"
+	# The tree keeps absolute paths, so it is generated where it will be.
+	step "kernel $release: Rust metadata" "$clone/scripts/in-root" --root "$root" \
+		--bind "$new:/kernel/$release" --chdir / bash -euc \
+		"$(declare -f prepare_kernel); prepare_kernel \"\$1\"" prepare_kernel "$release"
+	"$clone/scripts/kernel/rust-symbols" "$new/obj"
+	kernel_recipe >"$new/made"
+	rm -rf "${root:?}/kernel/$release"
+	mv -T "$new" "$root/kernel/$release"
+}
+
+kernel_recipe() {
+	recipe fetch_kernel prepare_kernel
+	{ printf '%s\n' "${unneeded[@]}" && cat "$clone/scripts/kernel/kmake"; } | sha256sum | cut -c1-12
+}
+
+kernel_is_made() {
+	[ "$(cat "$root/kernel/$1/made" 2>/dev/null)" = "$(kernel_recipe)" ]
+}
+
+# ensure_kernel NAME: as it is in the cache, or the newest that the archive has.
+ensure_kernel() {
+	kernel_is_made "$1" || update_kernel "$1"
+}
+
+update_kernel() {
+	local name=$1 choice series version release
+	need_root "making kernel $name"
+	lock_cache
+	step "Package lists" refresh_lists
+	choice=$(choose_kernel "$name")
+	[ -n "$choice" ] ||
+		die "the archive has no kernel '$name' with headers and source: 'scripts/root --list' shows what it has"
+	read -r _ series version release <<<"$choice"
+	kernel_is_made "$release" || make_kernel "$name" "$series" "$version" "$release"
+	ln -sfn "$release" "$root/kernel/$name"
+}

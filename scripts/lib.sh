@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts share: where things are, how they report. To be sourced.
+
+clone=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bpf_percpu
+suite=trixie
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# need_root WHY: the build enters a root of its own, which takes root rights.
+need_root() {
+	[ "$(id -u)" -eq 0 ] || die "$1 needs root rights, and this is user $(id -un): run it with sudo -E"
+}
+
+# The cache is changed by one process at a time; the others wait.
+lock_cache() {
+	[ -z "${lock_fd-}" ] || return 0
+	mkdir -p "$cache"
+	exec {lock_fd}>"$cache/lock"
+	flock -n "$lock_fd" || {
+		echo "${0##*/}: waiting for another run that fills $cache" >&2
+		flock "$lock_fd"
+	}
+}
+
+# step TITLE COMMAND...: runs COMMAND with its output in a log, and says how long it takes.
+step() {
+	local title=$1 log start=$SECONDS pid status=0
+	shift
+	log=$(mktemp -t bpf_percpu.XXXXXX.log)
+	(
+		set -euo pipefail
+		"$@"
+	) >"$log" 2>&1 </dev/null &
+	pid=$!
+	while sleep 0.2 && kill -0 "$pid" 2>/dev/null; do
+		((SECONDS - start >= 5 && (SECONDS - start) % 15 == 5)) || continue
+		printf '  %-44s %4d s ...\n' "$title" $((SECONDS - start)) >&2
+		sleep 1
+	done
+	wait "$pid" || status=$?
+	printf '  %-44s %4d s\n' "$title" $((SECONDS - start)) >&2
+	[ "$status" -eq 0 ] || {
+		tail -n 25 "$log" >&2
+		die "$title: failed with status $status; the whole output is in $log"
+	}
+	rm -f "$log"
+}
+
+# recipe FUNCTION...: a key for what the functions make. Their text is what it is made from.
+recipe() {
+	declare -f "$@" | sha256sum | cut -c1-12
+}
