@@ -7,6 +7,8 @@
  * bindgen makes the declarations that the Rust functions are checked against.
  */
 
+/* clang-format off: a line a prototype */
+
 /*
  * An iteration over the CPUs of a mask, on the stack of a BPF program. Its
  * content is the kernel's.
@@ -44,6 +46,7 @@ KFUNC(int, bpf_cpumask_next, (int cpu, const struct cpumask *mask))
  * bpf_for_each(cpumask, cpu, mask) of bpf_helpers.h. In an RCU read-side
  * critical section only; NULL at the end, and for ever.
  */
-KFUNC(int, bpf_iter_cpumask_new, (struct bpf_iter_cpumask *it, const struct cpumask *mask))
-KFUNC(int *, bpf_iter_cpumask_next, (struct bpf_iter_cpumask *it))
-KFUNC(void, bpf_iter_cpumask_destroy, (struct bpf_iter_cpumask *it))
+KFUNC(int, bpf_iter_cpumask_new,
+      (struct bpf_iter_cpumask * it, const struct cpumask *mask))
+KFUNC(int *, bpf_iter_cpumask_next, (struct bpf_iter_cpumask * it))
+KFUNC(void, bpf_iter_cpumask_destroy, (struct bpf_iter_cpumask * it))

@@ -148,12 +148,18 @@ const fn check_iterator(set: &[Kfunc], kfunc: &Kfunc) {
         if kfunc.has(flag) {
             parts += 1;
             let Some(iter) = iter_name(kfunc.name, end) else {
-                fail(kfunc.name, "is an iterator's, but not named bpf_iter_*_{new,next,destroy}");
+                fail(
+                    kfunc.name,
+                    "is an iterator's, but not named bpf_iter_*_{new,next,destroy}",
+                );
             };
             let mut j = 0;
             while j < ITER_PARTS.len() {
                 if !has_part(set, iter, ITER_PARTS[j]) {
-                    fail(kfunc.name, "is of an iterator that lacks one of new, next and destroy");
+                    fail(
+                        kfunc.name,
+                        "is of an iterator that lacks one of new, next and destroy",
+                    );
                 }
                 j += 1;
             }
@@ -161,7 +167,10 @@ const fn check_iterator(set: &[Kfunc], kfunc: &Kfunc) {
         i += 1;
     }
     if parts > 1 {
-        fail(kfunc.name, "has two of ITER_NEW, ITER_NEXT and ITER_DESTROY");
+        fail(
+            kfunc.name,
+            "has two of ITER_NEW, ITER_NEXT and ITER_DESTROY",
+        );
     }
 }
 
@@ -248,7 +257,9 @@ impl KfuncSet {
     /// # Safety
     ///
     /// `set` is a `BTF_KFUNCS_START()` set of this module, and used by this value only.
-    pub(crate) const unsafe fn new<H: hook::Hook + hook::HasSet>(set: *const bindings::btf_id_set8) -> Self {
+    pub(crate) const unsafe fn new<H: hook::Hook + hook::HasSet>(
+        set: *const bindings::btf_id_set8,
+    ) -> Self {
         // INVARIANT: By the function's contract.
         Self {
             prog_type: H::PROG_TYPE,
@@ -274,7 +285,9 @@ impl KfuncSet {
         };
         // SAFETY: By the type invariant `set` is a set of kfuncs, which the kernel only reads;
         // `id_set` is valid for the call, which copies what it needs.
-        to_result(unsafe { bindings::register_btf_kfunc_id_set(self.prog_type, ptr::from_ref(&id_set)) })?;
+        to_result(unsafe {
+            bindings::register_btf_kfunc_id_set(self.prog_type, ptr::from_ref(&id_set))
+        })?;
         Ok(Registration(()))
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     bpf::iter::IterSlot,
     cpumask::{
         self,
-        Cpus,
         CpumaskExt, //
+        Cpus,
     }, //
 };
 use core::ptr;
@@ -85,7 +85,9 @@ pub(crate) unsafe extern "C" fn bpf_get_active_cpumask() -> *const bindings::cpu
 /// Always safe to call.
 // Unsafe because its C prototype is.
 #[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_get_housekeeping_cpumask(r#type: u32) -> *const bindings::cpumask {
+pub(crate) unsafe extern "C" fn bpf_get_housekeeping_cpumask(
+    r#type: u32,
+) -> *const bindings::cpumask {
     cpumask::housekeeping(r#type).map_or(ptr::null(), |mask| mask.as_raw().cast_const())
 }
 

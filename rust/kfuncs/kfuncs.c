@@ -11,7 +11,11 @@
 
 __bpf_kfunc_start_defs();
 
-#define KFUNC(ret, name, args) __weak __bpf_kfunc ret name args { __builtin_unreachable(); }
+#define KFUNC(ret, name, args)           \
+	__weak __bpf_kfunc ret name args \
+	{                                \
+		__builtin_unreachable(); \
+	}
 #include "../../include/bpf_percpu_kfuncs.h"
 
 __bpf_kfunc_end_defs();

@@ -21,7 +21,7 @@ apt_private() {
 	shift
 	"$tool" -q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State::Lists="$dir/lists" -o Dir::Cache="$dir/cache" \
-		-o APT::Architecture=amd64 -o APT::Architectures=amd64 -o APT::Sandbox::User=root "$@"
+		-o APT::Architecture=amd64 -o APT::Architectures=amd64 -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"
 }
 
 refresh_lists() {
@@ -59,13 +59,13 @@ candidates() {
 		}' | sort -k3,3Vr
 }
 
-# choose_kernel NAME: the candidate that NAME means.
+# choose_kernel NAME: the candidate that NAME means: stock, a series, or a release.
 choose_kernel() {
 	local all
 	all=$(candidates)
 	case $1 in
 	stock) awk -v s="$suite-backports" '$1 == s' <<<"$all" | head -n 1 ;;
-	*) awk -v s="$1" '$2 == s' <<<"$all" | head -n 1 ;;
+	*) awk -v s="$1" '$2 == s || $4 == s' <<<"$all" | head -n 1 ;;
 	esac
 }
 

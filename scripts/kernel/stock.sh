@@ -29,7 +29,7 @@ fetch_kernel() {
 			tar x --strip-components=1 -C "$dir/src" "${unneeded[@]}"
 	done
 	echo "$release" >"$dir/release"
-	rm -r "$dir/deb" "$dir/boot"
+	rm -r "$dir"/{deb,boot}
 }
 
 # What neither `modules_prepare` nor a module's build reads: code of drivers, file systems and
@@ -97,5 +97,5 @@ update_kernel() {
 		die "the archive has no kernel '$name' with headers and source: 'scripts/root --list' shows what it has"
 	read -r _ series version release <<<"$choice"
 	kernel_is_made "$release" || make_kernel "$name" "$series" "$version" "$release"
-	ln -sfn "$release" "$root/kernel/$name"
+	[ "$name" = "$release" ] || ln -sfn "$release" "$root/kernel/$name"
 }

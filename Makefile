@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door. What is missing is set up on the way, in a cache outside the clone.
+
+# A kernel of the archive: stock is the newest, 7.2 the newest of a series, $$(uname -r) the one here.
+KERNEL ?= stock
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check root module tools clean
+
+help: ## list the targets
+	@echo 'bpf_percpu: make TARGET [KERNEL=stock | a series like 7.2 | $$(uname -r)]'
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
+
+run: module tools ## boot the stock kernel, load the module, run samples/cpumask_walk
+	scripts/vm --kernel $(KERNEL) --file build/bin/cpumask_walk -- 'uname -r; lsmod; ./cpumask_walk'
+
+test: module tools ## run all tests: host, build, guest
+	tests/run $(KERNEL)
+
+check: module ## check format, lints and docs
+	scripts/check $(KERNEL)
+
+root: ## make the root with toolchain and kernel, as the other targets do when it is missing
+	scripts/root
+
+module: ## build build/$(KERNEL)/bpf_percpu.ko
+	scripts/module $(KERNEL)
+
+tools: module ## build the programs for user space into build/bin
+	BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace
+	mkdir -p build/bin
+	cd samples && for sample in *; do cp -u ../build/cargo/release/$$sample ../build/bin/; done
+
+clean: ## remove what was built in the clone; the cache stays
+	rm -rf build

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sets of CPUs, and the way that the kernel writes them.
+
+use anyhow::{ensure, Context, Error, Result};
+use serde::{Serialize, Serializer};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+/// More CPUs than any kernel has: a list that names a later one is broken.
+const MAX_CPUS: u32 = 1 << 16;
+
+/// A set of CPUs, written as the kernel does: `0-3,5`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CpuList(BTreeSet<u32>);
+
+impl CpuList {
+    /// The CPUs whose bits are set: bit 0 of the first word is CPU 0.
+    pub fn from_bitmap(words: &[u64]) -> Self {
+        let bits = (0..).zip(words).flat_map(|(i, word)| {
+            (0..u64::BITS)
+                .filter(move |bit| (word >> bit) & 1 == 1)
+                .map(move |bit| i * u64::BITS + bit)
+        });
+        Self(bits.collect())
+    }
+
+    /// The number of CPUs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no CPU.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The highest CPU.
+    pub fn last(&self) -> Option<u32> {
+        self.0.last().copied()
+    }
+
+    /// The CPUs that are not in `other`.
+    pub fn without(&self, other: &Self) -> Self {
+        Self(&self.0 - &other.0)
+    }
+}
+
+impl FromStr for CpuList {
+    type Err = Error;
+
+    fn from_str(list: &str) -> Result<Self> {
+        let mut cpus = BTreeSet::new();
+        if list.is_empty() {
+            return Ok(Self(cpus));
+        }
+        for range in list.split(',') {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last) = (cpu(first)?, cpu(last)?);
+            ensure!(first <= last, "'{range}' is not ascending");
+            cpus.extend(first..=last);
+        }
+        Ok(Self(cpus))
+    }
+}
+
+fn cpu(number: &str) -> Result<u32> {
+    let cpu = number
+        .parse()
+        .with_context(|| format!("'{number}' is not the number of a CPU"))?;
+    ensure!(cpu < MAX_CPUS, "{cpu} is too large for the number of a CPU");
+    Ok(cpu)
+}
+
+impl fmt::Display for CpuList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for &cpu in &self.0 {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == cpu => *last = cpu,
+                _ => ranges.push((cpu, cpu)),
+            }
+        }
+        for (i, (first, last)) in ranges.into_iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            write!(f, "{comma}{first}")?;
+            if last > first {
+                write!(f, "-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for CpuList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_written_as_they_were_read() {
+        for list in ["", "0", "5", "0-3", "0-1", "0-3,5", "1,3,5-7,64-8191"] {
+            assert_eq!(list.parse::<CpuList>().unwrap().to_string(), list);
+        }
+    }
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let list: CpuList = "4,0-1,2-3,3".parse().unwrap();
+        assert_eq!(list.to_string(), "0-4");
+        assert_eq!(list.len(), 5);
+        assert_eq!(list.last(), Some(4));
+    }
+
+    #[test]
+    fn broken_lists_are_refused_with_the_value() {
+        for (list, value) in [
+            ("x", "'x'"),
+            ("0-3,", "''"),
+            ("-1", "''"),
+            ("3-0", "'3-0'"),
+            ("0-4294967295", "4294967295"),
+            ("4294967296", "'4294967296'"),
+            ("0 1", "'0 1'"),
+        ] {
+            let error = list.parse::<CpuList>().unwrap_err().to_string();
+            assert!(error.contains(value), "{list}: {error}");
+        }
+    }
+
+    #[test]
+    fn bitmaps() {
+        assert!(CpuList::from_bitmap(&[0, 0]).is_empty());
+        assert_eq!(CpuList::from_bitmap(&[]).last(), None);
+        let list = CpuList::from_bitmap(&[(1 << 63) | 0b1011, 0b11, 1 << 63]);
+        assert_eq!(list.to_string(), "0-1,3,63-65,191");
+    }
+
+    #[test]
+    fn differences() {
+        let (a, b): (CpuList, CpuList) = ("0-5".parse().unwrap(), "4-9".parse().unwrap());
+        assert_eq!(a.without(&b).to_string(), "0-3");
+        assert_eq!(b.without(&a).to_string(), "6-9");
+        assert!(a.without(&a).is_empty());
+    }
+}

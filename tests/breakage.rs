@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What would break the module in silence must break its build, which ends with one line that says
+//! what is wrong.
+//!
+//! Runs in the root. Each test builds a tree of its own that is wrong in one place; the first one
+//! builds a tree that is not.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+const HEADER: &str = "src/include/bpf_percpu_kfuncs.h";
+const BODIES: &str = "src/rust/kfuncs/kfuncs.c";
+const RUST: &str = "src/rust/kfuncs/cpumask.rs";
+const SET: &str = "src/rust/kfuncs/mod.rs";
+const CONFIG: &str = "obj/.config";
+
+#[test]
+fn unchanged_tree_builds() {
+    let tree = Tree::new();
+    let (built, output) = tree.run("module", &["obj", "src", "out"]);
+    assert!(built, "{output}");
+    assert!(tree.path("out/bpf_percpu.ko").exists(), "{output}");
+    assert!(tree.path("out/vmlinux.h").exists(), "{output}");
+}
+
+// A kfunc is a prototype, a Rust function and an entry of a set.
+
+#[test]
+fn kfunc_without_prototype() {
+    Tree::new()
+        .edit(
+            HEADER,
+            "KFUNC(int, bpf_cpumask_next, (int cpu, const struct cpumask *mask))\n",
+            "",
+        )
+        .refuses("kfunc bpf_cpumask_next: no prototype in include/bpf_percpu_kfuncs.h");
+}
+
+#[test]
+fn kfunc_without_rust_function() {
+    Tree::new()
+        .edit(
+            RUST,
+            "fn bpf_get_nr_cpu_ids()",
+            "fn bpf_get_number_of_cpus()",
+        )
+        .refuses(
+            "kfunc bpf_get_nr_cpu_ids: in the set of rust/kfuncs/mod.rs, \
+             but no Rust function has that name",
+        );
+}
+
+#[test]
+fn kfunc_in_no_set() {
+    Tree::new()
+        .edit(SET, "        bpf_get_nr_cpu_ids = [];\n", "")
+        .refuses(
+            "out/bpf_percpu.ko: kfunc bpf_get_nr_cpu_ids has a prototype, but is in no set: \
+             add it to rust/kfuncs/mod.rs",
+        );
+}
+
+#[test]
+fn kfunc_that_btf_lacks() {
+    Tree::new()
+        .edit(
+            BODIES,
+            "__bpf_kfunc_start_defs();",
+            "__bpf_kfunc_start_defs();\n#define bpf_cpumask_next bpf_cpumask_gone",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: kfunc bpf_cpumask_next is in the set, but not in the module's BTF: \
+             add its prototype to include/bpf_percpu_kfuncs.h",
+        );
+}
+
+#[test]
+fn kfunc_that_is_not_exported_from_rust() {
+    Tree::new()
+        .edit(
+            RUST,
+            "#[no_mangle]\npub(crate) unsafe extern \"C\" fn bpf_cpumask_next(",
+            "pub(crate) unsafe extern \"C\" fn bpf_cpumask_next(",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: kfunc bpf_cpumask_next is the empty body of kfuncs.c: \
+             define it in rust/kfuncs, #[no_mangle]",
+        );
+}
+
+// C and Rust agree.
+
+#[test]
+fn pointer_that_rust_may_write_through() {
+    Tree::new()
+        .edit(
+            RUST,
+            "fn bpf_cpumask_next(\n    cpu: c_int,\n    mask: *const",
+            "fn bpf_cpumask_next(\n    cpu: c_int,\n    mask: *mut",
+        )
+        .refuses(
+            "kfunc bpf_cpumask_next: include/bpf_percpu_kfuncs.h declares \
+             `unsafe extern \"C\" fn(_, *const kernel::bindings::cpumask) -> _`, but Rust defines \
+             `unsafe extern \"C\" fn(_, *mut kernel::bindings::cpumask) -> _`",
+        );
+}
+
+#[test]
+fn argument_that_the_prototype_lacks() {
+    Tree::new()
+        .edit(
+            RUST,
+            "fn bpf_get_nr_cpu_ids()",
+            "fn bpf_get_nr_cpu_ids(_node: u32)",
+        )
+        .refuses(
+            "kfunc bpf_get_nr_cpu_ids: include/bpf_percpu_kfuncs.h declares \
+             `unsafe extern \"C\" fn() -> _`, but Rust defines `unsafe extern \"C\" fn(u32) -> _`",
+        );
+}
+
+#[test]
+fn iterator_smaller_than_its_state() {
+    Tree::new()
+        .edit(HEADER, "__u64 __opaque[3];", "__u64 __opaque[1];")
+        .refuses("the iterator's state does not fit into what BPF reserves for it");
+}
+
+// What the kernel would refuse when the module is loaded, or misunderstand.
+
+#[test]
+fn release_with_acquire() {
+    Tree::new()
+        .edit(
+            SET,
+            "bpf_cpumask_next = [RCU];",
+            "bpf_cpumask_next = [ACQUIRE, RELEASE];",
+        )
+        .refuses("kfunc bpf_cpumask_next has RELEASE with ACQUIRE");
+}
+
+#[test]
+fn sleepable_in_rcu() {
+    Tree::new()
+        .edit(
+            SET,
+            "bpf_cpumask_next = [RCU];",
+            "bpf_cpumask_next = [SLEEPABLE, RCU_PROTECTED];",
+        )
+        .refuses("kfunc bpf_cpumask_next has SLEEPABLE with RCU_PROTECTED");
+}
+
+#[test]
+fn flag_that_no_kfunc_may_have() {
+    let tree = Tree::new().edit(
+        SET,
+        "bpf_cpumask_next = [RCU];",
+        "bpf_cpumask_next = [FASTCALL];",
+    );
+    let place = tree.place(SET, "FASTCALL");
+    tree.refuses(&format!(
+        "first error: {place}: error[E0425]: cannot find value `FASTCALL` in module `$crate::bpf::kfunc::flag`"
+    ));
+}
+
+#[test]
+fn kfunc_twice() {
+    Tree::new()
+        .edit(
+            SET,
+            "bpf_cpumask_next = [RCU];",
+            "bpf_cpumask_next = [RCU];\n        bpf_cpumask_next = [];",
+        )
+        .refuses("kfunc bpf_cpumask_next is in the set twice");
+}
+
+#[test]
+fn two_sets_for_a_hook() {
+    Tree::new()
+        .edit(
+            SET,
+            "        bpf_get_nr_cpu_ids = [];\n",
+            "    }\n}\n\nkfunc_set! {\n    pub(crate) static SECOND for hook::All {\n        bpf_get_nr_cpu_ids = [];\n",
+        )
+        .refuses(
+            "hook::All has two kfunc sets: \
+             the kernel drops all kfuncs of a module that registers a second",
+        );
+}
+
+#[test]
+fn iterator_without_next() {
+    Tree::new()
+        .edit(
+            SET,
+            "        bpf_iter_cpumask_next = [ITER_NEXT, RET_NULL];\n",
+            "",
+        )
+        .refuses(
+            "kfunc bpf_iter_cpumask_new is of an iterator that lacks one of new, next and destroy",
+        );
+}
+
+#[test]
+fn iterator_without_end() {
+    Tree::new()
+        .edit(SET, "[ITER_NEXT, RET_NULL]", "[ITER_NEXT]")
+        .refuses("kfunc bpf_iter_cpumask_next has ITER_NEXT without RET_NULL");
+}
+
+#[test]
+fn iterator_by_another_name() {
+    Tree::new()
+        .edit(
+            SET,
+            "bpf_cpumask_next = [RCU];",
+            "bpf_cpumask_next = [ITER_NEXT, RET_NULL];",
+        )
+        .refuses(
+            "kfunc bpf_cpumask_next is an iterator's, \
+             but not named bpf_iter_*_{new,next,destroy}",
+        );
+}
+
+// Other errors: the first one, with its place.
+
+#[test]
+fn c_error() {
+    let tree = Tree::new().edit(BODIES, "__bpf_kfunc_end_defs();", "int nothing = nowhere;");
+    let place = tree.place(BODIES, "nowhere");
+    tree.refuses(&format!(
+        "first error: {place}: error: ‘nowhere’ undeclared here (not in a function)"
+    ));
+}
+
+#[test]
+fn symbol_that_the_kernel_does_not_export() {
+    Tree::new()
+        .edit(
+            BODIES,
+            "__bpf_kfunc_end_defs();",
+            "__bpf_kfunc_end_defs();\n\nextern int nowhere;\nint *somewhere = &nowhere;",
+        )
+        .refuses("first error: ERROR: modpost: \"nowhere\" [bpf_percpu.ko] undefined!");
+}
+
+// The kernel's build tree.
+
+#[test]
+fn kernel_without_rust() {
+    Tree::new()
+        .edit(CONFIG, "\nCONFIG_RUST=y\n", "\n# CONFIG_RUST is not set\n")
+        .refuses(
+            "obj: the kernel is built without CONFIG_RUST, \
+             which a Rust module with BPF kfuncs needs: choose another kernel",
+        );
+}
+
+#[test]
+fn kernel_without_btf_of_modules() {
+    Tree::new()
+        .edit(
+            CONFIG,
+            "\nCONFIG_DEBUG_INFO_BTF_MODULES=y\n",
+            "\n# CONFIG_DEBUG_INFO_BTF_MODULES is not set\n",
+        )
+        .refuses(
+            "obj: the kernel is built without CONFIG_DEBUG_INFO_BTF_MODULES, \
+             which a Rust module with BPF kfuncs needs: choose another kernel",
+        );
+}
+
+#[test]
+fn kernel_without_vmlinux() {
+    Tree::new().remove("obj/vmlinux").refuses(
+        "obj: no vmlinux, so the module would get no BTF and BPF could not see its kfuncs: \
+         copy vmlinux from the kernel's headers package",
+    );
+}
+
+/// Kbuild only prints that it skips BTF.
+#[test]
+fn module_without_btf() {
+    Tree::new()
+        .remove("obj/vmlinux")
+        .edit(
+            "src/scripts/kernel/module",
+            "\"$here/suits\" \"$dir\"\n",
+            "",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: no .BTF section, so BPF would not see its kfuncs: \
+             is vmlinux in the kernel build tree, and pahole there?",
+        );
+}
+
+#[test]
+fn no_kernel_build_tree() {
+    let tree = Tree::new();
+    fs::remove_dir_all(tree.path("obj")).unwrap();
+    fs::create_dir(tree.path("obj")).unwrap();
+    tree.refuses("obj: no .config: this is not a kernel build tree");
+}
+
+#[test]
+fn kernel_with_other_rust_symbols() {
+    let tree = Tree::new();
+    let (agree, output) = tree.run("rust-symbols", &["obj"]);
+    assert!(agree, "{output}");
+
+    let exports = tree.read("obj/rust/exports_kernel_generated.h");
+    let symbol = exports.split(['(', ')']).nth(1).unwrap();
+    let symvers = tree.read("obj/Module.symvers");
+    let entry = symvers
+        .lines()
+        .find(|line| line.split('\t').nth(1) == Some(symbol))
+        .unwrap();
+
+    let tree = tree.edit("obj/Module.symvers", &format!("{entry}\n"), "");
+    let (agree, output) = tree.run("rust-symbols", &["obj"]);
+    assert!(!agree, "accepted without {symbol}");
+    let says = format!("obj: the kernel does not export the Rust symbol {symbol} (1 of ");
+    assert!(
+        output.starts_with(&says) && output.lines().count() == 1,
+        "not {says}: {output}"
+    );
+}
+
+/// A folder of one test's own: the module's source in `src`, the kernel's build tree in `obj`, and
+/// in `out` what is built.
+///
+/// `obj` has links to what the stock kernel's has, so a file there is replaced, never written to.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn new() -> Self {
+        // Tests have threads that are named like them.
+        let name = thread::current().name().unwrap().to_owned();
+        let tree = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+        let _ = fs::remove_dir_all(&tree.0);
+        fs::create_dir_all(tree.path("src")).unwrap();
+        fs::create_dir(tree.path("obj")).unwrap();
+
+        let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .args(["Kbuild", "rust", "include", "scripts"].map(|part| clone.join(part)))
+            .arg(tree.path("src"))
+            .status();
+        assert!(copied.unwrap().success());
+
+        let kernel = fs::canonicalize("/kernel/stock/obj").unwrap();
+        for entry in fs::read_dir(&kernel).unwrap() {
+            let entry = entry.unwrap();
+            symlink(entry.path(), tree.path("obj").join(entry.file_name())).unwrap();
+        }
+        // Where the build tree is, it says here only.
+        let obj = tree.path("obj");
+        tree.edit(
+            "obj/Makefile",
+            kernel.to_str().unwrap(),
+            obj.to_str().unwrap(),
+        )
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).unwrap()
+    }
+
+    /// Replaces `from`, which `file` has once.
+    fn edit(self, file: &str, from: &str, to: &str) -> Self {
+        let text = self.read(file);
+        let times = text.matches(from).count();
+        assert_eq!(times, 1, "{file} has {times} times, not once: {from:?}");
+        let permissions = fs::metadata(self.path(file)).unwrap().permissions();
+        let tree = self.remove(file);
+        fs::write(tree.path(file), text.replace(from, to)).unwrap();
+        fs::set_permissions(tree.path(file), permissions).unwrap();
+        tree
+    }
+
+    fn remove(self, file: &str) -> Self {
+        let path = self.path(file);
+        let folder = fs::canonicalize(path.parent().unwrap()).unwrap();
+        assert!(
+            folder.starts_with(&self.0),
+            "{file} is in a folder of the kernel's"
+        );
+        fs::remove_file(path).unwrap();
+        self
+    }
+
+    /// `FILE:LINE:COLUMN` of `word`, as compilers write it.
+    fn place(&self, file: &str, word: &str) -> String {
+        let text = self.read(file);
+        let (line, column) = (1..)
+            .zip(text.lines())
+            .find_map(|(number, line)| Some((number, line.find(word)? + 1)))
+            .unwrap();
+        format!("{file}:{line}:{column}")
+    }
+
+    /// Runs `script` of `scripts/kernel` with paths of this tree. Whether it succeeded, and its
+    /// output with the same paths.
+    fn run(&self, script: &str, paths: &[&str]) -> (bool, String) {
+        let log = File::create(self.path("log")).unwrap();
+        let status = Command::new(self.path("src/scripts/kernel").join(script))
+            .args(paths.iter().map(|path| self.path(path)))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        let output = self
+            .read("log")
+            .replace(&format!("{}/", self.0.display()), "");
+        (status.success(), output)
+    }
+
+    /// The build fails, leaves no module, and says `line` once, at its end.
+    fn refuses(&self, line: &str) {
+        let (built, output) = self.run("module", &["obj", "src", "out"]);
+        assert!(!built, "this builds:\n{output}");
+        assert!(
+            !self.path("out/bpf_percpu.ko").exists(),
+            "there is a module:\n{output}"
+        );
+        assert!(
+            output.lines().last() == Some(line)
+                && output.lines().filter(|&l| l == line).count() == 1,
+            "does not end with the line\n{line}\nor has it more than once:\n{output}"
+        );
+    }
+}
+
+/// What a test that failed has built stays.
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}

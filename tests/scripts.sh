@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests of the scripts, on the host. Reports like libtest.
+#
+# usage: scripts.sh KERNEL
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/.."
+kernel=$1
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+all=0
+
+# check NAME STATUS TEXT COMMAND...: COMMAND ends with STATUS and prints a line with TEXT, if any.
+check() {
+	local name=$1 status=$2 text=$3 actual=0
+	shift 3
+	"$@" >"$out" 2>&1 </dev/null || actual=$?
+	if [ "$actual" -eq "$status" ] && { [ -z "$text" ] || grep -qE -- "$text" "$out"; }; then
+		echo "test scripts::$name ... ok"
+	else
+		echo "test scripts::$name ... FAILED"
+		echo "status $actual, expected $status with a line like '$text':"
+		cat "$out"
+		all=1
+	fi
+}
+
+vm() { scripts/vm --kernel "$kernel" "$@"; }
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent "$@"; }
+mounts() { "$@" >/dev/null && diff <(echo "$before") /proc/self/mounts; }
+warm() { timeout 1 scripts/root --print; }
+before=$(cat /proc/self/mounts)
+
+check root_prints_its_path 0 '^/.*/bpf_percpu/root-[0-9a-f]+$' scripts/root --print
+check root_is_warm_in_a_second 0 '^/' warm
+check root_names_its_kernel 0 '^[0-9]+\.[0-9]+\.[0-9]+.*-amd64$' scripts/root --kernel "$kernel"
+check root_lists_the_archive 0 '<- stock$' scripts/root --list
+check root_refuses_unknown_options 1 "unknown option '--nonsense'" scripts/root --nonsense
+check root_knows_no_such_kernel 1 "the archive has no kernel '0.1'" scripts/root --kernel 0.1
+check root_needs_root 1 'root: making the root needs root rights.*sudo' as_nobody scripts/root
+check kernel_without_rust 1 'built without CONFIG_RUST' scripts/root --kernel 6.12
+check in_root_leaves_no_mounts 0 '' mounts scripts/in-root true
+check in_root_passes_the_status 7 '' scripts/in-root sh -c 'exit 7'
+check vm_passes_the_status 7 'hello from [0-9]' vm -- 'echo hello from $(uname -r); exit 7'
+check vm_keeps_arguments_apart 0 '^<a b><\$c>' vm -- printf '<%s>' 'a b' '$c'
+check vm_takes_files 0 '^SPDX|GPL' vm --file Kbuild -- cat Kbuild
+check vm_loads_the_module 0 '^bpf_percpu' vm -- lsmod
+check vm_boots_without_the_module 1 '' vm --no-module -- grep -q bpf_percpu /proc/modules
+check vm_sets_cpus 0 '^3' vm --cpus 3 -- nproc
+check vm_appends 0 'maxcpus=2 one.two' vm --append maxcpus=2 --append one.two -- cat /proc/cmdline
+check vm_ends_in_time 124 'ended after 8 s' vm --timeout 8 -- sleep 100
+check vm_sees_a_crash 125 'ended without a status' vm -- 'echo c >/proc/sysrq-trigger; sleep 9'
+check vm_checks_the_log 1 'WARNING: made up' vm --check-log -- 'echo WARNING: made up >/dev/kmsg'
+check vm_checks_the_log_when_asked 0 '' vm -- 'echo WARNING: made up >/dev/kmsg'
+check vm_counts_instructions 0 '' vm --icount --cpus 1 -- true
+check vm_interrupts_anywhere 0 '' vm --one-insn-per-tb -- true
+check vm_refuses_unknown_options 1 "unknown option '--nonsense'" vm --nonsense -- true
+check vm_refuses_a_missing_file 1 'no/such/file: cannot be copied' vm --file no/such/file -- true
+exit "$all"

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF objects whose programs tell what they saw in an array `seen` (see `cpumask/seen.h`).
+
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
+use libbpf_rs::Object;
+use libbpf_rs::ObjectBuilder;
+use libbpf_rs::PrintLevel;
+use libbpf_rs::ProgramInput;
+use libbpf_rs::ProgramMut;
+
+use crate::cpus::of_words;
+use crate::cpus::Cpus;
+
+/// The object of `tests/FAMILY/NAME.bpf.c`, as bytes.
+#[macro_export]
+macro_rules! object {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf.o"))
+    };
+}
+
+/// What libbpf said of the newest load, the verifier's log included.
+static LOG: Mutex<String> = Mutex::new(String::new());
+
+fn log() -> MutexGuard<'static, String> {
+    LOG.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+const WORDS: usize = 8;
+
+/// What a walk saw: `struct seen`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Seen {
+    /// CPUs, as bits; or what else the program says.
+    pub words: [u64; WORDS],
+    /// One more than the last CPU.
+    pub next: u32,
+    /// CPUs seen, the same ones again too.
+    pub steps: u32,
+    /// CPUs that came after a higher one, or after themselves.
+    pub disorder: u32,
+    /// CPUs that cannot be.
+    pub strange: u32,
+}
+
+impl Seen {
+    /// The CPUs of a walk: each once, ascending.
+    pub fn cpus(&self) -> Cpus {
+        let cpus = of_words(&self.words);
+        assert_eq!(self.steps as usize, cpus.len(), "a CPU came twice: {self:?}");
+        assert_eq!(self.disorder, 0, "not ascending: {self:?}");
+        assert_eq!(self.strange, 0, "impossible CPUs: {self:?}");
+        cpus
+    }
+}
+
+/// An object with one program of it loaded.
+pub struct Loaded {
+    object: Object,
+    program: &'static str,
+}
+
+/// Loads program `program` of `object`, or returns what libbpf and the verifier said.
+pub fn load(object: &[u8], program: &'static str) -> Result<Loaded, String> {
+    libbpf_rs::set_print(Some((PrintLevel::Warn, |_, text| log().push_str(&text))));
+    log().clear();
+    let mut object = ObjectBuilder::default()
+        .open_memory(object)
+        .unwrap_or_else(|e| panic!("the object of {program}: {e}"));
+    let mut found = false;
+    for mut candidate in object.progs_mut() {
+        let it = candidate.name() == program;
+        candidate.set_autoload(it);
+        found |= it;
+    }
+    assert!(found, "the object has no program {program}");
+    match object.load() {
+        Ok(object) => Ok(Loaded { object, program }),
+        Err(_) => Err(log().clone()),
+    }
+}
+
+/// Loads and runs a program, and returns what it saw.
+pub fn run(object: &[u8], program: &'static str) -> Loaded {
+    let loaded = load(object, program).unwrap_or_else(|log| panic!("{program} does not load: {log}"));
+    assert_eq!(loaded.run(), 0, "{program}");
+    loaded
+}
+
+impl Loaded {
+    /// The program.
+    pub fn program(&self) -> ProgramMut<'_> {
+        self.object
+            .progs_mut()
+            .find(|p| p.name() == self.program)
+            .expect("the program was there when it was loaded")
+    }
+
+    /// Runs the program once, without arguments.
+    pub fn run(&self) -> u32 {
+        self.program()
+            .test_run(ProgramInput::default())
+            .unwrap_or_else(|e| panic!("{}: {e}", self.program))
+            .return_value
+    }
+
+    /// Runs the program once, on a packet of zeroes.
+    pub fn run_on_packet(&self) -> u32 {
+        let input = ProgramInput {
+            data_in: Some(&[0; 64]),
+            ..Default::default()
+        };
+        self.program()
+            .test_run(input)
+            .unwrap_or_else(|e| panic!("{}: {e}", self.program))
+            .return_value
+    }
+
+    fn value(&self, section: &str) -> (libbpf_rs::Map<'_>, Vec<u8>) {
+        let map = self
+            .object
+            .maps()
+            .find(|map| map.name().to_string_lossy().ends_with(section))
+            .unwrap_or_else(|| panic!("{}: no {section}", self.program));
+        let value = map
+            .lookup(&[0; 4], MapFlags::ANY)
+            .expect("a section is a map")
+            .expect("with one value");
+        (map, value)
+    }
+
+    /// `seen[i]`.
+    pub fn seen(&self, i: usize) -> Seen {
+        let (_, value) = self.value(".bss");
+        let seen = &value[i * size_of::<Seen>()..][..size_of::<Seen>()];
+        // SAFETY: The bytes are as many as a `Seen`, which any bytes make.
+        unsafe { seen.as_ptr().cast::<Seen>().read_unaligned() }
+    }
+
+    /// Forgets what was seen.
+    pub fn clear(&self) {
+        let (map, value) = self.value(".bss");
+        map.update(&[0; 4], &vec![0; value.len()], MapFlags::ANY)
+            .expect("sections can be written");
+    }
+
+    /// Sets `input`: a mask to make and a task to look at.
+    pub fn set_input(&self, words: &[u64; WORDS], pid: i32) {
+        let (map, mut value) = self.value(".data");
+        let words = words.iter().flat_map(|word| word.to_ne_bytes());
+        let input: Vec<u8> = words.chain(pid.to_ne_bytes()).collect();
+        value[..input.len()].copy_from_slice(&input);
+        map.update(&[0; 4], &value, MapFlags::ANY)
+            .expect("sections can be written");
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sets of CPUs, and what the kernel says of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::mem::size_of;
+use std::thread;
+use std::time::Duration;
+
+/// A set of CPUs.
+pub type Cpus = BTreeSet<u32>;
+
+/// The CPUs of a list like `0-3,5`.
+pub fn parse(list: &str) -> Cpus {
+    let number = |s: &str| -> u32 { s.parse().unwrap_or_else(|_| panic!("bad list {list:?}")) };
+    list.trim()
+        .split(',')
+        .filter(|part| !part.is_empty())
+        .flat_map(|part| match part.split_once('-') {
+            Some((first, last)) => number(first)..=number(last),
+            None => number(part)..=number(part),
+        })
+        .collect()
+}
+
+/// The CPUs that are set in `words`.
+pub fn of_words(words: &[u64]) -> Cpus {
+    (0..words.len() as u32 * 64)
+        .filter(|cpu| words[*cpu as usize / 64] >> (cpu % 64) & 1 != 0)
+        .collect()
+}
+
+/// `cpus` as bits.
+pub fn to_words<const N: usize>(cpus: &Cpus) -> [u64; N] {
+    let mut words = [0; N];
+    for cpu in cpus {
+        words[*cpu as usize / 64] |= 1 << (cpu % 64);
+    }
+    words
+}
+
+/// The CPUs of file `name` in `/sys/devices/system/cpu`.
+pub fn sysfs(name: &str) -> Cpus {
+    let path = format!("/sys/devices/system/cpu/{name}");
+    parse(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}")))
+}
+
+/// The CPUs that the calling process may use, as procfs shows them.
+pub fn allowed() -> Cpus {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc/self/status");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .expect("Cpus_allowed_list");
+    parse(line)
+}
+
+/// One more than the highest possible CPU.
+pub fn nr_cpu_ids() -> u32 {
+    sysfs("possible").last().expect("a possible CPU") + 1
+}
+
+/// Takes a CPU offline until it is dropped.
+pub struct Offline(u32);
+
+impl Offline {
+    /// Takes `cpu` offline.
+    pub fn new(cpu: u32) -> Self {
+        Self::set(cpu, "0");
+        Self(cpu)
+    }
+
+    fn set(cpu: u32, online: &str) {
+        let path = format!("/sys/devices/system/cpu/cpu{cpu}/online");
+        fs::write(&path, online).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        Self::set(self.0, "1");
+    }
+}
+
+/// Lets the calling thread run on `cpus` only.
+pub fn set_affinity(cpus: &Cpus) {
+    let words: [u64; 16] = to_words(cpus);
+    // SAFETY: `words` is valid for the call.
+    let ret = unsafe { libc::sched_setaffinity(0, size_of_val(&words), words.as_ptr().cast()) };
+    assert_eq!(ret, 0, "sched_setaffinity {cpus:?}");
+    const { assert!(size_of::<libc::cpu_set_t>() >= 128) };
+}
+
+/// Asks `condition` for up to five seconds.
+pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
+    for _ in 0..500 {
+        if condition() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
+}

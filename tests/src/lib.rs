@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tests in the guest share.
+
+pub mod bpf;
+pub mod cpus;
+pub mod module;

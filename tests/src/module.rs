@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loading and unloading the module.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+/// The module's file in the guest.
+pub const FILE: &str = "/t/bpf_percpu.ko";
+
+const NAME: &CStr = c"bpf_percpu";
+
+fn result(ret: libc::c_long) -> io::Result<()> {
+    if ret == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// `insmod`.
+pub fn insert(file: impl AsRef<Path>) -> io::Result<()> {
+    let file = File::open(file)?;
+    // SAFETY: The arguments are a file and a string, both valid for the call.
+    result(unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) })
+}
+
+/// `rmmod`, which does not wait for users.
+pub fn remove() -> io::Result<()> {
+    // SAFETY: The argument is a string, valid for the call.
+    result(unsafe { libc::syscall(libc::SYS_delete_module, NAME.as_ptr(), libc::O_NONBLOCK) })
+}
