@@ -36,7 +36,7 @@ fn kfunc_without_prototype() {
     Tree::new()
         .edit(
             HEADER,
-            "KFUNC(int, bpf_cpumask_next, (int cpu, const struct cpumask *mask))\n",
+            "KFUNC(int, bpf_cpumask_next, (int cpu, const struct cpumask *mask))",
             "",
         )
         .refuses("kfunc bpf_cpumask_next: no prototype in include/bpf_percpu_kfuncs.h");
@@ -59,7 +59,7 @@ fn kfunc_without_rust_function() {
 #[test]
 fn kfunc_in_no_set() {
     Tree::new()
-        .edit(SET, "        bpf_get_nr_cpu_ids = [];\n", "")
+        .edit(SET, "bpf_get_nr_cpu_ids = [];", "")
         .refuses(
             "out/bpf_percpu.ko: kfunc bpf_get_nr_cpu_ids has a prototype, but is in no set: \
              add it to rust/kfuncs/mod.rs",
@@ -165,7 +165,8 @@ fn flag_that_no_kfunc_may_have() {
     );
     let place = tree.place(SET, "FASTCALL");
     tree.refuses(&format!(
-        "first error: {place}: error[E0425]: cannot find value `FASTCALL` in module `$crate::bpf::kfunc::flag`"
+        "first error: {place}: error[E0425]: \
+         cannot find value `FASTCALL` in module `$crate::bpf::kfunc::flag`"
     ));
 }
 
@@ -175,7 +176,7 @@ fn kfunc_twice() {
         .edit(
             SET,
             "bpf_cpumask_next = [RCU];",
-            "bpf_cpumask_next = [RCU];\n        bpf_cpumask_next = [];",
+            "bpf_cpumask_next = [RCU]; bpf_cpumask_next = [];",
         )
         .refuses("kfunc bpf_cpumask_next is in the set twice");
 }
@@ -185,8 +186,8 @@ fn two_sets_for_a_hook() {
     Tree::new()
         .edit(
             SET,
-            "        bpf_get_nr_cpu_ids = [];\n",
-            "    }\n}\n\nkfunc_set! {\n    pub(crate) static SECOND for hook::All {\n        bpf_get_nr_cpu_ids = [];\n",
+            "bpf_get_nr_cpu_ids = [];",
+            "} } kfunc_set! { static SECOND for hook::All { bpf_get_nr_cpu_ids = [];",
         )
         .refuses(
             "hook::All has two kfunc sets: \
@@ -197,11 +198,7 @@ fn two_sets_for_a_hook() {
 #[test]
 fn iterator_without_next() {
     Tree::new()
-        .edit(
-            SET,
-            "        bpf_iter_cpumask_next = [ITER_NEXT, RET_NULL];\n",
-            "",
-        )
+        .edit(SET, "bpf_iter_cpumask_next = [ITER_NEXT, RET_NULL];", "")
         .refuses(
             "kfunc bpf_iter_cpumask_new is of an iterator that lacks one of new, next and destroy",
         );
@@ -360,7 +357,7 @@ impl Tree {
             let entry = entry.unwrap();
             symlink(entry.path(), tree.path("obj").join(entry.file_name())).unwrap();
         }
-        // Where the build tree is, it says here only.
+        // Of all files of a build tree, make reads here where the tree is.
         let obj = tree.path("obj");
         tree.edit(
             "obj/Makefile",
@@ -442,7 +439,7 @@ impl Tree {
     }
 }
 
-/// What a test that failed has built stays.
+/// The folder of a test that failed stays, to look at.
 impl Drop for Tree {
     fn drop(&mut self) {
         if !thread::panicking() {

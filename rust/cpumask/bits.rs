@@ -114,3 +114,130 @@ impl<L: Len> SetBits<'_, L> {
         }
     }
 }
+
+// The same cases run in the kernel, by KUnit, and on the host, by tests/bits.rs.
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+#[cfg_attr(not(test), kernel::prelude::kunit_tests(bpf_percpu_bits))]
+mod tests {
+    use super::*;
+
+    const MAX_WORDS: usize = 8192 / BITS_PER_WORD as usize;
+    const LENGTHS: [u32; 12] = [0, 1, 2, 63, 64, 65, 127, 128, 129, 511, 8191, 8192];
+
+    struct Bits(u32);
+
+    impl Len for Bits {
+        fn len(&self) -> u32 {
+            self.0
+        }
+    }
+
+    fn set_bits(words: &[usize; MAX_WORDS], len: u32, first: u32) -> SetBits<'_, Bits> {
+        // SAFETY: The array has 8192 bits, and no test asks for more.
+        unsafe { SetBits::new(words.as_ptr(), Bits(len), first) }
+    }
+
+    fn is_set(words: &[usize; MAX_WORDS], bit: u32) -> bool {
+        words[(bit / BITS_PER_WORD) as usize] >> (bit % BITS_PER_WORD) & 1 != 0
+    }
+
+    /// Whether the iterator and a loop over each bit say the same.
+    fn agrees(words: &[usize; MAX_WORDS], len: u32, first: u32) -> bool {
+        let mut bits = set_bits(words, len, first);
+        for bit in first..len {
+            if is_set(words, bit) && (bits.next() != Some(bit) || *bits.current() != bit as i32) {
+                return false;
+            }
+        }
+        bits.next().is_none() && bits.next().is_none()
+    }
+
+    /// Words with about one bit in `sparsity` set, of a xorshift generator.
+    fn random(seed: u64, sparsity: u64) -> [usize; MAX_WORDS] {
+        let mut words = [0; MAX_WORDS];
+        let mut state = seed;
+        for word in &mut words {
+            for bit in 0..BITS_PER_WORD {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                if state % sparsity == 0 {
+                    *word |= 1 << bit;
+                }
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn none_of_nothing() {
+        for len in LENGTHS {
+            assert!(agrees(&[0; MAX_WORDS], len, 0));
+        }
+    }
+
+    #[test]
+    fn all_below_the_length() {
+        for len in LENGTHS {
+            assert!(agrees(&[usize::MAX; MAX_WORDS], len, 0));
+            let mut bits = set_bits(&[usize::MAX; MAX_WORDS], len, 0);
+            let mut count = 0;
+            while bits.next().is_some() {
+                count += 1;
+            }
+            assert_eq!(count, len);
+        }
+    }
+
+    #[test]
+    fn each_alone() {
+        for bit in 0..8192 {
+            let mut words = [0; MAX_WORDS];
+            words[(bit / BITS_PER_WORD) as usize] = 1 << (bit % BITS_PER_WORD);
+            let mut bits = set_bits(&words, 8192, 0);
+            assert_eq!(bits.next(), Some(bit));
+            assert_eq!(bits.next(), None);
+            // One too short for it.
+            assert_eq!(set_bits(&words, bit, 0).next(), None);
+        }
+    }
+
+    #[test]
+    fn as_a_loop_over_each() {
+        for sparsity in [1, 2, 3, 10, 64, 500, 5000] {
+            let words = random(0x9e37_79b9_7f4a_7c15 ^ sparsity, sparsity);
+            for len in LENGTHS {
+                assert!(agrees(&words, len, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn from_anywhere() {
+        let words = random(42, 7);
+        for first in [0, 1, 62, 63, 64, 65, 100, 128, 4095, 8190, 8191] {
+            for len in LENGTHS {
+                assert!(agrees(&words, len, first));
+            }
+        }
+        for first in [8192, 8193, u32::MAX - 64, u32::MAX] {
+            assert_eq!(set_bits(&words, 8192, first).next(), None);
+        }
+    }
+
+    #[test]
+    fn nothing_for_ever_after_the_end() {
+        let mut words = [0; MAX_WORDS];
+        words[0] = 1;
+        let words = core::cell::Cell::new(words);
+        // SAFETY: The cell holds 8192 bits, and is changed between two calls only.
+        let mut bits = unsafe { SetBits::new(words.as_ptr().cast(), Bits(8192), 0) };
+        assert_eq!(bits.next(), Some(0));
+        assert_eq!(bits.next(), None);
+        words.set([usize::MAX; MAX_WORDS]);
+        for _ in 0..1000 {
+            assert_eq!(bits.next(), None);
+        }
+        assert_eq!(*bits.current(), 0);
+    }
+}

@@ -20,6 +20,7 @@ use kernel::{
         CpuId, //
     },
     cpumask::Cpumask,
+    prelude::*, //
 };
 
 pub(crate) use housekeeping::housekeeping;
@@ -113,5 +114,70 @@ impl CpumaskExt for Cpumask {
     #[inline]
     fn next_from(&self, first: u32) -> Option<CpuId> {
         Cpus::from(self, first).next()
+    }
+}
+
+#[kunit_tests(bpf_percpu_cpumask)]
+mod tests {
+    use super::*;
+    use kernel::cpumask::CpumaskVar;
+
+    /// Whether the iterator and a loop over each CPU say the same of `mask`.
+    fn agrees(mask: &Cpumask) -> bool {
+        let mut cpus = mask.iter();
+        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+            if mask.test(cpu) && cpus.next() != Some(cpu) {
+                return false;
+            }
+        }
+        cpus.next().is_none()
+    }
+
+    #[test]
+    fn global_masks() {
+        for mask in [possible(), present(), online(), active()] {
+            assert!(agrees(mask));
+            assert!(!mask.empty());
+            assert!(mask.iter().all(|cpu| possible().test(cpu)));
+            assert_eq!(mask.iter().count() as u32, mask.weight());
+        }
+    }
+
+    #[test]
+    fn made_masks() -> Result {
+        let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
+        assert!(agrees(&mask));
+        for cpu in (0..nr_cpu_ids()).step_by(3).filter_map(CpuId::from_u32) {
+            mask.set(cpu);
+            assert!(agrees(&mask));
+        }
+        mask.setall();
+        assert!(agrees(&mask));
+        assert_eq!(mask.iter().count() as u32, nr_cpu_ids());
+        Ok(())
+    }
+
+    #[test]
+    fn next_from() {
+        let mut from = 0;
+        for cpu in possible().iter() {
+            assert_eq!(possible().next_from(from), Some(cpu));
+            from = cpu.as_u32() + 1;
+        }
+        for from in [from, nr_cpu_ids(), u32::MAX] {
+            assert_eq!(possible().next_from(from), None);
+        }
+    }
+
+    #[test]
+    fn housekeeping_masks() {
+        for hk_type in 0..crate::bindings::hk_type_HK_TYPE_MAX {
+            let mask = housekeeping(hk_type);
+            assert!(mask.is_some_and(|mask| mask.iter().all(|cpu| possible().test(cpu))));
+            assert!(mask.is_some_and(|mask| !mask.empty()));
+        }
+        for hk_type in [crate::bindings::hk_type_HK_TYPE_MAX, u32::MAX] {
+            assert!(housekeeping(hk_type).is_none());
+        }
     }
 }
