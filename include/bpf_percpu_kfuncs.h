@@ -7,7 +7,8 @@
  * bindgen makes the declarations that the Rust functions are checked against.
  */
 
-/* clang-format off: a line a prototype */
+/* A line a prototype. */
+/* clang-format off */
 
 /*
  * An iteration over the CPUs of a mask, on the stack of a BPF program. Its
@@ -46,7 +47,6 @@ KFUNC(int, bpf_cpumask_next, (int cpu, const struct cpumask *mask))
  * bpf_for_each(cpumask, cpu, mask) of bpf_helpers.h. In an RCU read-side
  * critical section only; NULL at the end, and for ever.
  */
-KFUNC(int, bpf_iter_cpumask_new,
-      (struct bpf_iter_cpumask * it, const struct cpumask *mask))
-KFUNC(int *, bpf_iter_cpumask_next, (struct bpf_iter_cpumask * it))
-KFUNC(void, bpf_iter_cpumask_destroy, (struct bpf_iter_cpumask * it))
+KFUNC(int, bpf_iter_cpumask_new, (struct bpf_iter_cpumask *it, const struct cpumask *mask))
+KFUNC(int *, bpf_iter_cpumask_next, (struct bpf_iter_cpumask *it))
+KFUNC(void, bpf_iter_cpumask_destroy, (struct bpf_iter_cpumask *it))

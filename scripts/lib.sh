@@ -5,6 +5,7 @@
 
 clone=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bpf_percpu
+# shellcheck disable=SC2034 # not every script asks the archive
 suite=trixie
 
 die() {

@@ -67,6 +67,20 @@ fn kfunc_in_no_set() {
 }
 
 #[test]
+fn rust_function_in_no_set() {
+    Tree::new()
+        .edit(
+            SET,
+            "kfunc_set! {",
+            "/// Nobody's.\n#[no_mangle]\npub(crate) extern \"C\" fn bpf_orphan() {}\n\nkfunc_set! {",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: bpf_orphan is exported from Rust like a kfunc, but is in no set: \
+             add it to rust/kfuncs/mod.rs",
+        );
+}
+
+#[test]
 fn kfunc_that_btf_lacks() {
     Tree::new()
         .edit(
@@ -76,7 +90,7 @@ fn kfunc_that_btf_lacks() {
         )
         .refuses(
             "out/bpf_percpu.ko: kfunc bpf_cpumask_next is in the set, but not in the module's BTF: \
-             add its prototype to include/bpf_percpu_kfuncs.h",
+             rust/kfuncs/kfuncs.c makes no body of it",
         );
 }
 

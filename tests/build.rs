@@ -16,9 +16,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let include = tests.join("../include");
-    let vmlinux = env::var("BPF_PERCPU_VMLINUX").map_or(tests.join("../build/stock"), PathBuf::from);
+    let vmlinux =
+        env::var("BPF_PERCPU_VMLINUX").map_or(tests.join("../build/stock"), PathBuf::from);
     println!("cargo:rerun-if-env-changed=BPF_PERCPU_VMLINUX");
-    println!("cargo:rerun-if-changed={}", vmlinux.join("vmlinux.h").display());
+    println!(
+        "cargo:rerun-if-changed={}",
+        vmlinux.join("vmlinux.h").display()
+    );
     println!("cargo:rerun-if-changed={}", include.display());
 
     for family in FAMILIES {

@@ -48,7 +48,9 @@ fn is_held_by_programs() {
     drop(program);
     remove_soon();
     assert!(!Path::new(BTF).exists());
-    let log = load(object!("cpumask-masks"), "masks").err().expect("there are no kfuncs");
+    let log = load(object!("cpumask-masks"), "masks")
+        .err()
+        .expect("there are no kfuncs");
     assert!(log.contains("not found in kernel or module BTFs"), "{log}");
     module::insert(module::FILE).expect("insmod");
     run(object!("cpumask-masks"), "masks");
@@ -115,7 +117,9 @@ fn hundred_loads_leave_nothing() {
     remove_soon();
     let noise = growth(|| match module::insert(OTHER) {
         Err(_) => Ok(()),
-        Ok(()) => Err(io::Error::other("the kernel took a module that is not for it")),
+        Ok(()) => Err(io::Error::other(
+            "the kernel took a module that is not for it",
+        )),
     });
 
     let cycle = || module::insert(module::FILE).and_then(|()| module::remove());
@@ -128,6 +132,16 @@ fn hundred_loads_leave_nothing() {
 
     println!("KiB of Percpu and Slab: noise {noise:?}, grown by {grown:?} with the module");
     // 8 bytes per CPU, or 512 bytes of slab, in each load would show.
-    assert!(grown[0] <= noise[0].max(0) + 3, "Percpu: {} KiB, noise {}", grown[0], noise[0]);
-    assert!(grown[1] <= noise[1].max(0) + 50, "Slab: {} KiB, noise {}", grown[1], noise[1]);
+    assert!(
+        grown[0] <= noise[0].max(0) + 3,
+        "Percpu: {} KiB, noise {}",
+        grown[0],
+        noise[0]
+    );
+    assert!(
+        grown[1] <= noise[1].max(0) + 50,
+        "Slab: {} KiB, noise {}",
+        grown[1],
+        noise[1]
+    );
 }

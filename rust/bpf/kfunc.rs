@@ -139,14 +139,12 @@ const ITER_PARTS: [(u32, &str); 3] = [
     (flag::ITER_DESTROY, "_destroy"),
 ];
 
-/// A part of an iterator is one part, is named like it, and the other two are there.
+/// A part of an iterator is named like it, which no two parts can be, and the others are there.
 const fn check_iterator(set: &[Kfunc], kfunc: &Kfunc) {
-    let mut parts = 0;
     let mut i = 0;
     while i < ITER_PARTS.len() {
         let (flag, end) = ITER_PARTS[i];
         if kfunc.has(flag) {
-            parts += 1;
             let Some(iter) = iter_name(kfunc.name, end) else {
                 fail(
                     kfunc.name,
@@ -165,12 +163,6 @@ const fn check_iterator(set: &[Kfunc], kfunc: &Kfunc) {
             }
         }
         i += 1;
-    }
-    if parts > 1 {
-        fail(
-            kfunc.name,
-            "has two of ITER_NEW, ITER_NEXT and ITER_DESTROY",
-        );
     }
 }
 

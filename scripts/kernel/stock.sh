@@ -29,7 +29,7 @@ fetch_kernel() {
 			tar x --strip-components=1 -C "$dir/src" "${unneeded[@]}"
 	done
 	echo "$release" >"$dir/release"
-	rm -r "$dir"/{deb,boot}
+	rm -r "${dir:?}"/{deb,boot}
 }
 
 # What neither `modules_prepare` nor a module's build reads: code of drivers, file systems and

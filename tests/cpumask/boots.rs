@@ -9,7 +9,11 @@ use tests::object;
 /// A boot with `maxcpus=`: CPUs that are possible, and not online.
 #[test]
 fn partial() {
-    assert_ne!(cpus::sysfs("possible"), cpus::sysfs("online"), "boot with maxcpus=");
+    assert_ne!(
+        cpus::sysfs("possible"),
+        cpus::sysfs("online"),
+        "boot with maxcpus="
+    );
     let loaded = run(object!("cpumask-masks"), "masks");
     assert_ne!(loaded.seen(0).cpus(), loaded.seen(2).cpus());
 }

@@ -99,7 +99,11 @@ fn null_for_ever_after_the_end() {
         loaded.clear();
         assert_eq!(loaded.run(), 0);
         assert_eq!(loaded.seen(0).cpus(), shape);
-        assert_eq!(loaded.seen(1).steps, 0, "a CPU came after the end of {shape:?}");
+        assert_eq!(
+            loaded.seen(1).steps,
+            0,
+            "a CPU came after the end of {shape:?}"
+        );
         assert_eq!(loaded.seen(2).cpus(), all, "the control");
     }
 }
@@ -126,7 +130,8 @@ fn affinity_changes_meanwhile() {
         scope.spawn(|| {
             cpus::set_affinity(&a);
             // SAFETY: gettid() has no requirements.
-            send.send(unsafe { libc::gettid() }).expect("the test waits");
+            send.send(unsafe { libc::gettid() })
+                .expect("the test waits");
             while !stop.load(Ordering::Relaxed) {
                 cpus::set_affinity(&b);
                 cpus::set_affinity(&a);
@@ -147,5 +152,8 @@ fn affinity_changes_meanwhile() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(saw_a > 0 && saw_b > 0, "no change was seen: {saw_a} and {saw_b} times");
+    assert!(
+        saw_a > 0 && saw_b > 0,
+        "no change was seen: {saw_a} and {saw_b} times"
+    );
 }

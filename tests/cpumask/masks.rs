@@ -35,7 +35,10 @@ fn equal_sysfs() {
 /// meanwhile. That is the kernel's truth, yet not what this looks for: the next run shows more.
 fn own_cpus() -> Cpus {
     let see = || run(OBJECT, "masks").seen(4).cpus();
-    (0..3).map(|_| see()).find(|seen| seen.len() > 1).unwrap_or_else(see)
+    (0..3)
+        .map(|_| see())
+        .find(|seen| seen.len() > 1)
+        .unwrap_or_else(see)
 }
 
 #[test]
@@ -89,7 +92,11 @@ fn housekeeping() {
     assert_eq!(loaded.seen(2).cpus(), possible, "HK_TYPE_MANAGED_IRQ");
     assert_eq!(loaded.seen(3).cpus(), possible, "HK_TYPE_KERNEL_NOISE");
     for i in 4..8 {
-        assert_eq!(loaded.seen(i).strange, 1, "type {i} from HK_TYPE_MAX on is NULL");
+        assert_eq!(
+            loaded.seen(i).strange,
+            1,
+            "type {i} from HK_TYPE_MAX on is NULL"
+        );
         assert_eq!(loaded.seen(i).steps, 0);
     }
 }

@@ -19,7 +19,10 @@ fn loaded(program: &'static str) -> Loaded {
 }
 
 fn assert_looked(loaded: &Loaded) {
-    assert!(cpus::soon(|| loaded.seen(2).next == 1), "the program did not run");
+    assert!(
+        cpus::soon(|| loaded.seen(2).next == 1),
+        "the program did not run"
+    );
     assert_eq!(loaded.seen(0).cpus(), cpus::sysfs("possible"));
     assert_eq!(loaded.seen(1).cpus(), cpus::sysfs("online"));
 }
@@ -117,11 +120,15 @@ fn cpu_clock() -> OwnedFd {
     const PERF_ATTR_SIZE_VER5: u64 = 112;
     // struct perf_event_attr: type and size, config (PERF_COUNT_SW_CPU_CLOCK), sample_period.
     let mut attr = [0_u64; 14];
-    attr[0] = PERF_TYPE_SOFTWARE | PERF_ATTR_SIZE_VER5 << 32;
+    attr[0] = PERF_TYPE_SOFTWARE | (PERF_ATTR_SIZE_VER5 << 32);
     attr[2] = 1_000_000;
     // SAFETY: `attr` is valid for the call and as large as it says.
     let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attr, 0, -1, -1, 0) };
-    assert!(fd >= 0, "perf_event_open: {}", std::io::Error::last_os_error());
+    assert!(
+        fd >= 0,
+        "perf_event_open: {}",
+        std::io::Error::last_os_error()
+    );
     // SAFETY: The call returned a new file descriptor.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }

@@ -53,7 +53,11 @@ impl Seen {
     /// The CPUs of a walk: each once, ascending.
     pub fn cpus(&self) -> Cpus {
         let cpus = of_words(&self.words);
-        assert_eq!(self.steps as usize, cpus.len(), "a CPU came twice: {self:?}");
+        assert_eq!(
+            self.steps as usize,
+            cpus.len(),
+            "a CPU came twice: {self:?}"
+        );
         assert_eq!(self.disorder, 0, "not ascending: {self:?}");
         assert_eq!(self.strange, 0, "impossible CPUs: {self:?}");
         cpus
@@ -88,7 +92,8 @@ pub fn load(object: &[u8], program: &'static str) -> Result<Loaded, String> {
 
 /// Loads and runs a program, and returns what it saw.
 pub fn run(object: &[u8], program: &'static str) -> Loaded {
-    let loaded = load(object, program).unwrap_or_else(|log| panic!("{program} does not load: {log}"));
+    let loaded =
+        load(object, program).unwrap_or_else(|log| panic!("{program} does not load: {log}"));
     assert_eq!(loaded.run(), 0, "{program}");
     loaded
 }

@@ -27,7 +27,7 @@ pub fn parse(list: &str) -> Cpus {
 /// The CPUs that are set in `words`.
 pub fn of_words(words: &[u64]) -> Cpus {
     (0..words.len() as u32 * 64)
-        .filter(|cpu| words[*cpu as usize / 64] >> (cpu % 64) & 1 != 0)
+        .filter(|cpu| (words[*cpu as usize / 64] >> (cpu % 64)) & 1 != 0)
         .collect()
 }
 
