@@ -268,7 +268,7 @@ fn kernel_without_rust() {
     Tree::new()
         .edit(CONFIG, "\nCONFIG_RUST=y\n", "\n# CONFIG_RUST is not set\n")
         .refuses(
-            "obj: the kernel is built without CONFIG_RUST, \
+            "obj: built without CONFIG_RUST, \
              which a Rust module with BPF kfuncs needs: choose another kernel",
         );
 }
@@ -282,7 +282,7 @@ fn kernel_without_btf_of_modules() {
             "\n# CONFIG_DEBUG_INFO_BTF_MODULES is not set\n",
         )
         .refuses(
-            "obj: the kernel is built without CONFIG_DEBUG_INFO_BTF_MODULES, \
+            "obj: built without CONFIG_DEBUG_INFO_BTF_MODULES, \
              which a Rust module with BPF kfuncs needs: choose another kernel",
         );
 }

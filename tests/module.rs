@@ -10,24 +10,10 @@ use std::time::Duration;
 
 use tests::bpf::load;
 use tests::bpf::run;
-use tests::cpus::soon;
 use tests::module;
 use tests::object;
 
 const BTF: &str = "/sys/kernel/btf/bpf_percpu";
-
-/// Unloads the module as soon as its last user is gone.
-fn remove_soon() {
-    let mut last = None;
-    let removed = soon(|| match module::remove() {
-        Ok(()) => true,
-        Err(e) => {
-            last = Some(e);
-            false
-        }
-    });
-    assert!(removed, "rmmod: {last:?}");
-}
 
 #[test]
 fn has_btf() {
@@ -46,7 +32,7 @@ fn is_held_by_programs() {
     }
     assert_eq!(program.run(), 0, "the program goes on");
     drop(program);
-    remove_soon();
+    module::remove_soon();
     assert!(!Path::new(BTF).exists());
     let log = load(object!("cpumask-masks"), "masks")
         .err()
@@ -73,7 +59,7 @@ fn write_for_other_kernel() {
 #[test]
 fn other_kernels_refuse_it() {
     write_for_other_kernel();
-    remove_soon();
+    module::remove_soon();
     let error = module::insert(OTHER).expect_err("it is for another kernel");
     assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC), "{error}");
     module::insert(module::FILE).expect("the control: the kernel that it is for takes it");
@@ -114,7 +100,7 @@ fn growth(work: impl Fn() -> io::Result<()>) -> [i64; 2] {
 fn hundred_loads_leave_nothing() {
     // The noise: a file that the kernel reads, checks and refuses.
     write_for_other_kernel();
-    remove_soon();
+    module::remove_soon();
     let noise = growth(|| match module::insert(OTHER) {
         Err(_) => Ok(()),
         Ok(()) => Err(io::Error::other(

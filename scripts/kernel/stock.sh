@@ -9,18 +9,22 @@
 # A kernel is one folder in the root, /kernel/RELEASE: src, obj (the build tree), vmlinuz,
 # release, and `made`, the recipe it was made by. /kernel/NAME links to it.
 
-# fetch_kernel DIR SERIES VERSION RELEASE: packages, unpacked without what no build asks for.
+# fetch_headers DIR VERSION RELEASE: what the headers say of the kernel.
+fetch_headers() {
+	mkdir -p "$1"/{deb,obj}
+	cd "$1/deb"
+	apt_private apt-get download "linux-headers-$3=$2"
+	dpkg-deb --fsys-tarfile linux-headers-*.deb |
+		tar x --strip-components=4 -C "$1/obj" --wildcards '*/.config' '*/Module.symvers' '*/vmlinux'
+}
+
+# fetch_kernel DIR SERIES VERSION RELEASE: kernel and source, without what no build asks for.
 fetch_kernel() {
 	local dir=$1 series=$2 version=$3 release=$4 image package
-	mkdir -p "$dir"/{deb,src,obj,boot}
+	mkdir -p "$dir"/{src,boot}
 	cd "$dir/deb"
 	image=linux-image-$release
 	! apt_private apt-cache show "linux-binary-$release=$version" >/dev/null || image=linux-binary-$release
-	# The headers first: their configuration says whether the rest is worth fetching.
-	apt_private apt-get download "linux-headers-$release=$version"
-	dpkg-deb --fsys-tarfile linux-headers-*.deb |
-		tar x --strip-components=4 -C "$dir/obj" --wildcards '*/.config' '*/Module.symvers' '*/vmlinux'
-	"$clone/scripts/kernel/suits" "$dir/obj"
 	apt_private apt-get download "$image=$version" "linux-source-$series=$version"
 	dpkg-deb --fsys-tarfile "$image"_*.deb | tar x -C "$dir/boot" --wildcards '*/vmlinuz*' --transform 's:.*/::'
 	mv "$dir"/boot/vmlinuz* "$dir/vmlinuz"
@@ -61,7 +65,10 @@ prepare_kernel() {
 make_kernel() {
 	local name=$1 series=$2 version=$3 release=$4 new=$root/kernel/.new
 	rm -rf "$new"
-	mkdir -p "$new" "$root/kernel/$release"
+	mkdir -p "$new"
+	step "kernel $release: headers" fetch_headers "$new" "$version" "$release"
+	"$clone/scripts/kernel/suits" "$new/obj" "kernel $release"
+	mkdir -p "$root/kernel/$release"
 	step "kernel $release: packages" fetch_kernel "$new" "$series" "$version" "$release"
 	# The tree keeps absolute paths, so it is generated where it will be.
 	step "kernel $release: Rust metadata" "$clone/scripts/in-root" --root "$root" \
@@ -74,7 +81,7 @@ make_kernel() {
 }
 
 kernel_recipe() {
-	recipe fetch_kernel prepare_kernel
+	recipe fetch_headers fetch_kernel prepare_kernel
 	{ printf '%s\n' "${unneeded[@]}" && cat "$clone/scripts/kernel/kmake"; } | sha256sum | cut -c1-12
 }
 

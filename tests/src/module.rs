@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use crate::cpus::soon;
+
 /// The module's file in the guest.
 pub const FILE: &str = "/t/bpf_percpu.ko";
 
@@ -32,4 +34,17 @@ pub fn insert(file: impl AsRef<Path>) -> io::Result<()> {
 pub fn remove() -> io::Result<()> {
     // SAFETY: The argument is a string, valid for the call.
     result(unsafe { libc::syscall(libc::SYS_delete_module, NAME.as_ptr(), libc::O_NONBLOCK) })
+}
+
+/// `rmmod`, as soon as the last user is gone: programs are freed in the background.
+pub fn remove_soon() {
+    let mut last = None;
+    let removed = soon(|| match remove() {
+        Ok(()) => true,
+        Err(e) => {
+            last = Some(e);
+            false
+        }
+    });
+    assert!(removed, "rmmod: {last:?}");
 }
