@@ -39,7 +39,7 @@ check root_lists_the_archive 0 '<- stock$' scripts/root --list
 check root_refuses_unknown_options 1 "unknown option '--nonsense'" scripts/root --nonsense
 check root_knows_no_such_kernel 1 "the archive has no kernel '0.1'" scripts/root --kernel 0.1
 check root_needs_root 1 'root: making the root needs root rights.*sudo' as_nobody scripts/root
-check kernel_without_rust 1 '^kernel 6\.12\.[0-9]+.*: built without CONFIG_RUST' make module KERNEL=6.12
+check kernel_without_rust 2 '^kernel 6\.12\.[0-9]+.*: built without CONFIG_RUST' make module KERNEL=6.12
 check in_root_leaves_no_mounts 0 '' mounts scripts/in-root true
 check in_root_passes_the_status 7 '' scripts/in-root sh -c 'exit 7'
 check vm_passes_the_status 7 'hello from [0-9]' vm -- 'echo hello from $(uname -r); exit 7'
