@@ -18,15 +18,17 @@ need_root() {
 	[ "$(id -u)" -eq 0 ] || die "$1 needs root rights, and this is user $(id -un): run it with sudo -E"
 }
 
-# The cache is changed by one process at a time; the others wait.
+# The cache is changed by one process at a time; the others wait. What the process starts holds
+# the lock too, so that nobody cleans up under what a killed run has left running.
 lock_cache() {
-	[ -z "${lock_fd-}" ] || return 0
+	[ -z "${locked-}" ] || return 0
 	mkdir -p "$cache"
-	exec {lock_fd}>"$cache/lock"
-	flock -n "$lock_fd" || {
+	exec 9>"$cache/lock"
+	flock -n 9 || {
 		echo "${0##*/}: waiting for another run that fills $cache" >&2
-		flock "$lock_fd"
+		flock 9
 	}
+	locked=1
 }
 
 # step TITLE COMMAND...: runs COMMAND with its output in a log, and says how long it takes.

@@ -64,7 +64,7 @@ prepare_kernel() {
 
 make_kernel() {
 	local name=$1 series=$2 version=$3 release=$4 new=$root/kernel/.new
-	rm -rf "$new"
+	rm -rf --one-file-system "$new"
 	mkdir -p "$new"
 	step "kernel $release: headers" fetch_headers "$new" "$version" "$release"
 	"$clone/scripts/kernel/suits" "$new/obj" "kernel $release"
@@ -76,7 +76,7 @@ make_kernel() {
 		"$(declare -f prepare_kernel); prepare_kernel \"\$1\"" prepare_kernel "$release"
 	"$clone/scripts/kernel/rust-symbols" "$new/obj"
 	kernel_recipe >"$new/made"
-	rm -rf "${root:?}/kernel/$release"
+	rm -rf --one-file-system "${root:?}/kernel/$release"
 	mv -T "$new" "$root/kernel/$release"
 }
 
