@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 use tests::bpf::load;
 use tests::bpf::run;
@@ -139,7 +141,13 @@ fn affinity_changes_meanwhile() {
         });
         let tid = receive.recv().expect("the task starts");
         loaded.set_input(&[0; 8], tid);
-        for _ in 0..5000 {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut runs = 0;
+        while runs < 5000 || ((saw_a == 0 || saw_b == 0) && Instant::now() < deadline) {
+            runs += 1;
+            if runs % 100 == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
             loaded.clear();
             assert_eq!(loaded.run(), 0);
             let seen = loaded.seen(0).cpus();
