@@ -22,7 +22,7 @@ pub(crate) trait Len {
 /// # Invariants
 ///
 /// - The words that hold the first `len` bits from `words` on are readable for `'a`.
-/// - `base` is a multiple of the word size, or everything is done.
+/// - `base` is a multiple of the word size, or past `len`.
 /// - `rest` holds the bits, below `len`, that are still to come of the word that starts at bit
 ///   `base`.
 pub(crate) struct SetBits<'a, L> {
@@ -76,19 +76,18 @@ impl<L: Len> SetBits<'_, L> {
         Some(bit)
     }
 
-    /// Goes on to the next word that has a bit. False, and again false, at the end.
+    /// Goes on to the next word that has a bit. False, and again false, at the end: no word is read
+    /// twice, so that a bit that is set behind the iterator comes too late.
     #[cold]
     fn refill(&mut self) -> bool {
         while self.rest == 0 {
-            let base = self.base.saturating_add(BITS_PER_WORD);
-            // INVARIANT: A multiple of the word size, unless it is past every length.
-            self.base = base;
-            if base >= self.len.len() {
-                // The words are not read again: a bit that is set from now on comes too late.
-                self.base = u32::MAX;
+            // INVARIANT: A multiple of the word size, or past every length.
+            self.base = self.base.saturating_add(BITS_PER_WORD);
+            if self.base >= self.len.len() {
                 return false;
             }
-            self.rest = self.word(base);
+            // INVARIANT: Of the word at `base`, and all of them are still to come.
+            self.rest = self.word(self.base);
         }
         true
     }
