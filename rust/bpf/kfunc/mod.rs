@@ -10,6 +10,8 @@
 //!
 //! Reference: [`Documentation/bpf/kfuncs.rst`](srctree/Documentation/bpf/kfuncs.rst)
 
+mod check;
+
 use core::ptr;
 use kernel::{
     bindings,
@@ -21,32 +23,36 @@ use kernel::{
     },
 };
 
+pub(crate) use check::check;
+
 /// What the verifier must know of a kfunc: `KF_*` in `include/linux/btf.h`.
 ///
 /// `KF_FASTCALL` is missing on purpose: the verifier would believe that the kfunc spares the
 /// caller's registers, which no compiled function does.
 #[expect(dead_code, reason = "the table of the kernel, not of one module")]
 pub(crate) mod flag {
+    use kernel::bindings;
+
     /// Returns a reference that the program must release or store.
-    pub(crate) const ACQUIRE: u32 = 1 << 0;
+    pub(crate) const ACQUIRE: u32 = bindings::KF_ACQUIRE;
     /// Takes back a reference.
-    pub(crate) const RELEASE: u32 = 1 << 1;
+    pub(crate) const RELEASE: u32 = bindings::KF_RELEASE;
     /// The returned pointer may be NULL.
-    pub(crate) const RET_NULL: u32 = 1 << 2;
+    pub(crate) const RET_NULL: u32 = bindings::KF_RET_NULL;
     /// May sleep: for sleepable programs, outside of RCU sections.
-    pub(crate) const SLEEPABLE: u32 = 1 << 5;
+    pub(crate) const SLEEPABLE: u32 = bindings::KF_SLEEPABLE;
     /// Needs `CAP_SYS_BOOT`.
-    pub(crate) const DESTRUCTIVE: u32 = 1 << 6;
+    pub(crate) const DESTRUCTIVE: u32 = bindings::KF_DESTRUCTIVE;
     /// Pointer arguments may be RCU protected instead of trusted.
-    pub(crate) const RCU: u32 = 1 << 7;
+    pub(crate) const RCU: u32 = bindings::KF_RCU;
     /// Constructor of an open-coded iterator.
-    pub(crate) const ITER_NEW: u32 = 1 << 8;
+    pub(crate) const ITER_NEW: u32 = bindings::KF_ITER_NEW;
     /// Step of an open-coded iterator.
-    pub(crate) const ITER_NEXT: u32 = 1 << 9;
+    pub(crate) const ITER_NEXT: u32 = bindings::KF_ITER_NEXT;
     /// Destructor of an open-coded iterator.
-    pub(crate) const ITER_DESTROY: u32 = 1 << 10;
+    pub(crate) const ITER_DESTROY: u32 = bindings::KF_ITER_DESTROY;
     /// May be called, and what it returns used, only inside an RCU section.
-    pub(crate) const RCU_PROTECTED: u32 = 1 << 11;
+    pub(crate) const RCU_PROTECTED: u32 = bindings::KF_RCU_PROTECTED;
 }
 
 /// Where kfuncs are offered: the kernel's `enum btf_kfunc_hook`, by the program types of each.
@@ -98,136 +104,6 @@ impl Kfunc {
 
     const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
-    }
-}
-
-/// Refuses, at compile time, what the kernel would refuse or misunderstand when it is too late.
-pub(crate) const fn check(set: &[Kfunc]) {
-    // `BTF_KFUNC_SET_MAX_CNT` in kernel/bpf/btf.c.
-    assert!(set.len() <= 256, "a kfunc set has more than 256 entries");
-    let mut i = 0;
-    while i < set.len() {
-        check_flags(&set[i]);
-        check_iterator(set, &set[i]);
-        let mut j = i + 1;
-        while j < set.len() {
-            if bytes_eq(set[i].name.as_bytes(), set[j].name.as_bytes()) {
-                fail(set[i].name, "is in the set twice");
-            }
-            j += 1;
-        }
-        i += 1;
-    }
-}
-
-const fn check_flags(kfunc: &Kfunc) {
-    if kfunc.has(flag::ACQUIRE) && kfunc.has(flag::RELEASE) {
-        fail(kfunc.name, "has RELEASE with ACQUIRE");
-    }
-    if kfunc.has(flag::ITER_NEXT) && !kfunc.has(flag::RET_NULL) {
-        fail(kfunc.name, "has ITER_NEXT without RET_NULL");
-    }
-    if kfunc.has(flag::SLEEPABLE) && kfunc.has(flag::RCU_PROTECTED) {
-        fail(kfunc.name, "has SLEEPABLE with RCU_PROTECTED");
-    }
-}
-
-/// The three parts of an iterator, with the ends of their names.
-const ITER_PARTS: [(u32, &str); 3] = [
-    (flag::ITER_NEW, "_new"),
-    (flag::ITER_NEXT, "_next"),
-    (flag::ITER_DESTROY, "_destroy"),
-];
-
-/// A part of an iterator is named like it, which no two parts can be, and the others are there.
-const fn check_iterator(set: &[Kfunc], kfunc: &Kfunc) {
-    let mut i = 0;
-    while i < ITER_PARTS.len() {
-        let (flag, end) = ITER_PARTS[i];
-        if kfunc.has(flag) {
-            let Some(iter) = iter_name(kfunc.name, end) else {
-                fail(
-                    kfunc.name,
-                    "is an iterator's, but not named bpf_iter_*_{new,next,destroy}",
-                );
-            };
-            let mut j = 0;
-            while j < ITER_PARTS.len() {
-                if !has_part(set, iter, ITER_PARTS[j]) {
-                    fail(
-                        kfunc.name,
-                        "is of an iterator that lacks one of new, next and destroy",
-                    );
-                }
-                j += 1;
-            }
-        }
-        i += 1;
-    }
-}
-
-/// `bpf_iter_foo` of `bpf_iter_foo_new`, where `end` is `_new`.
-const fn iter_name<'a>(name: &'a str, end: &str) -> Option<&'a [u8]> {
-    const START: &[u8] = b"bpf_iter_";
-    let name = name.as_bytes();
-    if name.len() <= START.len() + end.len() || !bytes_eq(name.split_at(START.len()).0, START) {
-        return None;
-    }
-    let (iter, rest) = name.split_at(name.len() - end.len());
-    if bytes_eq(rest, end.as_bytes()) {
-        Some(iter)
-    } else {
-        None
-    }
-}
-
-const fn has_part(set: &[Kfunc], iter: &[u8], (flag, end): (u32, &str)) -> bool {
-    let mut i = 0;
-    while i < set.len() {
-        if set[i].has(flag) {
-            if let Some(other) = iter_name(set[i].name, end) {
-                if bytes_eq(iter, other) {
-                    return true;
-                }
-            }
-        }
-        i += 1;
-    }
-    false
-}
-
-const fn bytes_eq(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut i = 0;
-    while i < a.len() {
-        if a[i] != b[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
-}
-
-/// Stops the compiler with "kfunc NAME WHY".
-const fn fail(name: &str, why: &str) -> ! {
-    let parts = [b"kfunc ", name.as_bytes(), b" ", why.as_bytes()];
-    let mut text = [0; 256];
-    let mut len = 0;
-    let mut i = 0;
-    while i < parts.len() {
-        let mut j = 0;
-        while j < parts[i].len() {
-            text[len] = parts[i][j];
-            len += 1;
-            j += 1;
-        }
-        i += 1;
-    }
-    match core::str::from_utf8(text.split_at(len).0) {
-        Ok(text) => panic!("{}", text),
-        Err(_) => panic!("a kfunc set is wrong"),
     }
 }
 
@@ -327,9 +203,9 @@ macro_rules! kfunc_set {
                 ".local __BTF_ID__set8__", stringify!($set), "\n",
                 ".type __BTF_ID__set8__", stringify!($set), ", STT_OBJECT\n",
                 "__BTF_ID__set8__", stringify!($set), ":\n",
-                // Their number, which resolve_btfids fills in, and BTF_SET8_KFUNCS.
+                // Their number, which resolve_btfids fills in, and what the set is of.
                 ".zero 4\n",
-                ".long 1",
+                ".long {}",
             ),
             $(concat!(
                 ".local __BTF_ID__func__", stringify!($name), "__1\n",
@@ -344,6 +220,7 @@ macro_rules! kfunc_set {
                 ", . - __BTF_ID__set8__", stringify!($set), "\n",
                 ".popsection",
             ),
+            const ::kernel::bindings::BTF_SET8_KFUNCS,
             $(const $crate::bpf::kfunc::kfunc_set!(@kfunc $name [$($flag)*]).flags(),)+
             options(att_syntax),
         );
