@@ -46,11 +46,10 @@ impl<C, S> IterSlot<C, S> {
         }
     }
 
-    /// Puts `state` into the slot. For `bpf_iter_*_new`.
+    /// Puts `state` into the slot; what it held is forgotten, not dropped. For `bpf_iter_*_new`.
     #[inline]
-    pub(crate) fn init(self, state: S) {
-        // SAFETY: By the type invariant the slot is ours; it is large enough, as `FITS` asserts,
-        // and holds nothing yet.
+    pub(crate) fn init(&mut self, state: S) {
+        // SAFETY: By the type invariant the slot is ours; it is large enough, as `FITS` asserts.
         unsafe { self.slot.write(state) };
     }
 
@@ -61,7 +60,7 @@ impl<C, S> IterSlot<C, S> {
     /// [`init`](Self::init) was called. The verifier sees to it: a program that calls `next` on
     /// an iterator that is not set up does not load.
     #[inline]
-    pub(crate) unsafe fn state<'a>(self) -> &'a mut S {
+    pub(crate) unsafe fn state(&mut self) -> &mut S {
         // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
         unsafe { &mut *self.slot }
     }

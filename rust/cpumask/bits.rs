@@ -4,12 +4,14 @@
 //!
 //! C header: [`include/linux/find.h`](srctree/include/linux/find.h)
 
-use core::marker::PhantomData;
-
 const BITS_PER_WORD: u32 = usize::BITS;
 
-/// The length of a bitmap, in bits. The same each time it is asked.
-pub(crate) trait Len {
+/// The length of a bitmap, in bits.
+///
+/// # Safety
+///
+/// [`len`](Self::len) returns the same each time it is asked.
+pub(crate) unsafe trait Len {
     /// The length.
     fn len(&self) -> u32;
 }
@@ -21,36 +23,40 @@ pub(crate) trait Len {
 ///
 /// # Invariants
 ///
-/// - The words that hold the first `len` bits from `words` on are readable for `'a`.
+/// - The words that hold the first `len` bits from `words` on are readable as long as the iterator
+///   is used. They need not be aligned: BPF programs pass memory of their own.
 /// - `base` is a multiple of the word size, or past `len`.
 /// - `rest` holds the bits, below `len`, that are still to come of the word that starts at bit
 ///   `base`.
-pub(crate) struct SetBits<'a, L> {
-    words: *const usize,
+pub(crate) struct SetBits<L> {
+    words: *const Word,
     rest: usize,
     base: u32,
     current: i32,
     len: L,
-    _words: PhantomData<&'a [usize]>,
 }
 
-impl<L: Len> SetBits<'_, L> {
+/// A word of the bitmap, of any alignment.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Word(usize);
+
+impl<L: Len> SetBits<L> {
     /// The set bits from number `first` on.
     ///
     /// # Safety
     ///
-    /// The words that hold the first `len` bits from `words` on are readable for the lifetime of
-    /// the iterator. Whoever changes them meanwhile writes whole words.
+    /// The words that hold the first `len` bits from `words` on are readable as long as the iterator
+    /// is used. Others may change them meanwhile.
     #[inline]
     pub(crate) unsafe fn new(words: *const usize, len: L, first: u32) -> Self {
         // INVARIANT: By the function's contract, and nothing is still to come.
         let mut bits = Self {
-            words,
+            words: words.cast(),
             rest: 0,
             base: first & !(BITS_PER_WORD - 1),
             current: -1,
             len,
-            _words: PhantomData,
         };
         // INVARIANT: `word` leaves out what is past `len`, and the mask what is before `first`.
         bits.rest = bits.word(bits.base) & (usize::MAX << (first % BITS_PER_WORD));
@@ -99,9 +105,10 @@ impl<L: Len> SetBits<'_, L> {
         if left == 0 {
             return 0;
         }
-        // SAFETY: `base` is below `len`, so that by the type invariant its word is readable. The
-        // read is volatile because others may write the word meanwhile, as with `READ_ONCE()`.
-        let word = unsafe {
+        // SAFETY: `base` is below `len`, so that by the type invariant its word is readable, and a
+        // `Word` needs no alignment. The read is volatile because others may write the word
+        // meanwhile, as with `READ_ONCE()`: any value will do.
+        let Word(word) = unsafe {
             self.words
                 .add((base / BITS_PER_WORD) as usize)
                 .read_volatile()
@@ -125,13 +132,14 @@ mod tests {
 
     struct Bits(u32);
 
-    impl Len for Bits {
+    // SAFETY: The length does not change.
+    unsafe impl Len for Bits {
         fn len(&self) -> u32 {
             self.0
         }
     }
 
-    fn set_bits(words: &[usize; MAX_WORDS], len: u32, first: u32) -> SetBits<'_, Bits> {
+    fn set_bits(words: &[usize; MAX_WORDS], len: u32, first: u32) -> SetBits<Bits> {
         // SAFETY: The array has 8192 bits, and no test asks for more.
         unsafe { SetBits::new(words.as_ptr(), Bits(len), first) }
     }
@@ -221,6 +229,25 @@ mod tests {
         }
         for first in [8192, 8193, u32::MAX - 64, u32::MAX] {
             assert_eq!(set_bits(&words, 8192, first).next(), None);
+        }
+    }
+
+    #[test]
+    fn of_any_alignment() {
+        let words = random(7, u64::MAX >> 2);
+        for shift in 1..size_of::<usize>() {
+            let mut bytes = [0u8; 8192 / 8 + size_of::<usize>()];
+            for (i, word) in words.iter().enumerate() {
+                let at = shift + i * size_of::<usize>();
+                bytes[at..at + size_of::<usize>()].copy_from_slice(&word.to_ne_bytes());
+            }
+            // SAFETY: The array has 8192 bits from `shift` on.
+            let mut bits = unsafe { SetBits::new(bytes.as_ptr().add(shift).cast(), Bits(8192), 0) };
+            let mut aligned = set_bits(&words, 8192, 0);
+            while let Some(bit) = aligned.next() {
+                assert_eq!(bits.next(), Some(bit));
+            }
+            assert_eq!(bits.next(), None);
         }
     }
 

@@ -30,7 +30,8 @@ static SNAPSHOTS: [Snapshot; TYPES] = [const { Snapshot::new() }; TYPES];
 ///
 /// The kernel frees such a mask after a grace period when an isolated cpuset partition replaces
 /// it, so the mask itself may be used under RCU only. This one lives as long as the module: it
-/// shows the kernel's mask as of the newest call, by whomever.
+/// shows the kernel's mask as of the newest call, by whomever. While calls overlap with a change, it
+/// may show the old mask for a moment longer.
 ///
 /// Context: any.
 pub(crate) fn housekeeping(hk_type: u32) -> Option<&'static Cpumask> {
@@ -71,7 +72,10 @@ impl Snapshot {
             // SAFETY: A cpumask has `nr_cpu_ids` bits at least, and this one does not change:
             // the kernel publishes another instead.
             let value = unsafe { mask.cast::<usize>().add(i).read() };
-            word.store(value, Relaxed);
+            // Mostly it is there already, and the line stays shared.
+            if word.load(Relaxed) != value {
+                word.store(value, Relaxed);
+            }
         }
     }
 

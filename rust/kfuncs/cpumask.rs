@@ -9,15 +9,13 @@ use crate::{
     bpf::iter::IterSlot,
     cpumask::{
         self,
-        CpumaskExt, //
-        Cpus,
-    }, //
+        RawCpus, //
+    },
 };
 use core::ptr;
 use kernel::{
     bindings,
     cpu::nr_cpu_ids,
-    cpumask::Cpumask,
     prelude::*, //
 };
 
@@ -112,8 +110,8 @@ pub(crate) unsafe extern "C" fn bpf_get_nr_cpu_ids() -> u32 {
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `mask` is a cpumask, alive until the program
-/// leaves its RCU section or gives back its reference.
+/// Called by BPF: the verifier has proven that `mask` is a cpumask of the kernel's that is alive, or
+/// memory of that size, of any alignment.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_cpumask_next(
     cpu: c_int,
@@ -123,10 +121,9 @@ pub(crate) unsafe extern "C" fn bpf_cpumask_next(
     if !(-1..none).contains(&cpu) {
         return none;
     }
-    // SAFETY: By the function's contract.
-    let mask = unsafe { Cpumask::from_raw(mask) };
-    mask.next_from(cpu.wrapping_add(1) as u32)
-        .map_or(none, |cpu| cpu.as_u32() as c_int)
+    // SAFETY: By the function's contract; the iterator does not outlive it.
+    let mut rest = unsafe { RawCpus::new(mask, cpu.wrapping_add(1) as u32) };
+    rest.next().map_or(none, |cpu| cpu.as_u32() as c_int)
 }
 
 /// Starts an iteration over the CPUs of `mask`. Returns 0.
@@ -136,17 +133,22 @@ pub(crate) unsafe extern "C" fn bpf_cpumask_next(
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `it` is on the program's stack, that `mask` is a
-/// cpumask, and that the program does not call `next` after it left the RCU section, which keeps
-/// the mask alive.
+/// Called by BPF: the verifier has proven that `it` is on the program's stack, and that the program
+/// does not call `next` after it left the RCU section. `mask` is either a cpumask of the kernel's,
+/// which the section keeps alive, or memory of that size, of any alignment: of a map, which lives
+/// as long as the program.
+///
+/// What the verifier does not prove: packet memory passes for such memory too, and an iterator over
+/// it is not ended by a helper that moves the packet. With more than 64 CPUs such a program reads
+/// what is where the packet was. Nothing here can tell; the README's limits say it.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
     it: *mut bpf_iter_cpumask,
     mask: *const bindings::cpumask,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    let (slot, mask) = unsafe { (Slot::new(it), Cpumask::from_raw(mask)) };
-    slot.init(mask.iter());
+    let (mut slot, cpus) = unsafe { (Slot::new(it), RawCpus::new(mask, 0)) };
+    slot.init(cpus);
     0
 }
 
@@ -163,7 +165,9 @@ pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_next(it: *mut bpf_iter_cpumask) -> *mut c_int {
     // SAFETY: By the function's contract.
-    let cpus = unsafe { Slot::new(it).state() };
+    let mut slot = unsafe { Slot::new(it) };
+    // SAFETY: By the function's contract.
+    let cpus = unsafe { slot.state() };
     match cpus.next() {
         Some(_) => ptr::from_ref(cpus.current()).cast_mut(),
         None => ptr::null_mut(),
@@ -184,4 +188,4 @@ pub(crate) unsafe extern "C" fn bpf_iter_cpumask_destroy(it: *mut bpf_iter_cpuma
 }
 
 /// The iterator of a program. The RCU section, not a lifetime, keeps the mask alive.
-type Slot = IterSlot<bpf_iter_cpumask, Cpus<'static>>;
+type Slot = IterSlot<bpf_iter_cpumask, RawCpus>;

@@ -11,10 +11,10 @@
 
 __bpf_kfunc_start_defs();
 
-#define KFUNC(ret, name, args)           \
-	__weak __bpf_kfunc ret name args \
-	{                                \
-		__builtin_unreachable(); \
+#define KFUNC(ret, name, args)                   \
+	__weak __bpf_kfunc notrace ret name args \
+	{                                        \
+		__builtin_unreachable();         \
 	}
 #include "../../include/bpf_percpu_kfuncs.h"
 

@@ -136,12 +136,14 @@ impl KfuncSet {
         }
     }
 
-    /// Offers the kfuncs to BPF programs, from the end of the module's init on.
+    /// Offers the kfuncs to BPF programs, from the end of the module's init on, which is where this
+    /// is called.
     ///
     /// # Errors
     ///
     /// `EBUSY` when the set is registered already; `EINVAL` when the kernel refuses it, for a
     /// kfunc whose name the kernel has itself, or for signatures that it does not know; `ENOMEM`.
+    /// Of a module without BTF the kernel takes the set, and offers nothing: the build sees to that.
     pub(crate) fn register(&'static self, module: &'static ThisModule) -> Result<Registration> {
         if self.registered.xchg(true, Relaxed) {
             return Err(EBUSY);
@@ -153,9 +155,9 @@ impl KfuncSet {
         };
         // SAFETY: By the type invariant `set` is a set of kfuncs, which the kernel only reads;
         // `id_set` is valid for the call, which copies what it needs.
-        to_result(unsafe {
-            bindings::register_btf_kfunc_id_set(self.prog_type, ptr::from_ref(&id_set))
-        })?;
+        let ret =
+            unsafe { bindings::register_btf_kfunc_id_set(self.prog_type, ptr::from_ref(&id_set)) };
+        to_result(ret).inspect_err(|_| self.registered.store(false, Relaxed))?;
         Ok(Registration(()))
     }
 }
