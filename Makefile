@@ -2,7 +2,7 @@
 #
 # The front door. What is missing is set up on the way, in a cache outside the clone.
 
-# A kernel of the archive: stock is the newest, 7.2 the newest of a series, $$(uname -r) the one here.
+# A kernel of the archive: stock is the newest, 7.2 the newest of a series, or what uname -r says.
 KERNEL ?= stock
 
 .DEFAULT_GOAL := help
@@ -14,7 +14,7 @@ help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
 
 run: module tools ## boot the stock kernel, load the module, run samples/cpumask_walk
-	scripts/vm --kernel $(KERNEL) --file build/bin/cpumask_walk -- 'uname -r; lsmod; ./cpumask_walk'
+	scripts/vm --kernel $(KERNEL) --check-log --file build/bin/cpumask_walk -- 'uname -r; lsmod; ./cpumask_walk'
 
 test: module tools ## run all tests: host, build, guest
 	tests/run $(KERNEL)
@@ -31,7 +31,7 @@ module: ## build build/$(KERNEL)/bpf_percpu.ko
 tools: module ## build the programs for user space into build/bin
 	BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace
 	mkdir -p build/bin
-	cd samples && for sample in *; do cp -u ../build/cargo/release/$$sample ../build/bin/; done
+	cd samples && for sample in *; do cp ../build/cargo/release/$$sample ../build/bin/; done
 
 clean: ## remove what was built in the clone; the cache stays
 	rm -rf build

@@ -269,7 +269,7 @@ fn kernel_without_rust() {
         .edit(CONFIG, "\nCONFIG_RUST=y\n", "\n# CONFIG_RUST is not set\n")
         .refuses(
             "obj: built without CONFIG_RUST, \
-             which a Rust module with BPF kfuncs needs: choose another kernel",
+             which the module needs: choose another kernel",
         );
 }
 
@@ -283,7 +283,7 @@ fn kernel_without_btf_of_modules() {
         )
         .refuses(
             "obj: built without CONFIG_DEBUG_INFO_BTF_MODULES, \
-             which a Rust module with BPF kfuncs needs: choose another kernel",
+             which the module needs: choose another kernel",
         );
 }
 

@@ -31,6 +31,19 @@ as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonex
 mounts() { "$@" >/dev/null && diff <(echo "$before") /proc/self/mounts; }
 warm() { timeout 1 scripts/root --print; }
 before=$(cat /proc/self/mounts)
+script=$(mktemp)
+printf '#!/bin/sh\necho hello\n' >"$script"
+chmod +x "$script"
+trap 'rm -f "$out" "$script"' EXIT
+# terminated COMMAND...: it ends soon after it is told to, with all that it started.
+terminated() {
+	local pid
+	"$@" &
+	pid=$!
+	sleep 6
+	kill -TERM "$pid"
+	timeout 5 tail --pid="$pid" -f /dev/null && ! pgrep -f 'sleep 200$|qemu-system.* -initrd /vm/image' && echo ended
+}
 
 check root_prints_its_path 0 '^/.*/bpf_percpu/root-[0-9a-f]+$' scripts/root --print
 check root_is_warm_in_a_second 0 '^/' warm
@@ -46,7 +59,9 @@ check vm_passes_the_status 7 'hello from [0-9]' vm -- 'echo hello from $(uname -
 check vm_keeps_arguments_apart 0 '^<a b><\$c>' vm -- printf '<%s>' 'a b' '$c'
 check vm_takes_files 0 '^SPDX|GPL' vm --file Kbuild -- cat Kbuild
 check vm_loads_the_module 0 '^bpf_percpu' vm -- lsmod
-check vm_boots_without_the_module 1 '' vm --no-module -- grep -q bpf_percpu /proc/modules
+check vm_boots_without_the_module 0 '^no module' vm --no-module -- 'grep -q bpf_percpu /proc/modules || echo no module'
+check vm_runs_scripts 0 '^hello' vm --no-module --file "$script" -- "./${script##*/}"
+check vm_ends_with_its_caller 0 '^ended' terminated scripts/vm --no-module -- sleep 200
 check vm_sets_cpus 0 '^3' vm --cpus 3 -- nproc
 check vm_appends 0 'maxcpus=2 one.two' vm --append maxcpus=2 --append one.two -- cat /proc/cmdline
 check vm_ends_in_time 124 'ended after 8 s' vm --timeout 8 -- sleep 100

@@ -71,6 +71,7 @@ choose_kernel() {
 
 list_kernels() {
 	local stock
+	lock_cache
 	step "Package lists" refresh_lists
 	stock=$(choose_kernel stock)
 	printf '%-18s %-7s %-20s %s\n' SUITE SERIES VERSION RELEASE

@@ -7,12 +7,17 @@ struct {
 	s32 pid;
 } input SEC(".data");
 
-/* Memory of a cpumask's size passes for one. */
+/* Memory of a cpumask's size passes for one, of any alignment. */
+struct memory {
+	u8 first;
+	u8 mask[sizeof(struct cpumask)];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct cpumask);
+	__type(value, struct memory);
 } memory SEC(".maps");
 
 static __always_inline struct bpf_cpumask *input_mask(void)
@@ -88,16 +93,30 @@ int past_the_end(void *ctx)
 SEC("?syscall")
 int from_memory(void *ctx)
 {
-	struct cpumask *mask;
+	const struct cpumask *mask;
+	struct memory *value;
+	int cpu = -1, i;
 	u32 key = 0;
 
-	mask = bpf_map_lookup_elem(&memory, &key);
-	if (!mask)
+	value = bpf_map_lookup_elem(&memory, &key);
+	if (!value)
 		return 1;
-	__builtin_memset(mask, 0xff, sizeof(*mask));
+	/* Every third CPU, and a first byte that must not count. */
+	bpf_for(i, 0, sizeof(value->mask)) value->mask[i] = i % 3 == 0 ? 0x49 :
+							    i % 3 == 1 ? 0x92 :
+									 0x24;
+	value->first = 0xff;
+	mask = (const struct cpumask *)value->mask;
 	bpf_rcu_read_lock();
 	walk(&seen[0], mask);
 	bpf_rcu_read_unlock();
+	bpf_for(i, 0, MAX_CPUS)
+	{
+		cpu = bpf_cpumask_next(cpu, mask);
+		if (cpu >= (int)bpf_get_nr_cpu_ids())
+			break;
+		see(&seen[1], cpu);
+	}
 	return 0;
 }
 

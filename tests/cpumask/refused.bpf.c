@@ -183,6 +183,31 @@ static __always_inline int scalar_mask_if(bool mistake)
 }
 PAIR("tc", scalar_mask)
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u8[512]);
+} small SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpumask);
+} whole SEC(".maps");
+
+static __always_inline int small_memory_if(bool mistake)
+{
+	struct cpumask *mask;
+	u32 key = 0;
+
+	mask = mistake ? bpf_map_lookup_elem(&small, &key) :
+			 bpf_map_lookup_elem(&whole, &key);
+	return mask ? bpf_cpumask_next(-1, mask) : 0;
+}
+PAIR("tc", small_memory)
+
 static __always_inline int change_of_global_mask_if(bool mistake)
 {
 	struct bpf_cpumask *mask = bpf_cpumask_create();

@@ -39,7 +39,8 @@ refused! {
     untrusted_mask: "R2 must be a rcu pointer";
     untrusted_mask_next: "R2 must be a rcu pointer";
     scalar_mask: "R2 type=scalar expected=fp";
-    change_of_global_mask: "bpf_cpumask";
+    change_of_global_mask: "expected pointer to STRUCT bpf_cpumask";
+    small_memory: "invalid access to map value, value_size=512 off=0 size=1024";
     next_after_unlock: "expected an RCU CS when using bpf_iter_cpumask_next";
     destroy_after_unlock: "expected an RCU CS when using bpf_iter_cpumask_destroy";
     no_rcu_section: "requires RCU critical section protection";
