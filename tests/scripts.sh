@@ -27,7 +27,7 @@ check() {
 }
 
 vm() { scripts/vm --kernel "$kernel" "$@"; }
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent "$@"; }
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent XDG_CACHE_HOME=/nonexistent "$@"; }
 mounts() { "$@" >/dev/null && diff <(echo "$before") /proc/self/mounts; }
 warm() { timeout 1 scripts/root --print; }
 before=$(cat /proc/self/mounts)
