@@ -82,22 +82,22 @@ fn used() -> [i64; 2] {
     [meminfo("Percpu"), meminfo("Slab")]
 }
 
-/// How much `used()` grows over a hundred calls of `work`. The least of three tries: a leak shows
-/// in each, what caches of the kernel's keep does not.
+/// How often the module is loaded to see what it leaves. Slab memory has free places, which a leak
+/// fills first: a hundred objects of 1 KiB may not show, three hundred do.
+const LOADS: i64 = 300;
+
+/// How much `used()` grows over so many calls of `work`.
 fn growth(work: impl Fn() -> io::Result<()>) -> [i64; 2] {
-    let tries = (0..3).map(|_| {
-        let before = used();
-        for _ in 0..100 {
-            work().expect("insmod or rmmod");
-        }
-        let after = used();
-        [after[0] - before[0], after[1] - before[1]]
-    });
-    tries.fold([i64::MAX; 2], |min, n| [min[0].min(n[0]), min[1].min(n[1])])
+    let before = used();
+    for _ in 0..LOADS {
+        work().expect("insmod or rmmod");
+    }
+    let after = used();
+    [after[0] - before[0], after[1] - before[1]]
 }
 
 #[test]
-fn hundred_loads_leave_nothing() {
+fn loads_leave_nothing() {
     // The noise: a file that the kernel reads, checks and refuses.
     write_for_other_kernel();
     module::remove_soon();
@@ -117,17 +117,11 @@ fn hundred_loads_leave_nothing() {
     module::insert(module::FILE).expect("insmod");
 
     println!("KiB of Percpu and Slab: noise {noise:?}, grown by {grown:?} with the module");
-    // 8 bytes per CPU, or 512 bytes of slab, in each load would show.
-    assert!(
-        grown[0] <= noise[0].max(0) + 3,
-        "Percpu: {} KiB, noise {}",
-        grown[0],
-        noise[0]
-    );
-    assert!(
-        grown[1] <= noise[1].max(0) + 50,
-        "Slab: {} KiB, noise {}",
-        grown[1],
-        noise[1]
-    );
+    for (name, grown, noise) in [("Percpu", grown[0], noise[0]), ("Slab", grown[1], noise[1])] {
+        // Half a KiB a load, on all CPUs together.
+        assert!(
+            grown <= noise.max(0) + LOADS / 2,
+            "{name} grew by {grown} KiB in {LOADS} loads; without the module by {noise} KiB"
+        );
+    }
 }
