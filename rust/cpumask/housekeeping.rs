@@ -37,22 +37,21 @@ static SNAPSHOTS: [Snapshot; TYPES] = [const { Snapshot::new() }; TYPES];
 pub(crate) fn housekeeping(hk_type: u32) -> Option<&'static Cpumask> {
     let snapshot = SNAPSHOTS.get(hk_type as usize)?;
     let _rcu = rcu::read_lock();
-    let mask = current_mask(hk_type);
-    snapshot.copy(mask);
+    // SAFETY: `hk_type` is below `HK_TYPE_MAX`, for there is a snapshot of it.
+    let current = || unsafe { bindings::housekeeping_cpumask(hk_type) };
+    let mask = current();
+    // SAFETY: The kernel does not change a housekeeping mask: it publishes another, and frees the
+    // old one after a grace period, which this RCU section holds up.
+    unsafe { snapshot.copy(mask) };
     // The kernel may have replaced the mask, and somebody else have copied the new one, before
     // the old one was written over it. Not twice: the next change waits for this RCU section.
     smp_mb();
-    let newer = current_mask(hk_type);
+    let newer = current();
     if !ptr::eq(newer, mask) {
-        snapshot.copy(newer);
+        // SAFETY: As above.
+        unsafe { snapshot.copy(newer) };
     }
     Some(snapshot.as_cpumask())
-}
-
-/// The kernel's mask, valid until the RCU section ends, which the caller is in.
-fn current_mask(hk_type: u32) -> *const cpumask {
-    // SAFETY: `hk_type` is below `HK_TYPE_MAX`, for there is a snapshot of it.
-    unsafe { bindings::housekeeping_cpumask(hk_type) }
 }
 
 /// A mask of the module's own.
@@ -63,14 +62,17 @@ impl Snapshot {
         Self([const { Atomic::new(0) }; WORDS])
     }
 
-    /// Copies the CPUs below `nr_cpu_ids` of `mask`, which the caller's RCU section protects.
+    /// Copies the CPUs below `nr_cpu_ids` of `mask`.
     ///
     /// Whoever reads meanwhile sees words of the old mask and of the new one.
-    fn copy(&self, mask: *const cpumask) {
+    ///
+    /// # Safety
+    ///
+    /// `mask` is a cpumask that stays and does not change during the call.
+    unsafe fn copy(&self, mask: *const cpumask) {
         let words = nr_cpu_ids().div_ceil(usize::BITS) as usize;
         for (i, word) in self.0.iter().enumerate().take(words) {
-            // SAFETY: A cpumask has `nr_cpu_ids` bits at least, and this one does not change:
-            // the kernel publishes another instead.
+            // SAFETY: A cpumask has `nr_cpu_ids` bits at least; the rest is the caller's contract.
             let value = unsafe { mask.cast::<usize>().add(i).read() };
             // Mostly it is there already, and the line stays shared.
             if word.load(Relaxed) != value {

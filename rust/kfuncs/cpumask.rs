@@ -135,8 +135,8 @@ pub(crate) unsafe extern "C" fn bpf_cpumask_next(
 ///
 /// Called by BPF: the verifier has proven that `it` is on the program's stack, and that the program
 /// does not call `next` after it left the RCU section. `mask` is either a cpumask of the kernel's,
-/// which the section keeps alive, or memory of that size, of any alignment: of a map, which lives
-/// as long as the program.
+/// which the section keeps alive, or memory of that size, of any alignment: of a map
+/// or of the program's context, which live as long as the program runs.
 ///
 /// What the verifier does not prove: packet memory passes for such memory too, and an iterator over
 /// it is not ended by a helper that moves the packet. With more than 64 CPUs such a program reads
