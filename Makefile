@@ -31,7 +31,7 @@ module: ## build build/$(KERNEL)/bpf_percpu.ko
 tools: module ## build the programs for user space into build/bin
 	BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace
 	mkdir -p build/bin
-	cd samples && for sample in *; do cp ../build/cargo/release/$$sample ../build/bin/; done
+	for dir in samples/* tools/*; do cp build/cargo/release/$${dir##*/} build/bin/; done
 
 clean: ## remove what was built in the clone; the cache stays
 	rm -rf build

@@ -1,13 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For BPF programs: the kfuncs of bpf_percpu.ko. Include vmlinux.h and
- * <bpf/bpf_helpers.h> first.
+ * For BPF programs: the kfuncs of bpf_percpu.ko, and what makes them handy.
+ * Include vmlinux.h and <bpf/bpf_helpers.h> first.
  */
 #ifndef BPF_PERCPU_BPF_H
 #define BPF_PERCPU_BPF_H
 
 #define KFUNC(ret, name, args) extern ret name args __ksym;
+#define KFUNC_DTOR(ret, name, args)
 #include "bpf_percpu_kfuncs.h"
 #undef KFUNC
+#undef KFUNC_DTOR
+
+/*
+ * Runs the body for each CPU of @mask, ascending. @cpu is an int, as for the
+ * kernel's for_each_cpu(), or an int *, as for bpf_for_each().
+ *
+ *	int cpu;
+ *
+ *	bpf_for_each_cpu(cpu, bpf_get_online_cpumask())
+ *		total += load_of(cpu);
+ *
+ * In an RCU read-side critical section. The iterator is destroyed on every way
+ * out, break, goto and return included.
+ */
+#define bpf_for_each_cpu(cpu, mask)                                              \
+	for (struct bpf_iter_cpumask                                             \
+		     ___it __attribute__((cleanup(bpf_iter_cpumask_destroy))),   \
+	     *___new __attribute__((unused)) =                                   \
+		     (bpf_iter_cpumask_new(&___it, (mask)),                      \
+		      /* cleanup is no use of it, and the extern is wanted. */   \
+		      (void)bpf_iter_cpumask_destroy, (void *)0);                \
+	     ({                                                                  \
+		     int *___cpu = bpf_iter_cpumask_next(&___it);                \
+		     if (___cpu)                                                 \
+			     (cpu) = _Generic((cpu), int *: ___cpu,              \
+					      default: *___cpu);                 \
+		     ___cpu;                                                     \
+	     });)
+
+/* A store that a program asks its loader for: see BPF_PERCPU_STORE(). */
+struct bpf_percpu_store_decl {
+	__u32 id;
+	__u32 size;
+	char name[64];
+};
+
+#define BPF_PERCPU_STORE_SECTION ".rodata.bpf_percpu"
+
+/*
+ * Names the store that the program counts in, with room for a @type per CPU:
+ *
+ *	struct counts { u64 packets, bytes; };
+ *	BPF_PERCPU_STORE(counts, "packet_counts", struct counts);
+ *
+ *	bpf_percpu_id_add_u64(counts.id, offsetof(struct counts, packets), 1);
+ *
+ * The loader (percpuctl::store) creates the store, or opens the one of this
+ * name and size, and writes its id here before the program is loaded. To the
+ * verifier the id is a constant.
+ */
+#define BPF_PERCPU_STORE(var, store_name, type)                                   \
+	_Static_assert(sizeof(store_name) > 1 && sizeof(store_name) <= 64,        \
+		       "the name of a store has 1 to 63 characters");             \
+	_Static_assert(sizeof(type) > 0 && sizeof(type) <= 32768,                 \
+		       "a store has 1 to 32768 bytes per CPU");                   \
+	const volatile struct bpf_percpu_store_decl var SEC(                      \
+		BPF_PERCPU_STORE_SECTION) __attribute__((used)) = {               \
+		.size = sizeof(type),                                             \
+		.name = store_name,                                               \
+	}
 
 #endif /* BPF_PERCPU_BPF_H */

@@ -5,6 +5,7 @@
  * The includer defines KFUNC(ret, name, args): rust/kfuncs/kfuncs.c makes a
  * body of each, for BTF; bpf_percpu.bpf.h makes the externs of BPF programs;
  * bindgen makes the declarations that the Rust functions are checked against.
+ * KFUNC_DTOR() is the same for what the kernel calls, not programs.
  */
 
 /* A line a prototype. */
@@ -17,6 +18,17 @@
 struct bpf_iter_cpumask {
 	__u64 __opaque[3];
 } __attribute__((aligned(8)));
+
+/*
+ * A store: a number of bytes for each possible CPU, with a name and an id.
+ * Programs may read the struct, not write it. The pointer in it keeps the
+ * verifier from taking a program's own memory for a store.
+ */
+struct bpf_percpu_store {
+	void *__data;
+	__u32 size; /* bytes per CPU */
+	__u32 id; /* 1 and up, never used again */
+};
 
 /*
  * The kernel's masks of all CPUs: trusted, never NULL, nothing to release. The
@@ -50,3 +62,78 @@ KFUNC(int, bpf_cpumask_next, (int cpu, const struct cpumask *mask))
 KFUNC(int, bpf_iter_cpumask_new, (struct bpf_iter_cpumask *it, const struct cpumask *mask))
 KFUNC(int *, bpf_iter_cpumask_next, (struct bpf_iter_cpumask *it))
 KFUNC(void, bpf_iter_cpumask_destroy, (struct bpf_iter_cpumask *it))
+
+/*
+ * The store with @id, of which no reference is taken: it is valid until the
+ * end of the RCU read-side critical section. NULL when there is none.
+ */
+KFUNC(struct bpf_percpu_store *, bpf_percpu_store_get, (u32 id))
+
+/* A reference to the store with this name; NULL when there is none. */
+KFUNC(struct bpf_percpu_store *, bpf_percpu_store_lookup, (const char *name__str))
+
+/* A reference to @s; NULL when its last one is already gone. */
+KFUNC(struct bpf_percpu_store *, bpf_percpu_store_acquire, (struct bpf_percpu_store *s))
+
+/* Gives a reference back; the last one takes the store with it. */
+KFUNC(void, bpf_percpu_store_release, (struct bpf_percpu_store *s))
+
+/* What the kernel calls for a __kptr that a map still holds when it goes. */
+KFUNC_DTOR(void, bpf_percpu_store_dtor, (void *s))
+
+/*
+ * A view: this CPU's copy from @off on, of a constant size. NULL when @off and
+ * the size are past the end. Sleepable programs must not leave the CPU between
+ * this and their last use of the view, or they count on another one's behalf.
+ */
+KFUNC(u8 *, bpf_percpu_store_this_cpu, (struct bpf_percpu_store *s, u32 off, const int rdwr_buf_size))
+
+/* A view of @cpu's copy, to read only. NULL too for a CPU that is not possible. */
+KFUNC(u8 *, bpf_percpu_store_per_cpu, (struct bpf_percpu_store *s, u32 cpu, u32 off, const int rdonly_buf_size))
+
+/*
+ * The start of this CPU's copy of the store with @id; never NULL. When there is
+ * none, or a smaller one, it is spare memory that holds zeroes and that nobody
+ * reads, and the kernel's log says so.
+ */
+KFUNC(u8 *, bpf_percpu_data, (u32 id, const int rdwr_buf_size))
+
+/*
+ * On this CPU's copy at @off, in one per-CPU instruction that neither an
+ * interrupt nor an NMI can tear. -ERANGE past the end, -EINVAL when @off is not
+ * a multiple of the width: then nothing has changed, *@res and *@old included.
+ * add_return gives the new value, xchg and cmpxchg the old one.
+ */
+KFUNC(int, bpf_percpu_add_u64, (struct bpf_percpu_store *s, u32 off, u64 val))
+KFUNC(int, bpf_percpu_add_u32, (struct bpf_percpu_store *s, u32 off, u32 val))
+KFUNC(int, bpf_percpu_add_return_u64, (struct bpf_percpu_store *s, u32 off, u64 val, u64 *res))
+KFUNC(int, bpf_percpu_add_return_u32, (struct bpf_percpu_store *s, u32 off, u32 val, u32 *res))
+KFUNC(int, bpf_percpu_xchg_u64, (struct bpf_percpu_store *s, u32 off, u64 val, u64 *old))
+KFUNC(int, bpf_percpu_xchg_u32, (struct bpf_percpu_store *s, u32 off, u32 val, u32 *old))
+KFUNC(int, bpf_percpu_cmpxchg_u64, (struct bpf_percpu_store *s, u32 off, u64 expect, u64 val, u64 *old))
+KFUNC(int, bpf_percpu_cmpxchg_u32, (struct bpf_percpu_store *s, u32 off, u32 expect, u32 val, u32 *old))
+
+/* The same for the store with @id, looked up on the way; -ENOENT when there is none. */
+KFUNC(int, bpf_percpu_id_add_u64, (u32 id, u32 off, u64 val))
+KFUNC(int, bpf_percpu_id_add_u32, (u32 id, u32 off, u32 val))
+
+/*
+ * The same on a view of this CPU, whose bounds the verifier has proven: nothing
+ * is left to check. On other memory they are ordinary operations, which another
+ * CPU can tear.
+ */
+KFUNC(void, bpf_percpu_view_add_u64, (u64 *view, u64 val))
+KFUNC(void, bpf_percpu_view_add_u32, (u32 *view, u32 val))
+KFUNC(u64, bpf_percpu_view_add_return_u64, (u64 *view, u64 val))
+KFUNC(u32, bpf_percpu_view_add_return_u32, (u32 *view, u32 val))
+KFUNC(u64, bpf_percpu_view_xchg_u64, (u64 *view, u64 val))
+KFUNC(u32, bpf_percpu_view_xchg_u32, (u32 *view, u32 val))
+KFUNC(u64, bpf_percpu_view_cmpxchg_u64, (u64 *view, u64 expect, u64 val))
+KFUNC(u32, bpf_percpu_view_cmpxchg_u32, (u32 *view, u32 expect, u32 val))
+
+/*
+ * The sum over the possible CPUs in @mask, modulo 2^64 or 2^32, of what is at
+ * @off. CPUs that count meanwhile are in it or not. Errors as above.
+ */
+KFUNC(int, bpf_percpu_sum_u64, (struct bpf_percpu_store *s, u32 off, const struct cpumask *mask, u64 *sum))
+KFUNC(int, bpf_percpu_sum_u32, (struct bpf_percpu_store *s, u32 off, const struct cpumask *mask, u32 *sum))

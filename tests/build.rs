@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use libbpf_cargo::SkeletonBuilder;
 
-const FAMILIES: [&str; 1] = ["cpumask"];
+const FAMILIES: [&str; 4] = ["cpumask", "control", "exact", "store"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
