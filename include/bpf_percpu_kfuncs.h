@@ -26,7 +26,7 @@ struct bpf_iter_cpumask {
  */
 struct bpf_percpu_store {
 	void *__data;
-	__u32 size; /* bytes per CPU */
+	__u64 size; /* bytes per CPU */
 	__u32 id; /* 1 and up, never used again */
 };
 

@@ -5,8 +5,15 @@
 mod bindings;
 mod bpf;
 mod cpumask;
+mod dev;
 mod kfuncs;
+mod percpu;
+mod store;
 
+use dev::{
+    ControlFile,
+    Device, //
+};
 use kernel::prelude::*;
 
 module! {
@@ -15,16 +22,45 @@ module! {
     authors: ["The bpf_percpu authors"],
     description: "Per-CPU data and CPU masks for BPF programs",
     license: "GPL",
+    params: {
+        max_stores: u32 {
+            default: 1024,
+            description: "Stores that may exist at a time, up to 1048576",
+        },
+        max_bytes: u32 {
+            default: 33554432,
+            description: "Bytes per CPU of all stores together, up to 2147483648",
+        },
+    },
 }
 
-/// What the module owns while it is loaded.
+/// What the module owns while it is loaded. Made from the last to the first, and dropped from the
+/// first to the last.
+#[pin_data]
 struct BpfPercpu {
+    #[pin]
+    _device: Device,
     _kfuncs: bpf::kfunc::Registration,
+    _spare: kfuncs::SpareGuard,
+    _stores: store::Registry,
 }
 
-impl kernel::Module for BpfPercpu {
-    fn init(module: &'static ThisModule) -> Result<Self> {
-        let kfuncs = kfuncs::BPF_PERCPU_KFUNCS.register(module)?;
-        Ok(Self { _kfuncs: kfuncs })
+impl kernel::InPlaceModule for BpfPercpu {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // SAFETY: Called once, and first. Dropped last, when programs and files are gone.
+            _stores: unsafe {
+                store::Registry::new(store::Limits {
+                    stores: *module_parameters::max_stores.value(),
+                    bytes: *module_parameters::max_bytes.value(),
+                })
+            }?,
+            _spare: kfuncs::SpareGuard::new()?,
+            _kfuncs: {
+                kfuncs::BPF_PERCPU_DTORS.register(module)?;
+                kfuncs::BPF_PERCPU_KFUNCS.register(module)?
+            },
+            _device <- Device::new::<ControlFile>(c"bpf_percpu", module),
+        }? Error)
     }
 }

@@ -4,3 +4,4 @@
 
 pub(crate) mod iter;
 pub(crate) mod kfunc;
+pub(crate) mod kptr;

@@ -118,13 +118,6 @@ impl Iterator for Cpus<'_> {
 }
 
 /// What [`Cpumask`] lacks.
-#[cfg_attr(
-    not(CONFIG_KUNIT = "y"),
-    expect(
-        dead_code,
-        reason = "so far, BPF passes masks that no lifetime protects"
-    )
-)]
 pub(crate) trait CpumaskExt {
     /// The CPUs of the mask.
     fn iter(&self) -> Cpus<'_>;

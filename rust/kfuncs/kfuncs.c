@@ -16,6 +16,7 @@ __bpf_kfunc_start_defs();
 	{                                        \
 		__builtin_unreachable();         \
 	}
+#define KFUNC_DTOR KFUNC
 #include "../../include/bpf_percpu_kfuncs.h"
 
 __bpf_kfunc_end_defs();

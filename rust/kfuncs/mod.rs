@@ -8,9 +8,27 @@
 //! `kfuncs.c` makes BTF of them.
 
 mod cpumask;
+mod percpu;
+mod store;
+mod view;
 
-use crate::bpf::kfunc::kfunc_set;
+use crate::bpf::{
+    kfunc::kfunc_set,
+    kptr::kptr_dtors, //
+};
 use cpumask::*;
+use percpu::*;
+use store::*;
+use view::*;
+
+pub(crate) use store::SpareGuard;
+
+kptr_dtors! {
+    /// What maps of BPF programs can hold.
+    pub(crate) static BPF_PERCPU_DTORS {
+        struct bpf_percpu_store => bpf_percpu_store_dtor;
+    }
+}
 
 kfunc_set! {
     /// What bpf_percpu.ko offers, to programs of every type.
@@ -25,5 +43,35 @@ kfunc_set! {
         bpf_iter_cpumask_new = [ITER_NEW, RCU, RCU_PROTECTED];
         bpf_iter_cpumask_next = [ITER_NEXT, RET_NULL];
         bpf_iter_cpumask_destroy = [ITER_DESTROY];
+
+        bpf_percpu_store_get = [RET_NULL, RCU_PROTECTED];
+        bpf_percpu_store_lookup = [ACQUIRE, RET_NULL];
+        bpf_percpu_store_acquire = [ACQUIRE, RET_NULL, RCU];
+        bpf_percpu_store_release = [RELEASE];
+        bpf_percpu_store_this_cpu = [RET_NULL, RCU];
+        bpf_percpu_store_per_cpu = [RET_NULL, RCU];
+        bpf_percpu_data = [];
+
+        bpf_percpu_add_u64 = [RCU];
+        bpf_percpu_add_u32 = [RCU];
+        bpf_percpu_add_return_u64 = [RCU];
+        bpf_percpu_add_return_u32 = [RCU];
+        bpf_percpu_xchg_u64 = [RCU];
+        bpf_percpu_xchg_u32 = [RCU];
+        bpf_percpu_cmpxchg_u64 = [RCU];
+        bpf_percpu_cmpxchg_u32 = [RCU];
+        bpf_percpu_id_add_u64 = [RCU_PROTECTED];
+        bpf_percpu_id_add_u32 = [RCU_PROTECTED];
+        bpf_percpu_sum_u64 = [RCU];
+        bpf_percpu_sum_u32 = [RCU];
+
+        bpf_percpu_view_add_u64 = [];
+        bpf_percpu_view_add_u32 = [];
+        bpf_percpu_view_add_return_u64 = [];
+        bpf_percpu_view_add_return_u32 = [];
+        bpf_percpu_view_xchg_u64 = [];
+        bpf_percpu_view_xchg_u32 = [];
+        bpf_percpu_view_cmpxchg_u64 = [];
+        bpf_percpu_view_cmpxchg_u32 = [];
     }
 }

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/dev/bpf_percpu`, the control file of stores.
+//!
+//! UAPI header: `include/uapi/bpf_percpu.h`, which says what the calls do, and their errors.
+
+mod device;
+
+pub(crate) use device::Device;
+
+use crate::{
+    bindings::{
+        bpf_percpu_create,
+        bpf_percpu_helper_bpf_capable,
+        bpf_percpu_info,
+        bpf_percpu_io,
+        bpf_percpu_list,
+        bpf_percpu_open,
+        BPF_PERCPU_ALL_CPUS,
+        BPF_PERCPU_F_PINNED,
+        BPF_PERCPU_F_REMOVED,
+        BPF_PERCPU_IOC,
+        BPF_PERCPU_NAME_LEN, //
+    },
+    percpu::PossibleCpu,
+    store::{
+        self,
+        Name,
+        Store, //
+    },
+};
+use kernel::{
+    fs::File,
+    ioctl::{
+        _IO,
+        _IOR,
+        _IOW,
+        _IOWR, //
+    },
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceRegistration, //
+    },
+    new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Mutex, //
+    },
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+};
+
+const CREATE: u32 = _IOWR::<bpf_percpu_create>(BPF_PERCPU_IOC, 1);
+const OPEN: u32 = _IOW::<bpf_percpu_open>(BPF_PERCPU_IOC, 2);
+const PIN: u32 = _IO(BPF_PERCPU_IOC, 3);
+const UNPIN: u32 = _IO(BPF_PERCPU_IOC, 4);
+const INFO: u32 = _IOR::<bpf_percpu_info>(BPF_PERCPU_IOC, 5);
+const READ: u32 = _IOW::<bpf_percpu_io>(BPF_PERCPU_IOC, 6);
+const WRITE: u32 = _IOW::<bpf_percpu_io>(BPF_PERCPU_IOC, 7);
+const LIST: u32 = _IOWR::<bpf_percpu_list>(BPF_PERCPU_IOC, 8);
+
+macro_rules! impl_bytes {
+    ($($ty:ty = $($field:literal)+;)+) => {
+        $(
+            // Without padding, which would carry what is on the kernel's stack.
+            const _: () = assert!(size_of::<$ty>() == 0 $(+ $field)+);
+
+            // SAFETY: Integers, and nothing between them.
+            unsafe impl FromBytes for $ty {}
+            // SAFETY: Integers, and nothing between them.
+            unsafe impl AsBytes for $ty {}
+        )+
+    };
+}
+
+impl_bytes! {
+    bpf_percpu_create = 64 4 4 8 4 4;
+    bpf_percpu_open = 64 4 4;
+    bpf_percpu_info = 64 4 4 4 4;
+    bpf_percpu_io = 8 4 4 4 4;
+    bpf_percpu_list = 8 4 4;
+}
+
+/// An open file, and the store that it refers to.
+#[pin_data]
+pub(crate) struct ControlFile {
+    /// Held while a call makes it refer to a store, so that one does.
+    #[pin]
+    store: Mutex<Option<ARef<Store>>>,
+}
+
+#[vtable]
+impl MiscDevice for ControlFile {
+    type Ptr = Pin<KBox<Self>>;
+
+    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
+        // SAFETY: Has no preconditions.
+        if !unsafe { bpf_percpu_helper_bpf_capable() } {
+            return Err(EPERM);
+        }
+        KBox::pin_init(
+            pin_init!(Self {
+                store <- new_mutex!(None, "bpf_percpu::ControlFile"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    fn ioctl(file: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        match cmd {
+            CREATE => file.create(Arg(arg))?,
+            OPEN => file.open_store(Arg(arg))?,
+            PIN => store::pin(&*file.store()?)?,
+            UNPIN => store::unpin(&file.store()?)?,
+            INFO => {
+                let store = file.store()?;
+                // The reference that was taken here is not the user's.
+                Arg(arg).write(&info(&store, 1))?;
+            }
+            READ => file.read(Arg(arg).read()?)?,
+            WRITE => file.write(Arg(arg).read()?)?,
+            LIST => list(Arg(arg))?,
+            _ => return Err(ENOTTY),
+        }
+        Ok(0)
+    }
+}
+
+impl ControlFile {
+    /// The store; `ENOENT` when there is none.
+    fn store(&self) -> Result<ARef<Store>> {
+        self.store.lock().clone().ok_or(ENOENT)
+    }
+
+    fn create(&self, arg: Arg) -> Result {
+        let mut create: bpf_percpu_create = arg.read()?;
+        if create.flags & !BPF_PERCPU_F_PINNED != 0 || create.id != 0 {
+            return Err(EINVAL);
+        }
+        let name = Name::new(create.name).ok_or(EINVAL)?;
+        // What is asked for, before what it is filled with.
+        if create.size == 0 || (create.image_size > create.size) {
+            return Err(EINVAL);
+        }
+        if create.size > crate::percpu::MAX_SIZE {
+            return Err(E2BIG);
+        }
+        let image = read_bytes(create.image, create.image_size)?;
+
+        let mut store = self.store.lock();
+        if store.is_some() {
+            return Err(EBUSY);
+        }
+        let pinned = create.flags & BPF_PERCPU_F_PINNED != 0;
+        let new = Store::create(name, create.size, &image)?;
+        create.id = new.id();
+        // Nothing has happened if the id cannot be told: the store goes with `new`.
+        arg.write(&create)?;
+        if pinned {
+            store::pin(&new)?;
+        }
+        *store = Some(new);
+        Ok(())
+    }
+
+    fn open_store(&self, arg: Arg) -> Result {
+        let open: bpf_percpu_open = arg.read()?;
+        let by_id = open.name == [0; BPF_PERCPU_NAME_LEN as usize];
+        if open.flags != 0 || by_id == (open.id == 0) {
+            return Err(EINVAL);
+        }
+        let found = if by_id {
+            store::find_id(open.id)
+        } else {
+            store::find(&Name::new(open.name).ok_or(EINVAL)?)
+        };
+        let mut store = self.store.lock();
+        if store.is_some() {
+            return Err(EBUSY);
+        }
+        *store = Some(found.ok_or(ENOENT)?);
+        Ok(())
+    }
+
+    fn read(&self, io: bpf_percpu_io) -> Result {
+        let store = self.store_for(&io)?;
+        let cpu = PossibleCpu::new(io.cpu).ok_or(ERANGE)?;
+        let mut bytes = zeroed(io.len)?;
+        store.memory().read_on(cpu, io.off, &mut bytes)?;
+        write_bytes(io.data, &bytes)
+    }
+
+    fn write(&self, io: bpf_percpu_io) -> Result {
+        let store = self.store_for(&io)?;
+        let write = |cpu, bytes: &[u8]| store.memory().write_on(cpu, io.off, bytes);
+        if io.cpu == BPF_PERCPU_ALL_CPUS {
+            let bytes = read_bytes(io.data, io.len)?;
+            PossibleCpu::all().try_for_each(|cpu| write(cpu, &bytes))?;
+        } else {
+            let cpu = PossibleCpu::new(io.cpu).ok_or(ERANGE)?;
+            write(cpu, &read_bytes(io.data, io.len)?)?;
+        }
+        Ok(())
+    }
+
+    /// The store, which has the bytes that `io` is about.
+    fn store_for(&self, io: &bpf_percpu_io) -> Result<ARef<Store>> {
+        if io.pad != 0 {
+            return Err(EINVAL);
+        }
+        let store = self.store()?;
+        if !store.memory().contains(io.off, io.len) {
+            return Err(ERANGE);
+        }
+        Ok(store)
+    }
+}
+
+/// What is told of `store`, of which the caller has `own` references.
+fn info(store: &Store, own: u32) -> bpf_percpu_info {
+    let flag = |flag, is: bool| if is { flag } else { 0 };
+    bpf_percpu_info {
+        name: *store.name().as_bytes(),
+        id: store.id(),
+        size: store.memory().size(),
+        flags: flag(BPF_PERCPU_F_PINNED, store.is_pinned())
+            | flag(BPF_PERCPU_F_REMOVED, !store.is_named()),
+        refs: store.refs().saturating_sub(own),
+    }
+}
+
+fn list(arg: Arg) -> Result {
+    let mut list: bpf_percpu_list = arg.read()?;
+    if list.count == 0 {
+        return Err(EINVAL);
+    }
+    let len = (list.count as usize).saturating_mul(size_of::<bpf_percpu_info>());
+    let mut infos = UserSlice::new(user_ptr(list.infos)?, len).writer();
+    let mut count: u32 = 0;
+    while count < list.count {
+        let Some(store) = store::next(&mut list.cursor) else {
+            list.cursor = 0;
+            break;
+        };
+        infos.write(&info(&store, 1))?;
+        count = count.wrapping_add(1);
+    }
+    list.count = count;
+    arg.write(&list)
+}
+
+/// The argument of a call: the address of a struct.
+#[derive(Clone, Copy)]
+struct Arg(usize);
+
+impl Arg {
+    fn read<T: FromBytes>(self) -> Result<T> {
+        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
+            .reader()
+            .read()
+    }
+
+    fn write<T: AsBytes>(self, value: &T) -> Result {
+        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
+            .writer()
+            .write(value)
+    }
+}
+
+/// An address of user space, which is `EFAULT` if there is no such.
+fn user_ptr(addr: u64) -> Result<UserPtr> {
+    Ok(UserPtr::from_addr(
+        usize::try_from(addr).map_err(|_| EFAULT)?,
+    ))
+}
+
+fn zeroed(len: u32) -> Result<KVVec<u8>> {
+    Ok(KVVec::from_elem(0, len as usize, GFP_KERNEL)?)
+}
+
+fn read_bytes(addr: u64, len: u32) -> Result<KVVec<u8>> {
+    let mut bytes = KVVec::new();
+    UserSlice::new(user_ptr(addr)?, len as usize).read_all(&mut bytes, GFP_KERNEL)?;
+    Ok(bytes)
+}
+
+fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
+    UserSlice::new(user_ptr(addr)?, bytes.len())
+        .writer()
+        .write_slice(bytes)
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The device node.
+//!
+//! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
+
+use kernel::{
+    bindings,
+    error::to_result,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A misc device whose open files hold the module.
+///
+/// [`MiscDeviceRegistration`](kernel::miscdevice::MiscDeviceRegistration) leaves the `owner` of the
+/// file operations empty, and the module could go while a file is open. This registers the same
+/// device with an owner.
+///
+/// # Invariants
+///
+/// `misc` is registered, and refers to `fops`.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Device {
+    #[pin]
+    misc: Opaque<bindings::miscdevice>,
+    _fops: KBox<bindings::file_operations>,
+}
+
+// SAFETY: A registered device belongs to no thread.
+unsafe impl Send for Device {}
+// SAFETY: Offers nothing to `&self`.
+unsafe impl Sync for Device {}
+
+impl Device {
+    /// Makes `/dev/NAME`, for its owner only, as devtmpfs has it.
+    ///
+    /// Context: process, may sleep.
+    pub(crate) fn new<T: MiscDevice>(
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            let mut misc = MiscDeviceOptions { name }.into_raw::<T>();
+            // SAFETY: What the kernel crate has made refers to its file operations.
+            let mut fops = KBox::new(unsafe { *misc.fops }, GFP_KERNEL)?;
+            fops.owner = module.as_ptr();
+            misc.fops = &*fops;
+            Ok(try_pin_init!(Self {
+                misc <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
+                    // SAFETY: `slot` is ours to write. The open function of the kernel crate
+                    // takes it for a `MiscDeviceRegistration<T>`, which is a `miscdevice` that
+                    // was made and registered just like this.
+                    unsafe {
+                        slot.write(misc);
+                        to_result(bindings::misc_register(slot))
+                    }
+                }),
+                _fops: fops,
+            }? Error))
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Device {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: Registered, by the type invariant.
+        unsafe { bindings::misc_deregister(self.misc.get()) };
+    }
+}

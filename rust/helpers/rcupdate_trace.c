@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* rcupdate_trace.h does not include what it uses. */
+#include <linux/srcu.h>
+#include <linux/rcupdate_trace.h>
+
+#include "helpers.h"
+
+void bpf_percpu_helper_call_rcu_tasks_trace(struct callback_head *head,
+					    void (*func)(struct callback_head *))
+{
+	call_rcu_tasks_trace(head, func);
+}
+
+void bpf_percpu_helper_rcu_barrier_tasks_trace(void)
+{
+	rcu_barrier_tasks_trace();
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Operations on an integer of a store, by handle and by id.
+//!
+//! Each is one per-CPU instruction on this CPU's copy. All but [`sum`](bpf_percpu_sum_u64) return 0,
+//! or `-ERANGE` past the store's end, or `-EINVAL` for an offset that is not a multiple of the
+//! width, and have then changed nothing.
+
+use super::store::store;
+use crate::{
+    bindings::bpf_percpu_store,
+    cpumask::RawCpus,
+    percpu::{
+        PossibleCpu,
+        Primitive,
+        Slot, //
+    },
+    store, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+/// Calls `op` with the slot at `off`, and makes an errno of it.
+///
+/// # Safety
+///
+/// As for [`store`].
+#[inline]
+unsafe fn with_slot<T: Primitive>(
+    s: *const bpf_percpu_store,
+    off: u32,
+    op: impl FnOnce(Slot<'_, T>),
+) -> c_int {
+    // SAFETY: By the function's contract.
+    match unsafe { store(s) }.memory().slot(off) {
+        Ok(slot) => {
+            op(slot);
+            0
+        }
+        Err(error) => Error::from(error).to_errno(),
+    }
+}
+
+/// As [`with_slot`], and puts what `op` returns at `res`.
+///
+/// # Safety
+///
+/// As for [`store`]; a `T` can be written at `res`, which need not be aligned.
+#[inline]
+unsafe fn with_result<T: Primitive>(
+    s: *const bpf_percpu_store,
+    off: u32,
+    res: *mut T,
+    op: impl FnOnce(Slot<'_, T>) -> T,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_slot(s, off, |slot| res.write_unaligned(op(slot))) }
+}
+
+/// As [`with_slot`], for the store with `id`; `-ENOENT` when there is none.
+///
+/// # Safety
+///
+/// The caller is in an RCU section.
+#[inline]
+unsafe fn id_add<T: Primitive>(id: u32, off: u32, val: T) -> c_int {
+    // SAFETY: By the function's contract.
+    let Some(store) = (unsafe { store::get(id) }) else {
+        return ENOENT.to_errno();
+    };
+    match store.memory().slot::<T>(off) {
+        Ok(slot) => {
+            slot.add(val);
+            0
+        }
+        Err(error) => Error::from(error).to_errno(),
+    }
+}
+
+/// The sum of what the CPUs of `mask` have at `off`.
+///
+/// # Safety
+///
+/// As for [`with_result`]; `mask` as for [`RawCpus::new`].
+#[inline]
+unsafe fn sum_on<T: Primitive>(
+    s: *const bpf_percpu_store,
+    off: u32,
+    mask: *const bindings::cpumask,
+    sum: *mut T,
+) -> c_int {
+    // SAFETY: By the function's contract; the iterator does not outlive it.
+    unsafe {
+        let cpus = RawCpus::new(mask, 0).filter_map(PossibleCpu::from_id);
+        with_result(s, off, sum, |slot| slot.sum(cpus))
+    }
+}
+
+/// Adds `val` to the u64 at `off`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_add_u64(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    val: u64,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_slot(s, off, |slot: Slot<'_, u64>| slot.add(val)) }
+}
+
+/// Adds `val` to the u32 at `off`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_add_u32(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    val: u32,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_slot(s, off, |slot: Slot<'_, u32>| slot.add(val)) }
+}
+
+/// Adds `val` to the u64 at `off`, and puts the sum at `res`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
+/// that `res` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_add_return_u64(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    val: u64,
+    res: *mut u64,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_result(s, off, res, |slot| slot.add_return(val)) }
+}
+
+/// Adds `val` to the u32 at `off`, and puts the sum at `res`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
+/// that `res` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_add_return_u32(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    val: u32,
+    res: *mut u32,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_result(s, off, res, |slot| slot.add_return(val)) }
+}
+
+/// Puts `val` into the u64 at `off`, and what was there at `old`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
+/// that `old` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_xchg_u64(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    val: u64,
+    old: *mut u64,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_result(s, off, old, |slot| slot.xchg(val)) }
+}
+
+/// Puts `val` into the u32 at `off`, and what was there at `old`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
+/// that `old` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_xchg_u32(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    val: u32,
+    old: *mut u32,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_result(s, off, old, |slot| slot.xchg(val)) }
+}
+
+/// Puts `val` into the u64 at `off` if `expect` is there, and what was there at `old`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
+/// that `old` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_cmpxchg_u64(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    expect: u64,
+    val: u64,
+    old: *mut u64,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_result(s, off, old, |slot| slot.cmpxchg(expect, val)) }
+}
+
+/// Puts `val` into the u32 at `off` if `expect` is there, and what was there at `old`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
+/// that `old` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_cmpxchg_u32(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    expect: u32,
+    val: u32,
+    old: *mut u32,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { with_result(s, off, old, |slot| slot.cmpxchg(expect, val)) }
+}
+
+/// Adds `val` to the u64 at `off` of the store with `id`; `-ENOENT` when there is none.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that the program is in an RCU section.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_id_add_u64(id: u32, off: u32, val: u64) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { id_add(id, off, val) }
+}
+
+/// Adds `val` to the u32 at `off` of the store with `id`; `-ENOENT` when there is none.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that the program is in an RCU section.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_id_add_u32(id: u32, off: u32, val: u32) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { id_add(id, off, val) }
+}
+
+/// Puts the sum of what the possible CPUs of `mask` have at `off`, modulo 2^64, at `sum`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, that `mask` is a cpumask or memory of
+/// that size, and that `sum` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_sum_u64(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    mask: *const bindings::cpumask,
+    sum: *mut u64,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { sum_on(s, off, mask, sum) }
+}
+
+/// Puts the sum of what the possible CPUs of `mask` have at `off`, modulo 2^32, at `sum`.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF: the verifier has proven that `s` is a handle, that `mask` is a cpumask or memory of
+/// that size, and that `sum` points to memory of the type, of any alignment.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_sum_u32(
+    s: *mut bpf_percpu_store,
+    off: u32,
+    mask: *const bindings::cpumask,
+    sum: *mut u32,
+) -> c_int {
+    // SAFETY: By the function's contract.
+    unsafe { sum_on(s, off, mask, sum) }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Per-CPU memory, and operations on it that nothing on the CPU can tear.
+//!
+//! Memory is had as [`PerCpuMem`], in bytes; a place in it, of an integer type, is a [`Slot`]. No
+//! reference into per-CPU memory exists: interrupts and NMIs use it too, and no guard against
+//! preemption would prove that nobody else does. What this CPU does to its copy is one
+//! instruction each time, and takes `&self`.
+//!
+//! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
+
+pub(crate) mod arch;
+mod cpu;
+mod memory;
+mod slot;
+mod spare;
+mod view;
+
+pub(crate) use cpu::PossibleCpu;
+pub(crate) use memory::{
+    footprint,
+    PerCpuMem,
+    MAX_SIZE, //
+};
+pub(crate) use slot::{
+    Primitive,
+    Slot,
+    SlotError, //
+};
+pub(crate) use spare::Spare;
+pub(crate) use view::View;

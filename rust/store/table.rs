@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An array that is looked up in any context.
+
+use core::{
+    cell::UnsafeCell,
+    ptr, //
+};
+use kernel::prelude::*;
+
+/// A static array, whose length is a power of two, that is allocated when the module starts.
+///
+/// # Invariants
+///
+/// - `first` points to `mask + 1` elements that stay as long as they can be looked up.
+/// - `mask + 1` is a power of two.
+/// - Both change in [`allocate`](Self::allocate) and [`free`](Self::free) only.
+pub(super) struct Table<T: Sync + 'static> {
+    first: UnsafeCell<*const T>,
+    mask: UnsafeCell<u32>,
+}
+
+// SAFETY: Elements are, and the rest changes only while nobody uses the table.
+unsafe impl<T: Sync + 'static> Sync for Table<T> {}
+
+impl<T: Sync + 'static> Table<T> {
+    /// A table with one element.
+    pub(super) const fn new(only: &'static T) -> Self {
+        // INVARIANT: One element, for ever.
+        Self {
+            first: UnsafeCell::new(ptr::from_ref(only)),
+            mask: UnsafeCell::new(0),
+        }
+    }
+
+    /// Gives the table at least `len` elements, of 1 to 2^31.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the table meanwhile, and [`free`](Self::free) is called before the module goes.
+    pub(super) unsafe fn allocate(&self, len: u32, new: impl Fn() -> T) -> Result {
+        let mask = u32::MAX
+            .checked_shr(len.wrapping_sub(1).leading_zeros())
+            .unwrap_or(0);
+        let len = mask.wrapping_add(1);
+        let mut elements = KVVec::with_capacity(len as usize, GFP_KERNEL)?;
+        for _ in 0..len {
+            elements.push(new(), GFP_KERNEL)?;
+        }
+        let (first, _, _) = elements.into_raw_parts();
+        // INVARIANT: As many as were pushed.
+        // SAFETY: Nobody uses the table, by the function's contract.
+        unsafe {
+            *self.first.get() = first;
+            *self.mask.get() = mask;
+        }
+        Ok(())
+    }
+
+    /// Frees what [`allocate`](Self::allocate) allocated, and leaves the table with `only`.
+    ///
+    /// # Safety
+    ///
+    /// `allocate` was called since the last `free`, and nobody uses the table, now or later.
+    pub(super) unsafe fn free(&self, only: &'static T) {
+        let len = self.len() as usize;
+        // INVARIANT: One element, for ever.
+        // SAFETY: Nobody uses the table, by the function's contract. It has the parts of the
+        // vector, which was made with so much capacity.
+        drop(unsafe {
+            *self.mask.get() = 0;
+            KVVec::from_raw_parts(ptr::replace(self.first.get(), only).cast_mut(), len, len)
+        });
+    }
+
+    /// The number of elements.
+    pub(super) fn len(&self) -> u32 {
+        self.mask().wrapping_add(1)
+    }
+
+    /// Element `index`, modulo the table's length.
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> &T {
+        let at = index & self.mask();
+        // SAFETY: Not larger than `mask`, so that by the type invariant the element is there.
+        unsafe { &*(*self.first.get()).add(at as usize) }
+    }
+
+    #[inline]
+    fn mask(&self) -> u32 {
+        // SAFETY: Does not change while the table is used.
+        unsafe { *self.mask.get() }
+    }
+}
