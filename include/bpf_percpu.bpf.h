@@ -22,21 +22,22 @@
  *		total += load_of(cpu);
  *
  * In an RCU read-side critical section. The iterator is destroyed on every way
- * out, break, goto and return included.
+ * out, break, goto and return included. That is named once more in there, for
+ * clang takes no cleanup for a use of an extern.
  */
-#define bpf_for_each_cpu(cpu, mask)                                              \
-	for (struct bpf_iter_cpumask                                             \
-		     ___it __attribute__((cleanup(bpf_iter_cpumask_destroy))),   \
-	     *___new __attribute__((unused)) =                                   \
-		     (bpf_iter_cpumask_new(&___it, (mask)),                      \
-		      /* cleanup is no use of it, and the extern is wanted. */   \
-		      (void)bpf_iter_cpumask_destroy, (void *)0);                \
-	     ({                                                                  \
-		     int *___cpu = bpf_iter_cpumask_next(&___it);                \
-		     if (___cpu)                                                 \
-			     (cpu) = _Generic((cpu), int *: ___cpu,              \
-					      default: *___cpu);                 \
-		     ___cpu;                                                     \
+#define bpf_for_each_cpu(cpu, mask)                               \
+	for (struct bpf_iter_cpumask ___it                        \
+	     __attribute__((cleanup(bpf_iter_cpumask_destroy))),  \
+	     *___new __attribute__((unused)) =                    \
+		     (bpf_iter_cpumask_new(&___it, (mask)),       \
+		      (void)bpf_iter_cpumask_destroy, (void *)0); \
+	     ({                                                   \
+		     int *___cpu = bpf_iter_cpumask_next(&___it); \
+		     if (___cpu)                                  \
+			     (cpu) = _Generic((cpu),              \
+				     int *: ___cpu,               \
+				     default: *___cpu);           \
+		     ___cpu;                                      \
 	     });)
 
 /* A store that a program asks its loader for: see BPF_PERCPU_STORE(). */
@@ -60,15 +61,15 @@ struct bpf_percpu_store_decl {
  * name and size, and writes its id here before the program is loaded. To the
  * verifier the id is a constant.
  */
-#define BPF_PERCPU_STORE(var, store_name, type)                                   \
-	_Static_assert(sizeof(store_name) > 1 && sizeof(store_name) <= 64,        \
-		       "the name of a store has 1 to 63 characters");             \
-	_Static_assert(sizeof(type) > 0 && sizeof(type) <= 32768,                 \
-		       "a store has 1 to 32768 bytes per CPU");                   \
-	const volatile struct bpf_percpu_store_decl var SEC(                      \
-		BPF_PERCPU_STORE_SECTION) __attribute__((used)) = {               \
-		.size = sizeof(type),                                             \
-		.name = store_name,                                               \
+#define BPF_PERCPU_STORE(var, store_name, type)                            \
+	_Static_assert(sizeof(store_name) > 1 && sizeof(store_name) <= 64, \
+		       "the name of a store has 1 to 63 characters");      \
+	_Static_assert(sizeof(type) > 0 && sizeof(type) <= 32768,          \
+		       "a store has 1 to 32768 bytes per CPU");            \
+	const volatile struct bpf_percpu_store_decl var SEC(               \
+		BPF_PERCPU_STORE_SECTION) __attribute__((used)) = {        \
+		.size = sizeof(type),                                      \
+		.name = store_name,                                        \
 	}
 
 #endif /* BPF_PERCPU_BPF_H */

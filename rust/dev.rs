@@ -113,19 +113,19 @@ impl MiscDevice for ControlFile {
         )
     }
 
-    fn ioctl(file: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+    fn ioctl(this: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
         match cmd {
-            CREATE => file.create(Arg(arg))?,
-            OPEN => file.open_store(Arg(arg))?,
-            PIN => store::pin(&*file.store()?)?,
-            UNPIN => store::unpin(&file.store()?)?,
+            CREATE => this.create(Arg(arg))?,
+            OPEN => this.open_store(Arg(arg))?,
+            PIN => store::pin(&*this.store()?)?,
+            UNPIN => store::unpin(&this.store()?)?,
             INFO => {
-                let store = file.store()?;
+                let store = this.store()?;
                 // The reference that was taken here is not the user's.
                 Arg(arg).write(&info(&store, 1))?;
             }
-            READ => file.read(Arg(arg).read()?)?,
-            WRITE => file.write(Arg(arg).read()?)?,
+            READ => this.read(Arg(arg).read()?)?,
+            WRITE => this.write(Arg(arg).read()?)?,
             LIST => list(Arg(arg))?,
             _ => return Err(ENOTTY),
         }

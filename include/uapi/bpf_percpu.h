@@ -40,11 +40,11 @@
  */
 struct bpf_percpu_create {
 	char name[BPF_PERCPU_NAME_LEN];
-	__u32 size;		/* bytes per CPU */
-	__u32 flags;		/* BPF_PERCPU_F_PINNED */
-	__aligned_u64 image;	/* address of the initial bytes of every CPU */
-	__u32 image_size;	/* their number; the rest is zero */
-	__u32 id;		/* out: the store's number; in: 0 */
+	__u32 size; /* bytes per CPU */
+	__u32 flags; /* BPF_PERCPU_F_PINNED */
+	__aligned_u64 image; /* address of the initial bytes of every CPU */
+	__u32 image_size; /* their number; the rest is zero */
+	__u32 id; /* out: the store's number; in: 0 */
 };
 
 /*
@@ -56,16 +56,16 @@ struct bpf_percpu_create {
 struct bpf_percpu_open {
 	char name[BPF_PERCPU_NAME_LEN];
 	__u32 id;
-	__u32 flags;		/* 0 */
+	__u32 flags; /* 0 */
 };
 
 /* What is known of a store. */
 struct bpf_percpu_info {
 	char name[BPF_PERCPU_NAME_LEN];
 	__u32 id;
-	__u32 size;		/* bytes per CPU */
-	__u32 flags;		/* BPF_PERCPU_F_* */
-	__u32 refs;		/* open files, the pin, handles and kptrs of BPF programs */
+	__u32 size; /* bytes per CPU */
+	__u32 flags; /* BPF_PERCPU_F_* */
+	__u32 refs; /* open files, the pin, handles and kptrs of BPF programs */
 };
 
 /*
@@ -77,11 +77,11 @@ struct bpf_percpu_info {
  * write, may be lost. Other bytes of the store are not touched.
  */
 struct bpf_percpu_io {
-	__aligned_u64 data;	/* address of len bytes */
+	__aligned_u64 data; /* address of len bytes */
 	__u32 cpu;
 	__u32 off;
 	__u32 len;
-	__u32 pad;		/* 0 */
+	__u32 pad; /* 0 */
 };
 
 /*
@@ -90,8 +90,9 @@ struct bpf_percpu_io {
  * it is 0 again.
  */
 struct bpf_percpu_list {
-	__aligned_u64 infos;	/* address of room for count struct bpf_percpu_info */
-	__u32 count;		/* in: 1 and up; out: how many were written */
+	__aligned_u64
+		infos; /* address of room for count struct bpf_percpu_info */
+	__u32 count; /* in: 1 and up; out: how many were written */
 	__u32 cursor;
 };
 

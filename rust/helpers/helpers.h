@@ -12,19 +12,23 @@
 #include <linux/types.h>
 
 /* include/linux/percpu-defs.h, atomic/atomic-instrumented.h: see percpu.c */
-#define BPF_PERCPU_DECLARE_PERCPU(bits)                                               \
-	u##bits bpf_percpu_helper_this_cpu_read_##bits(const u##bits *ptr);           \
-	void bpf_percpu_helper_this_cpu_write_##bits(u##bits *ptr, u##bits val);      \
-	void bpf_percpu_helper_this_cpu_add_##bits(u##bits *ptr, u##bits val);        \
-	u##bits bpf_percpu_helper_this_cpu_add_return_##bits(u##bits *ptr,            \
-							     u##bits val);            \
-	u##bits bpf_percpu_helper_this_cpu_xchg_##bits(u##bits *ptr, u##bits val);    \
-	u##bits bpf_percpu_helper_this_cpu_cmpxchg_##bits(u##bits *ptr, u##bits old,  \
-							  u##bits new);               \
-	u##bits bpf_percpu_helper_local_add_return_##bits(u##bits *ptr, u##bits val); \
-	u##bits bpf_percpu_helper_local_xchg_##bits(u##bits *ptr, u##bits val);       \
-	u##bits bpf_percpu_helper_local_cmpxchg_##bits(u##bits *ptr, u##bits old,     \
-						       u##bits new);
+#define BPF_PERCPU_DECLARE_PERCPU(bits)                                        \
+	u##bits bpf_percpu_helper_this_cpu_read_##bits(const u##bits *ptr);    \
+	void bpf_percpu_helper_this_cpu_write_##bits(u##bits *ptr,             \
+						     u##bits val);             \
+	void bpf_percpu_helper_this_cpu_add_##bits(u##bits *ptr, u##bits val); \
+	u##bits bpf_percpu_helper_this_cpu_add_return_##bits(u##bits *ptr,     \
+							     u##bits val);     \
+	u##bits bpf_percpu_helper_this_cpu_xchg_##bits(u##bits *ptr,           \
+						       u##bits val);           \
+	u##bits bpf_percpu_helper_this_cpu_cmpxchg_##bits(                     \
+		u##bits *ptr, u##bits old, u##bits new);                       \
+	u##bits bpf_percpu_helper_local_add_return_##bits(u##bits *ptr,        \
+							  u##bits val);        \
+	u##bits bpf_percpu_helper_local_xchg_##bits(u##bits *ptr,              \
+						    u##bits val);              \
+	u##bits bpf_percpu_helper_local_cmpxchg_##bits(                        \
+		u##bits *ptr, u##bits old, u##bits new);
 
 BPF_PERCPU_DECLARE_PERCPU(8)
 BPF_PERCPU_DECLARE_PERCPU(16)
@@ -37,14 +41,15 @@ void *bpf_percpu_helper_this_cpu_ptr(void *ptr);
 bool bpf_percpu_helper_bpf_capable(void);
 
 /* irq_work.h */
-void bpf_percpu_helper_init_irq_work(struct irq_work *work, void (*func)(struct irq_work *));
+void bpf_percpu_helper_init_irq_work(struct irq_work *work,
+				     void (*func)(struct irq_work *));
 
 /* ratelimit.h: whether the kernel's log has room for another line of ours */
 bool bpf_percpu_helper_ratelimit(void);
 
 /* rcupdate_trace.h */
-void bpf_percpu_helper_call_rcu_tasks_trace(struct callback_head *head,
-					    void (*func)(struct callback_head *));
+void bpf_percpu_helper_call_rcu_tasks_trace(
+	struct callback_head *head, void (*func)(struct callback_head *));
 void bpf_percpu_helper_rcu_barrier_tasks_trace(void);
 
 /* refcount.h */

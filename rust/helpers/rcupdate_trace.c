@@ -6,8 +6,8 @@
 
 #include "helpers.h"
 
-void bpf_percpu_helper_call_rcu_tasks_trace(struct callback_head *head,
-					    void (*func)(struct callback_head *))
+void bpf_percpu_helper_call_rcu_tasks_trace(
+	struct callback_head *head, void (*func)(struct callback_head *))
 {
 	call_rcu_tasks_trace(head, func);
 }

@@ -255,8 +255,9 @@ pub(super) fn insert(mut store: KBox<Store>) -> Result<ARef<Store>> {
         return Err(ENOSPC);
     }
     // There are as many slots as stores at least, so one of so many ids has a free one.
-    let last = next_id.saturating_add(STORES.len()).min(REMOVED_ID);
-    let mut free = (*next_id..last).filter(|id| STORES.get(*id).load(Relaxed).is_null());
+    // `REMOVED_ID`, which is the largest number, is no id.
+    let end = next_id.saturating_add(STORES.len());
+    let mut free = (*next_id..end).filter(|id| STORES.get(*id).load(Relaxed).is_null());
     let id = free.next().ok_or(ENOSPC)?;
     *next_id = id.wrapping_add(1);
     store.id = id;

@@ -2,7 +2,7 @@
 
 //! Loading and unloading the module.
 
-use std::ffi::CStr;
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -13,7 +13,7 @@ use crate::cpus::soon;
 /// The module's file in the guest.
 pub const FILE: &str = "/t/bpf_percpu.ko";
 
-const NAME: &CStr = c"bpf_percpu";
+const NAME: &str = "bpf_percpu";
 
 fn result(ret: libc::c_long) -> io::Result<()> {
     if ret == 0 {
@@ -25,15 +25,28 @@ fn result(ret: libc::c_long) -> io::Result<()> {
 
 /// `insmod`.
 pub fn insert(file: impl AsRef<Path>) -> io::Result<()> {
+    insert_with(file, "")
+}
+
+/// `insmod` with parameters.
+pub fn insert_with(file: impl AsRef<Path>, params: &str) -> io::Result<()> {
     let file = File::open(file)?;
+    let params = CString::new(params).map_err(io::Error::other)?;
+    let fd = file.as_raw_fd();
     // SAFETY: The arguments are a file and a string, both valid for the call.
-    result(unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) })
+    result(unsafe { libc::syscall(libc::SYS_finit_module, fd, params.as_ptr(), 0) })
 }
 
 /// `rmmod`, which does not wait for users.
 pub fn remove() -> io::Result<()> {
+    remove_other(NAME)
+}
+
+/// `rmmod` of another module.
+pub fn remove_other(name: &str) -> io::Result<()> {
+    let name = CString::new(name).map_err(io::Error::other)?;
     // SAFETY: The argument is a string, valid for the call.
-    result(unsafe { libc::syscall(libc::SYS_delete_module, NAME.as_ptr(), libc::O_NONBLOCK) })
+    result(unsafe { libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK) })
 }
 
 /// `rmmod`, as soon as the last user is gone: programs are freed in the background.

@@ -70,7 +70,7 @@ const WRITE: u32 = 1;
 const READ: u32 = 2;
 
 const fn ioc(dir: u32, nr: u32, size: usize) -> libc::Ioctl {
-    (dir << 30 | (size as u32) << 16 | IOC << 8 | nr) as libc::Ioctl
+    ((dir << 30) | ((size as u32) << 16) | (IOC << 8) | nr) as libc::Ioctl
 }
 
 pub const IOC_CREATE: libc::Ioctl = ioc(READ | WRITE, 1, size_of::<Create>());
