@@ -48,7 +48,6 @@
 							  u##bits val)         \
 	{                                                                      \
 		u##bits old = READ_ONCE(*ptr), seen;                           \
-                                                                               \
 		while ((seen = cmpxchg_local(ptr, old,                         \
 					     (u##bits)(old + val))) != old)    \
 			old = seen;                                            \

@@ -216,7 +216,9 @@ where
     Generic: Ops<T>,
 {
     let native = memory.slot::<T>(off)?.with_backend::<Native>();
-    let generic = memory.slot::<T>(off.wrapping_add(8))?.with_backend::<Generic>();
+    let generic = memory
+        .slot::<T>(off.wrapping_add(8))?
+        .with_backend::<Generic>();
     let now = native.read();
     let op = Op::random(random, now);
     let other = if wrong { op.spoiled() } else { op };
