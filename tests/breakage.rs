@@ -18,6 +18,7 @@ const HEADER: &str = "src/include/bpf_percpu_kfuncs.h";
 const BODIES: &str = "src/rust/kfuncs/kfuncs.c";
 const RUST: &str = "src/rust/kfuncs/cpumask.rs";
 const SET: &str = "src/rust/kfuncs/mod.rs";
+const STORE: &str = "src/rust/kfuncs/store.rs";
 const CONFIG: &str = "obj/.config";
 
 #[test]
@@ -108,7 +109,41 @@ fn kfunc_that_is_not_exported_from_rust() {
         );
 }
 
+// So is a destructor, but for the set.
+
+#[test]
+fn destructor_without_prototype() {
+    Tree::new()
+        .edit(
+            HEADER,
+            "KFUNC_DTOR(void, bpf_percpu_store_dtor, (void *s))",
+            "",
+        )
+        .refuses("kfunc bpf_percpu_store_dtor: no prototype in include/bpf_percpu_kfuncs.h");
+}
+
+#[test]
+fn destructor_that_is_not_exported_from_rust() {
+    Tree::new()
+        .edit(
+            STORE,
+            "#[no_mangle]\npub(crate) unsafe extern \"C\" fn bpf_percpu_store_dtor(",
+            "pub(crate) unsafe extern \"C\" fn bpf_percpu_store_dtor(",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: destructor bpf_percpu_store_dtor is not both in the module's BTF \
+             and in Rust: it needs a KFUNC_DTOR() and a #[no_mangle] function",
+        );
+}
+
 // C and Rust agree.
+
+#[test]
+fn handle_that_is_not_laid_out_like_the_store() {
+    Tree::new()
+        .edit(HEADER, "__u64 size; /*", "__u32 size; /*")
+        .refuses("struct bpf_percpu_store is not laid out like the start of rust/store's Store");
+}
 
 #[test]
 fn pointer_that_rust_may_write_through() {

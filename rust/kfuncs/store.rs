@@ -49,11 +49,14 @@ use kernel::{
 pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a Store {
     // What programs read through a handle is where BTF says.
     const {
-        let memory = Store::MEMORY_OFFSET;
-        assert!(memory + PerCpuMem::BASE_OFFSET == offset_of!(bpf_percpu_store, __data));
-        assert!(memory + PerCpuMem::SIZE_OFFSET == offset_of!(bpf_percpu_store, size));
-        assert!(Store::ID_OFFSET == offset_of!(bpf_percpu_store, id));
-        assert!(size_of::<bpf_percpu_store>() <= size_of::<Store>());
+        assert!(
+            Store::MEMORY_OFFSET + PerCpuMem::BASE_OFFSET == offset_of!(bpf_percpu_store, __data)
+                && Store::MEMORY_OFFSET + PerCpuMem::SIZE_OFFSET
+                    == offset_of!(bpf_percpu_store, size)
+                && Store::ID_OFFSET == offset_of!(bpf_percpu_store, id)
+                && size_of::<bpf_percpu_store>() <= size_of::<Store>(),
+            "struct bpf_percpu_store is not laid out like the start of rust/store's Store"
+        );
     }
     // SAFETY: By the function's contract.
     unsafe { &*handle.cast::<Store>() }
