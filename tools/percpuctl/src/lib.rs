@@ -2,4 +2,6 @@
 
 //! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
 
+pub mod cpus;
+pub mod store;
 pub mod uapi;

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ioctls of `/dev/bpf_percpu`, with safe arguments.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::ptr;
+
+use crate::store::Error;
+use crate::store::Result;
+use crate::uapi;
+
+/// The control file.
+pub const PATH: &str = "/dev/bpf_percpu";
+
+/// An open control file, which refers to at most one store and holds it.
+#[derive(Debug)]
+pub struct Device(File);
+
+impl Device {
+    /// Opens the control file.
+    pub fn open() -> Result<Self> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(PATH)
+            .map(Self)
+            .map_err(|cause| match cause.raw_os_error() {
+                Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Error::NoModule,
+                Some(libc::EACCES | libc::EPERM) => Error::NoRights { cause },
+                _ => Error::Device { cause },
+            })
+    }
+
+    /// `BPF_PERCPU_IOC_CREATE`; returns the id.
+    pub fn create(&self, name: &str, size: u32, flags: u32, image: &[u8]) -> io::Result<u32> {
+        let mut arg = uapi::Create {
+            name: name_bytes(name)?,
+            size,
+            flags,
+            image: image.as_ptr() as u64,
+            image_size: u32::try_from(image.len())
+                .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
+            id: 0,
+        };
+        if image.is_empty() {
+            arg.image = 0;
+        }
+        // SAFETY: The request takes this struct, whose image is valid for the call.
+        unsafe { self.call(uapi::IOC_CREATE, (&raw mut arg).cast())? };
+        Ok(arg.id)
+    }
+
+    /// `BPF_PERCPU_IOC_OPEN`, by name or, with an empty one, by id.
+    pub fn attach(&self, name: &str, id: u32) -> io::Result<()> {
+        let mut arg = uapi::Open {
+            name: name_bytes(name)?,
+            id,
+            flags: 0,
+        };
+        // SAFETY: The request takes this struct.
+        unsafe { self.call(uapi::IOC_OPEN, (&raw mut arg).cast()) }
+    }
+
+    /// `BPF_PERCPU_IOC_PIN`.
+    pub fn pin(&self) -> io::Result<()> {
+        // SAFETY: The request takes nothing.
+        unsafe { self.call(uapi::IOC_PIN, ptr::null_mut()) }
+    }
+
+    /// `BPF_PERCPU_IOC_UNPIN`.
+    pub fn unpin(&self) -> io::Result<()> {
+        // SAFETY: The request takes nothing.
+        unsafe { self.call(uapi::IOC_UNPIN, ptr::null_mut()) }
+    }
+
+    /// `BPF_PERCPU_IOC_INFO`.
+    pub fn info(&self) -> io::Result<uapi::Info> {
+        let mut arg = no_info();
+        // SAFETY: The request fills this struct.
+        unsafe { self.call(uapi::IOC_INFO, (&raw mut arg).cast())? };
+        Ok(arg)
+    }
+
+    /// `BPF_PERCPU_IOC_READ`.
+    pub fn read(&self, cpu: u32, off: u32, bytes: &mut [u8]) -> io::Result<()> {
+        let mut arg = io_arg(bytes.as_mut_ptr() as u64, bytes.len(), cpu, off)?;
+        // SAFETY: The request takes this struct, and fills `len` bytes at `data`.
+        unsafe { self.call(uapi::IOC_READ, (&raw mut arg).cast()) }
+    }
+
+    /// `BPF_PERCPU_IOC_WRITE`.
+    pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> io::Result<()> {
+        let mut arg = io_arg(bytes.as_ptr() as u64, bytes.len(), cpu, off)?;
+        // SAFETY: The request takes this struct, and reads `len` bytes at `data`.
+        unsafe { self.call(uapi::IOC_WRITE, (&raw mut arg).cast()) }
+    }
+
+    /// One step of a walk with `BPF_PERCPU_IOC_LIST`: some infos, and the next cursor.
+    pub fn list(&self, cursor: u32) -> io::Result<(Vec<uapi::Info>, u32)> {
+        const ROOM: u32 = 64;
+        let mut infos = vec![no_info(); ROOM as usize];
+        let mut arg = uapi::List {
+            infos: infos.as_mut_ptr() as u64,
+            count: ROOM,
+            cursor,
+        };
+        // SAFETY: The request takes this struct, and fills up to `count` infos.
+        unsafe { self.call(uapi::IOC_LIST, (&raw mut arg).cast())? };
+        infos.truncate(arg.count as usize);
+        Ok((infos, arg.cursor))
+    }
+
+    /// # Safety
+    ///
+    /// `arg` is what `request` takes, with all that it refers to.
+    unsafe fn call(&self, request: libc::Ioctl, arg: *mut c_void) -> io::Result<()> {
+        // SAFETY: The file is open, and the caller answers for the rest.
+        match unsafe { libc::ioctl(self.0.as_raw_fd(), request, arg) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+fn io_arg(data: u64, len: usize, cpu: u32, off: u32) -> io::Result<uapi::Io> {
+    Ok(uapi::Io {
+        data,
+        cpu,
+        off,
+        len: u32::try_from(len).map_err(|_| io::Error::from_raw_os_error(libc::ERANGE))?,
+        pad: 0,
+    })
+}
+
+fn no_info() -> uapi::Info {
+    uapi::Info {
+        name: [0; uapi::NAME_LEN],
+        id: 0,
+        size: 0,
+        flags: 0,
+        refs: 0,
+    }
+}
+
+/// The name as the calls take it. A NUL in it would make it another name.
+fn name_bytes(name: &str) -> io::Result<[u8; uapi::NAME_LEN]> {
+    let mut bytes = [0; uapi::NAME_LEN];
+    if name.len() >= bytes.len() || name.contains('\0') {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Ok(bytes)
+}

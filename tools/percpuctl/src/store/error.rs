@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can go wrong with stores, and what to do about it.
+
+use std::fmt;
+use std::io;
+
+use thiserror::Error;
+
+use crate::uapi::MAX_SIZE;
+
+/// What names a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// Its name.
+    Name(String),
+    /// Its number.
+    Id(u32),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "named '{}'", name.escape_debug()),
+            Self::Id(id) => write!(f, "with id {id}"),
+        }
+    }
+}
+
+/// Why something cannot be done with a store: one line, with the value and what to do.
+#[allow(missing_docs, reason = "the texts say it")]
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("/dev/bpf_percpu is not there: load the module: insmod bpf_percpu.ko")]
+    NoModule,
+    #[error("/dev/bpf_percpu cannot be opened ({cause}): run as root or with CAP_BPF")]
+    NoRights { cause: io::Error },
+    #[error("/dev/bpf_percpu cannot be opened: {cause}")]
+    Device { cause: io::Error },
+    #[error(
+        "'{}' cannot be the name of a store: use 1 to 63 of the characters A-Z a-z 0-9 _ . -",
+        name.escape_debug()
+    )]
+    BadName { name: String },
+    #[error("store '{name}' cannot have 0 bytes: give it a size of 1 to {MAX_SIZE} bytes per CPU")]
+    Empty { name: String },
+    #[error(
+        "store '{name}' cannot have {size} bytes per CPU: the most is {MAX_SIZE}; use several stores"
+    )]
+    TooLarge { name: String, size: u64 },
+    #[error(
+        "store '{name}': the image has {image} bytes, more than the store's {size}: shorten it or \
+         raise the size"
+    )]
+    ImageTooLarge {
+        name: String,
+        size: u32,
+        image: usize,
+    },
+    #[error("store '{name}' exists already: take another name, or remove it: percpuctl rm {name}")]
+    Exists { name: String },
+    #[error(
+        "store '{name}' has {has} bytes per CPU, not {wanted}: take another name, or remove it: \
+         percpuctl rm {name}"
+    )]
+    SizeDiffers { name: String, has: u32, wanted: u32 },
+    #[error("there is no store {key}: percpuctl list shows those that there are")]
+    NotFound { key: Key },
+    #[error(
+        "there is no room for store '{name}' of {size} bytes per CPU: remove stores with percpuctl \
+         rm, or load the module with a larger max_stores or max_bytes"
+    )]
+    Full { name: String, size: u32 },
+    #[error(
+        "the kernel has no memory for store '{name}' of {size} bytes per CPU: free some, or make \
+         the store smaller"
+    )]
+    NoMemory { name: String, size: u32 },
+    #[error(
+        "store '{name}' has {size} bytes per CPU: {len} at offset {off} are past its end; use a \
+         smaller offset"
+    )]
+    PastEnd {
+        name: String,
+        size: u32,
+        off: u32,
+        len: usize,
+    },
+    #[error("offset {off} is not a multiple of {width}, the bytes of a u{}: use one that is", width * 8)]
+    Misaligned { off: u32, width: u32 },
+    #[error("CPU {cpu} is not possible on this machine: use one of {possible}")]
+    NoSuchCpu { cpu: u32, possible: String },
+    #[error("store '{name}' (id {id}) is removed already: it goes with its last user")]
+    Removed { name: String, id: u32 },
+    #[error(
+        "the name of store '{name}' (id {id}) was given free, and another store has it: remove \
+         that one first: percpuctl rm {name}"
+    )]
+    NameTaken { name: String, id: u32 },
+    #[error(
+        "the module does not know what was asked for ({call}): load the module that belongs to \
+         this program"
+    )]
+    UnknownCall { call: &'static str },
+    #[error("{call}: the kernel says: {cause}")]
+    Kernel {
+        call: &'static str,
+        cause: io::Error,
+    },
+    #[error("the possible CPUs cannot be known: {path}: {cause}")]
+    Cpus {
+        path: &'static str,
+        cause: io::Error,
+    },
+    #[error(
+        "section .rodata.bpf_percpu has {len} bytes, which is no number of declarations of {decl}: \
+         compile the program with the bpf_percpu.bpf.h of this loader"
+    )]
+    Declarations { len: usize, decl: usize },
+}
+
+/// A result with what is wrong with a store.
+pub type Result<T> = std::result::Result<T, Error>;

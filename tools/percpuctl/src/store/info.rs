@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel tells of stores.
+
+use serde::Serialize;
+
+use crate::store::device::Device;
+use crate::store::other;
+use crate::store::Result;
+use crate::uapi;
+
+/// What is known of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Info {
+    /// Its number, from 1 up.
+    pub id: u32,
+    /// The name that it was created with.
+    pub name: String,
+    /// Bytes per CPU.
+    pub size: u32,
+    /// Whether it outlives its users.
+    pub pinned: bool,
+    /// Whether its name was given free.
+    pub removed: bool,
+    /// Open files, the pin, handles and kptrs of BPF programs.
+    pub refs: u32,
+}
+
+impl Info {
+    pub(super) fn of(device: &Device) -> Result<Self> {
+        device
+            .info()
+            .map(|info| Self::from(&info))
+            .map_err(|cause| other("info", cause))
+    }
+}
+
+impl From<&uapi::Info> for Info {
+    fn from(info: &uapi::Info) -> Self {
+        let end = info.name.iter().position(|byte| *byte == 0);
+        let name = &info.name[..end.unwrap_or(info.name.len())];
+        Self {
+            id: info.id,
+            name: String::from_utf8_lossy(name).into_owned(),
+            size: info.size,
+            pinned: info.flags & uapi::F_PINNED != 0,
+            removed: info.flags & uapi::F_REMOVED != 0,
+            refs: info.refs,
+        }
+    }
+}
+
+/// All stores, by id.
+pub fn list() -> Result<Vec<Info>> {
+    let device = Device::open()?;
+    let mut all = Vec::new();
+    let mut cursor = 0;
+    loop {
+        let (infos, next) = device.list(cursor).map_err(|cause| other("list", cause))?;
+        all.extend(infos.iter().map(Info::from));
+        if next == 0 {
+            break;
+        }
+        cursor = next;
+    }
+    all.sort_by_key(|info| info.id);
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_and_name() {
+        let mut raw = uapi::Info {
+            name: [b'x'; uapi::NAME_LEN],
+            id: 7,
+            size: 8,
+            flags: uapi::F_REMOVED,
+            refs: 1,
+        };
+        let info = Info::from(&raw);
+        assert_eq!((info.pinned, info.removed), (false, true));
+        assert_eq!(info.name.len(), 64);
+        raw.name[3] = 0;
+        raw.flags = uapi::F_PINNED;
+        let info = Info::from(&raw);
+        assert_eq!((info.pinned, info.removed), (true, false));
+        assert_eq!(info.name, "xxx");
+    }
+}

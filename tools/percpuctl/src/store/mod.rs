@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Per-CPU stores: create, open, read and write them, and give them to BPF programs.
+//!
+//! ```no_run
+//! use percpuctl::store::Options;
+//!
+//! let store = Options::new("packet_counts", 16).create_or_open()?;
+//! println!("{} packets", store.sum_u64(0)?);
+//! # Ok::<(), percpuctl::store::Error>(())
+//! ```
+
+mod declared;
+mod device;
+mod error;
+mod info;
+
+use std::io;
+
+pub use declared::bind;
+pub use device::PATH;
+pub use error::Error;
+pub use error::Key;
+pub use error::Result;
+pub use info::list;
+pub use info::Info;
+
+use crate::cpus;
+use crate::uapi;
+use device::Device;
+
+/// What a new store shall be.
+#[derive(Debug, Clone)]
+pub struct Options<'a> {
+    name: &'a str,
+    size: u32,
+    image: &'a [u8],
+    pinned: bool,
+}
+
+impl<'a> Options<'a> {
+    /// A store of `size` bytes per CPU, all zero.
+    pub fn new(name: &'a str, size: u32) -> Self {
+        Self {
+            name,
+            size,
+            image: &[],
+            pinned: false,
+        }
+    }
+
+    /// The initial bytes of every CPU; the rest is zero.
+    pub fn image(mut self, image: &'a [u8]) -> Self {
+        self.image = image;
+        self
+    }
+
+    /// Whether the store outlives its creator.
+    pub fn pinned(mut self, pinned: bool) -> Self {
+        self.pinned = pinned;
+        self
+    }
+
+    /// Creates the store.
+    pub fn create(&self) -> Result<Store> {
+        let (name, size) = (self.name.to_string(), self.size);
+        check_name(self.name)?;
+        if size == 0 {
+            return Err(Error::Empty { name });
+        }
+        if size > uapi::MAX_SIZE {
+            let size = size.into();
+            return Err(Error::TooLarge { name, size });
+        }
+        let image = self.image.len();
+        if image > size as usize {
+            return Err(Error::ImageTooLarge { name, size, image });
+        }
+        let flags = if self.pinned { uapi::F_PINNED } else { 0 };
+        let device = Device::open()?;
+        let created = device.create(self.name, size, flags, self.image);
+        match created {
+            Ok(id) => Ok(Store {
+                device,
+                name,
+                id,
+                size,
+            }),
+            Err(cause) => Err(match cause.raw_os_error() {
+                Some(libc::EEXIST) => Error::Exists { name },
+                Some(libc::ENOSPC) => Error::Full { name, size },
+                Some(libc::ENOMEM) => Error::NoMemory { name, size },
+                Some(libc::E2BIG) => Error::TooLarge {
+                    name,
+                    size: size.into(),
+                },
+                _ => other("create", cause),
+            }),
+        }
+    }
+
+    /// Creates the store, or opens the one that has the name and the size already, as it is.
+    pub fn create_or_open(&self) -> Result<Store> {
+        loop {
+            match self.create() {
+                Err(Error::Exists { .. }) => {}
+                result => return result,
+            }
+            let store = match Store::open(self.name) {
+                // Another removed it meanwhile.
+                Err(Error::NotFound { .. }) => continue,
+                result => result?,
+            };
+            if store.size != self.size {
+                return Err(Error::SizeDiffers {
+                    name: store.name,
+                    has: store.size,
+                    wanted: self.size,
+                });
+            }
+            return Ok(store);
+        }
+    }
+}
+
+/// An open store. It lives at least as long as this does.
+#[derive(Debug)]
+pub struct Store {
+    device: Device,
+    name: String,
+    id: u32,
+    size: u32,
+}
+
+impl Store {
+    /// Opens the store that has this name.
+    pub fn open(name: &str) -> Result<Self> {
+        check_name(name)?;
+        Self::attach(Key::Name(name.to_string()))
+    }
+
+    /// Opens the store with this id.
+    pub fn open_id(id: u32) -> Result<Self> {
+        Self::attach(Key::Id(id))
+    }
+
+    fn attach(key: Key) -> Result<Self> {
+        let device = Device::open()?;
+        let attached = match &key {
+            Key::Name(name) => device.attach(name, 0),
+            // To the kernel this is neither a name nor an id.
+            Key::Id(0) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+            Key::Id(id) => device.attach("", *id),
+        };
+        attached.map_err(|cause| match cause.raw_os_error() {
+            Some(libc::ENOENT) => Error::NotFound { key },
+            _ => other("open", cause),
+        })?;
+        let Info { name, id, size, .. } = Info::of(&device)?;
+        Ok(Self {
+            device,
+            name,
+            id,
+            size,
+        })
+    }
+
+    /// The name that it was created with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number: what BPF programs know it by.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Bytes per CPU.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// What is known of it now.
+    pub fn info(&self) -> Result<Info> {
+        Info::of(&self.device)
+    }
+
+    /// Lets it outlive its users.
+    pub fn pin(&self) -> Result<()> {
+        self.device.pin().map_err(|cause| {
+            let (name, id) = (self.name.clone(), self.id);
+            match cause.raw_os_error() {
+                Some(libc::EEXIST) => Error::NameTaken { name, id },
+                _ => other("pin", cause),
+            }
+        })
+    }
+
+    /// Drops the pin and gives the name free: it goes with its last user.
+    pub fn unpin(&self) -> Result<()> {
+        self.device.unpin().map_err(|cause| {
+            let (name, id) = (self.name.clone(), self.id);
+            match cause.raw_os_error() {
+                Some(libc::ENOENT) => Error::Removed { name, id },
+                _ => other("unpin", cause),
+            }
+        })
+    }
+
+    /// Reads bytes of one CPU's copy.
+    pub fn read(&self, cpu: u32, off: u32, bytes: &mut [u8]) -> Result<()> {
+        let len = bytes.len();
+        self.device
+            .read(cpu, off, bytes)
+            .map_err(|cause| self.io_error("read", cause, cpu, off, len))
+    }
+
+    /// Writes bytes of one CPU's copy. What BPF programs add to them meanwhile may be lost.
+    pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
+        self.device
+            .write(cpu, off, bytes)
+            .map_err(|cause| self.io_error("write", cause, cpu, off, bytes.len()))
+    }
+
+    /// Writes the same bytes to the copy of every possible CPU.
+    pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
+        self.write(uapi::ALL_CPUS, off, bytes)
+    }
+
+    /// Reads `len` bytes of the copy of every possible CPU, in the order of the CPUs.
+    pub fn read_all(&self, off: u32, len: u32) -> Result<Vec<(u32, Vec<u8>)>> {
+        self.check_range(off, len as usize)?;
+        cpus::possible()?
+            .into_iter()
+            .map(|cpu| {
+                let mut bytes = vec![0; len as usize];
+                self.read(cpu, off, &mut bytes)?;
+                Ok((cpu, bytes))
+            })
+            .collect()
+    }
+
+    /// The sum of the `u64` at `off` over all possible CPUs, modulo 2^64.
+    pub fn sum_u64(&self, off: u32) -> Result<u64> {
+        let words = self.words(off, u64::from_ne_bytes)?;
+        Ok(words.fold(0, u64::wrapping_add))
+    }
+
+    /// The sum of the `u32` at `off` over all possible CPUs, modulo 2^32.
+    pub fn sum_u32(&self, off: u32) -> Result<u32> {
+        let words = self.words(off, u32::from_ne_bytes)?;
+        Ok(words.fold(0, u32::wrapping_add))
+    }
+
+    fn words<T, const N: usize>(
+        &self,
+        off: u32,
+        of_bytes: impl Fn([u8; N]) -> T,
+    ) -> Result<impl Iterator<Item = T>> {
+        let width = N as u32;
+        self.check_range(off, N)?;
+        if off % width != 0 {
+            return Err(Error::Misaligned { off, width });
+        }
+        let words: Result<Vec<T>> = cpus::possible()?
+            .into_iter()
+            .map(|cpu| {
+                let mut bytes = [0; N];
+                self.read(cpu, off, &mut bytes)?;
+                Ok(of_bytes(bytes))
+            })
+            .collect();
+        Ok(words?.into_iter())
+    }
+
+    fn check_range(&self, off: u32, len: usize) -> Result<()> {
+        if u64::from(off) + len as u64 > u64::from(self.size) {
+            return Err(self.past_end(off, len));
+        }
+        Ok(())
+    }
+
+    fn past_end(&self, off: u32, len: usize) -> Error {
+        Error::PastEnd {
+            name: self.name.clone(),
+            size: self.size,
+            off,
+            len,
+        }
+    }
+
+    fn io_error(
+        &self,
+        call: &'static str,
+        cause: io::Error,
+        cpu: u32,
+        off: u32,
+        len: usize,
+    ) -> Error {
+        if cause.raw_os_error() != Some(libc::ERANGE) {
+            return other(call, cause);
+        }
+        // The kernel says the same of both.
+        if let Err(error) = self.check_range(off, len) {
+            return error;
+        }
+        Error::NoSuchCpu {
+            cpu,
+            possible: cpus::possible().map_or("those it has".to_string(), |all| cpus::list(&all)),
+        }
+    }
+}
+
+fn other(call: &'static str, cause: io::Error) -> Error {
+    match cause.raw_os_error() {
+        Some(libc::ENOTTY | libc::EINVAL) => Error::UnknownCall { call },
+        _ => Error::Kernel { call, cause },
+    }
+}
+
+/// Holds a name against the rule, before the kernel sees it.
+pub fn check_name(name: &str) -> Result<()> {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || b"_.-".contains(&c);
+    if name.is_empty() || name.len() >= uapi::NAME_LEN || !name.bytes().all(fits) {
+        let name = name.to_string();
+        return Err(Error::BadName { name });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["a", "A.b-c_9", "-", &"x".repeat(63)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "a b", "a/b", "ä", "a\n", "a\0", &"x".repeat(64)] {
+            let error = check_name(name).unwrap_err().to_string();
+            assert!(error.contains(&name.escape_debug().to_string()), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_before_the_kernel_is_asked() {
+        let refused = |options: Options<'_>| options.create().unwrap_err().to_string();
+        assert!(refused(Options::new("", 8)).contains("''"));
+        assert!(refused(Options::new("x", 0)).contains("1 to 32768"));
+        assert!(refused(Options::new("x", 32769)).contains("32769"));
+        assert!(refused(Options::new("x", 2).image(b"abc")).contains("3 bytes"));
+    }
+}
