@@ -99,6 +99,11 @@ pub fn run(object: &[u8], program: &'static str) -> Loaded {
 }
 
 impl Loaded {
+    /// The whole object.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
     /// The program.
     pub fn program(&self) -> ProgramMut<'_> {
         self.object

@@ -5,3 +5,4 @@
 pub mod bpf;
 pub mod cpus;
 pub mod module;
+pub mod stores;
