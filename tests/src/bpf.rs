@@ -72,18 +72,28 @@ pub struct Loaded {
 
 /// Loads program `program` of `object`, or returns what libbpf and the verifier said.
 pub fn load(object: &[u8], program: &'static str) -> Result<Loaded, String> {
+    load_some(object, &[program])
+}
+
+/// Loads some programs of `object`; the first is what [`Loaded::run`] runs.
+pub fn load_some(object: &[u8], programs: &[&'static str]) -> Result<Loaded, String> {
+    let program = programs[0];
     libbpf_rs::set_print(Some((PrintLevel::Warn, |_, text| log().push_str(&text))));
     log().clear();
     let mut object = ObjectBuilder::default()
         .open_memory(object)
         .unwrap_or_else(|e| panic!("the object of {program}: {e}"));
-    let mut found = false;
+    let mut found = 0;
     for mut candidate in object.progs_mut() {
-        let it = candidate.name() == program;
-        candidate.set_autoload(it);
-        found |= it;
+        let wanted = programs.iter().any(|program| candidate.name() == *program);
+        candidate.set_autoload(wanted);
+        found += usize::from(wanted);
     }
-    assert!(found, "the object has no program {program}");
+    assert_eq!(
+        found,
+        programs.len(),
+        "the object lacks one of {programs:?}"
+    );
     match object.load() {
         Ok(object) => Ok(Loaded { object, program }),
         Err(_) => Err(log().clone()),
@@ -106,10 +116,41 @@ impl Loaded {
 
     /// The program.
     pub fn program(&self) -> ProgramMut<'_> {
+        self.program_named(self.program)
+    }
+
+    /// A program of the object.
+    pub fn program_named(&self, name: &str) -> ProgramMut<'_> {
         self.object
             .progs_mut()
-            .find(|p| p.name() == self.program)
-            .expect("the program was there when it was loaded")
+            .find(|p| p.name() == name)
+            .unwrap_or_else(|| panic!("the object has no program {name}"))
+    }
+
+    /// Runs a program of the object once, without arguments.
+    pub fn run_named(&self, name: &str) -> u32 {
+        self.program_named(name)
+            .test_run(ProgramInput::default())
+            .unwrap_or_else(|e| panic!("{name}: {e}"))
+            .return_value
+    }
+
+    /// A global variable of `T`'s size that is at `offset` of section `section`.
+    pub fn global<T: Copy>(&self, section: &str, offset: usize) -> T {
+        let (_, value) = self.value(section);
+        let bytes = &value[offset..][..size_of::<T>()];
+        // SAFETY: The bytes are as many as a `T`, which tests ask for as integers.
+        unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
+    }
+
+    /// Sets a global variable.
+    pub fn set_global<T: Copy>(&self, section: &str, offset: usize, global: T) {
+        let (map, mut value) = self.value(section);
+        let bytes = &mut value[offset..][..size_of::<T>()];
+        // SAFETY: The bytes are as many as a `T`.
+        unsafe { bytes.as_mut_ptr().cast::<T>().write_unaligned(global) };
+        map.update(&[0; 4], &value, MapFlags::ANY)
+            .expect("sections can be written");
     }
 
     /// Runs the program once, without arguments.

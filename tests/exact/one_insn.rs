@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A program that counts is interrupted by one that counts too, in each context that the guest has.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use tests::cpus::set_affinity;
+
+use crate::perf;
+use crate::state::Counting;
+
+const CPU: u32 = 0;
+
+/// How long programs count.
+const TIME: Duration = Duration::from_secs(20);
+
+/// Threads that count, on one CPU.
+const THREADS: usize = 4;
+
+/// Counts on [`CPU`] with `threads` threads, while `interrupt` runs in another that is told when to
+/// stop.
+fn count(counting: &Counting, threads: usize, interrupt: impl FnOnce(&AtomicBool) + Send) {
+    let done = AtomicBool::new(false);
+    let end = Instant::now() + TIME;
+    thread::scope(|scope| {
+        scope.spawn(|| interrupt(&done));
+        let counters: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    set_affinity(&[CPU].into());
+                    while Instant::now() < end {
+                        assert_eq!(counting.programs.run_named("count"), 0);
+                    }
+                })
+            })
+            .collect();
+        for counter in counters {
+            counter.join().expect("no panic");
+        }
+        done.store(true, Relaxed);
+    });
+}
+
+/// At least so many interruptions have counted, or the run says little.
+fn interrupted(counting: &Counting, times: u64) {
+    let seen = counting.state().interruptions;
+    assert!(seen >= times, "only {seen} interruptions");
+}
+
+#[test]
+fn preemption() {
+    let counting = Counting::new(&["count", "preempt"]);
+    count(&counting, THREADS, |done| {
+        set_affinity(&[CPU].into());
+        perf::real_time();
+        while !done.load(Relaxed) {
+            thread::sleep(Duration::from_micros(500));
+            assert_eq!(counting.programs.run_named("preempt"), 0);
+        }
+    });
+    interrupted(&counting, 1000);
+    counting.check();
+}
+
+#[test]
+fn hard_interrupts() {
+    let counting = Counting::new(&["count", "clock_tick"]);
+    let event = perf::clock(CPU as i32, 1_000_000);
+    let program = counting.programs.program_named("clock_tick");
+    let link = program
+        .attach_perf_event(event.as_raw_fd())
+        .expect("a clock takes programs");
+    count(&counting, 1, |_| ());
+    drop(link);
+    interrupted(&counting, 1000);
+    counting.check();
+}
+
+#[test]
+fn kprobe_in_interrupts() {
+    let counting = Counting::new(&["count", "tick"]);
+    let program = counting.programs.program_named("tick");
+    let link = program
+        .attach_kprobe(false, "sched_tick")
+        .expect("the kernel has it");
+    count(&counting, 1, |_| ());
+    drop(link);
+    interrupted(&counting, 1000);
+    counting.check();
+}
+
+#[test]
+fn soft_interrupts() {
+    let counting = Counting::new(&["count", "start_timer", "stop_timer"]);
+    set_affinity(&[CPU].into());
+    assert_eq!(counting.programs.run_named("start_timer"), 0);
+    count(&counting, 1, |_| ());
+    counting.programs.run_named("stop_timer");
+    interrupted(&counting, 1000);
+    counting.check();
+}
+
+/// The port of the guest's watchdog, and what makes it fire at once (`scripts/vm --nmi`).
+const WATCHDOG: (u64, u8) = (0x443, 15);
+
+#[test]
+fn nmis() {
+    let counting = Counting::new(&["count", "nmi"]);
+    let link = counting
+        .programs
+        .program_named("nmi")
+        .attach()
+        .expect("the kernel has it");
+    let ports = OpenOptions::new()
+        .write(true)
+        .open("/dev/port")
+        .expect("/dev/port");
+    count(&counting, 1, |done| {
+        // The kernel's own: NMIs come to the first CPU.
+        set_affinity(&[CPU + 1].into());
+        while !done.load(Relaxed) {
+            ports.write_at(&[WATCHDOG.1], WATCHDOG.0).expect("a port");
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    drop(link);
+    interrupted(&counting, 1000);
+    counting.check();
+}
