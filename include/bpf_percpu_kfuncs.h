@@ -83,8 +83,7 @@ KFUNC_DTOR(void, bpf_percpu_store_dtor, (void *s))
 
 /*
  * A view: this CPU's copy from @off on, of a constant size. NULL when @off and
- * the size are past the end. Sleepable programs must not leave the CPU between
- * this and their last use of the view, or they count on another one's behalf.
+ * the size are past the end, and for no size.
  */
 KFUNC(u8 *, bpf_percpu_store_this_cpu, (struct bpf_percpu_store *s, u32 off, const int rdwr_buf_size))
 

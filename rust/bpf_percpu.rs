@@ -55,7 +55,8 @@ impl kernel::InPlaceModule for BpfPercpu {
                     bytes: *module_parameters::max_bytes.value(),
                 })
             }?,
-            _spare: kfuncs::SpareGuard::new()?,
+            // SAFETY: Called once, before the kfuncs are registered. Dropped after the last program.
+            _spare: unsafe { kfuncs::SpareGuard::new() }?,
             _kfuncs: {
                 kfuncs::BPF_PERCPU_DTORS.register(module)?;
                 kfuncs::BPF_PERCPU_KFUNCS.register(module)?

@@ -159,12 +159,13 @@ impl ControlFile {
             return Err(EBUSY);
         }
         let pinned = create.flags & BPF_PERCPU_F_PINNED != 0;
-        let new = Store::create(name, create.size, &image)?;
+        let new = Store::create(name, create.size, &image, pinned)?;
         create.id = new.id();
-        // Nothing has happened if the id cannot be told: the store goes with `new`.
-        arg.write(&create)?;
-        if pinned {
-            store::pin(&new)?;
+        if let Err(error) = arg.write(&create) {
+            // It goes with `new`, unless somebody else has found it meanwhile. An error only says
+            // that somebody has unpinned it already.
+            let _ = store::unpin(&new);
+            return Err(error);
         }
         *store = Some(new);
         Ok(())

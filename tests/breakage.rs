@@ -136,6 +136,21 @@ fn destructor_that_is_not_exported_from_rust() {
         );
 }
 
+/// QEMU does not emulate what then ends a program on a CPU with IBT.
+#[test]
+fn destructor_that_cannot_be_called_by_pointer() {
+    Tree::new()
+        .edit(
+            "src/rust/bpf/kptr.rs",
+            ".pushsection .discard.ibt_endbr_noseal",
+            ".pushsection .discard.nothing",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: destructor bpf_percpu_store_dtor loses its endbr64 when the module \
+             is loaded: kptr_dtors! must keep objtool from sealing it",
+        );
+}
+
 // C and Rust agree.
 
 #[test]

@@ -12,6 +12,7 @@ use tests::bpf::load;
 use tests::bpf::run;
 use tests::module;
 use tests::object;
+use tests::stores::meminfo;
 
 const BTF: &str = "/sys/kernel/btf/bpf_percpu";
 
@@ -63,16 +64,6 @@ fn other_kernels_refuse_it() {
     let error = module::insert(OTHER).expect_err("it is for another kernel");
     assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC), "{error}");
     module::insert(module::FILE).expect("the control: the kernel that it is for takes it");
-}
-
-/// A line of `/proc/meminfo`, in KiB.
-fn meminfo(name: &str) -> i64 {
-    let meminfo = fs::read_to_string("/proc/meminfo").expect("/proc/meminfo");
-    meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok())
-        .unwrap_or_else(|| panic!("no {name} in /proc/meminfo"))
 }
 
 /// What the kernel uses of Percpu and Slab memory, once it has freed what waits to be freed.

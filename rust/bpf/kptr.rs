@@ -74,7 +74,7 @@ impl Dtors {
 ///
 /// The function is `#[no_mangle] unsafe extern "C" fn(*mut c_void)`, with a C prototype in
 /// `bindings`, as [`kfunc_set!`](super::kfunc::kfunc_set) asks of kfuncs. It is called in any
-/// context but NMI.
+/// context.
 ///
 /// Emits `.BTF_ids` as `BTF_ID_LIST()` does in C. `__2` tells a destructor from the kfuncs of a
 /// set.
@@ -105,6 +105,13 @@ macro_rules! kptr_dtors {
                 ".zero 4",
             ),)+
             ".popsection",
+            // As `CFI_NOSEAL()`: the kernel calls destructors by a pointer that it has found by
+            // name. The module takes none, so objtool would have their `endbr64` removed.
+            $(concat!(
+                ".pushsection .discard.ibt_endbr_noseal\n",
+                ".quad ", stringify!($dtor), "\n",
+                ".popsection",
+            ),)+
             options(att_syntax),
         );
 

@@ -7,7 +7,6 @@
 #define BPF_PERCPU_HELPERS_H
 
 #include <linux/irq_work.h>
-#include <linux/mm_types.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 
@@ -55,7 +54,5 @@ void bpf_percpu_helper_rcu_barrier_tasks_trace(void);
 /* refcount.h */
 bool bpf_percpu_helper_refcount_inc_not_zero(refcount_t *refs);
 
-/* vmalloc.h: vmap() with VM_MAP and PAGE_KERNEL */
-void *bpf_percpu_helper_vmap(struct page **pages, unsigned int count);
 
 #endif /* BPF_PERCPU_HELPERS_H */

@@ -8,6 +8,7 @@
 //! `kfuncs.c` makes BTF of them.
 
 mod cpumask;
+mod data;
 mod percpu;
 mod store;
 mod view;
@@ -17,11 +18,12 @@ use crate::bpf::{
     kptr::kptr_dtors, //
 };
 use cpumask::*;
+use data::*;
 use percpu::*;
 use store::*;
 use view::*;
 
-pub(crate) use store::SpareGuard;
+pub(crate) use data::SpareGuard;
 
 kptr_dtors! {
     /// What maps of BPF programs can hold.
@@ -32,7 +34,7 @@ kptr_dtors! {
 
 kfunc_set! {
     /// What bpf_percpu.ko offers, to programs of every type.
-    pub(crate) static BPF_PERCPU_KFUNCS for hook::All {
+    pub(crate) static BPF_PERCPU_KFUNCS for hook::All, filter = data::filter {
         bpf_get_possible_cpumask = [];
         bpf_get_present_cpumask = [];
         bpf_get_online_cpumask = [];

@@ -6,14 +6,10 @@
 //! proven that a handle is one: programs cannot make one, and drop each that they own once.
 
 use crate::{
-    bindings::{
-        bpf_percpu_helper_ratelimit,
-        bpf_percpu_store, //
-    },
+    bindings::bpf_percpu_store,
     percpu::{
         PerCpuMem,
-        PossibleCpu,
-        Spare, //
+        PossibleCpu, //
     },
     store::{
         self,
@@ -30,13 +26,7 @@ use core::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-    },
+    sync::aref::ARef, //
 };
 
 /// The store behind a handle.
@@ -145,6 +135,12 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_dtor(s: *mut c_void) {
     unsafe { bpf_percpu_store_release(s.cast()) };
 }
 
+/// The size of a view: to the verifier it is unsigned. `None` for 0, which lets a program read a byte
+/// on kernels before 7.3.
+fn view_size(size: c_int) -> Option<u32> {
+    Some(size as u32).filter(|size| *size != 0)
+}
+
 /// A view of this CPU's copy, from `off` on, of `rdwr_buf_size` bytes; NULL when that is past the
 /// end.
 ///
@@ -162,9 +158,8 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_this_cpu(
 ) -> *mut u8 {
     // SAFETY: By the function's contract.
     let memory = unsafe { store(s) }.memory();
-    // CAST: To the verifier the size is unsigned.
-    memory
-        .this_cpu_ptr(off, rdwr_buf_size as u32)
+    view_size(rdwr_buf_size)
+        .and_then(|size| memory.this_cpu_ptr(off, size))
         .unwrap_or(ptr::null_mut())
 }
 
@@ -185,72 +180,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_per_cpu(
 ) -> *mut u8 {
     // SAFETY: By the function's contract.
     let memory = unsafe { store(s) }.memory();
-    PossibleCpu::new(cpu)
-        // CAST: To the verifier the size is unsigned.
-        .and_then(|cpu| memory.per_cpu_ptr(cpu, off, rdonly_buf_size as u32))
+    view_size(rdonly_buf_size)
+        .and_then(|size| memory.per_cpu_ptr(PossibleCpu::new(cpu)?, off, size))
         .unwrap_or(ptr::null_mut())
-}
-
-/// The start of this CPU's copy of the store with `id`, of `rdwr_buf_size` bytes. Never NULL: where
-/// there is no such store, or a smaller one, it is [spare memory](Spare).
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF, whose programs run in an RCU section or in one of RCU tasks trace. The verifier
-/// lets the program use so many bytes, as long as it runs.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_data(id: u32, rdwr_buf_size: c_int) -> *mut u8 {
-    // CAST: To the verifier the size is unsigned.
-    let size = rdwr_buf_size as u32;
-    // SAFETY: By the function's contract.
-    unsafe { store::get(id) }
-        .and_then(|store| store.memory().this_cpu_ptr(0, size))
-        .unwrap_or_else(|| spare(id, size))
-}
-
-/// What [`bpf_percpu_data`] returns when there is no better; set while programs can call it.
-static SPARE: Atomic<*mut Spare> = Atomic::new(ptr::null_mut());
-
-/// Offers [`Spare`] memory to programs, while it lives.
-pub(crate) struct SpareGuard(NonNull<Spare>);
-
-// SAFETY: Owns a `Spare`, which is.
-unsafe impl Send for SpareGuard {}
-// SAFETY: Offers nothing.
-unsafe impl Sync for SpareGuard {}
-
-impl SpareGuard {
-    /// Is made before any program can run, and dropped after the last.
-    ///
-    /// Context: process, may sleep.
-    pub(crate) fn new() -> Result<Self> {
-        let spare = NonNull::from(KBox::leak(KBox::new(Spare::new()?, GFP_KERNEL)?));
-        SPARE.store(spare.as_ptr(), Relaxed);
-        Ok(Self(spare))
-    }
-}
-
-impl Drop for SpareGuard {
-    fn drop(&mut self) {
-        SPARE.store(ptr::null_mut(), Relaxed);
-        // SAFETY: Leaked by `new()`; programs are gone before the module, so nobody uses it.
-        drop(unsafe { KBox::from_raw(self.0.as_ptr()) });
-    }
-}
-
-#[cold]
-fn spare(id: u32, size: u32) -> *mut u8 {
-    /// The id of the newest complaint: a program that runs often shall not fill the log.
-    static TOLD: Atomic<i64> = Atomic::new(-1);
-
-    // SAFETY: Has no preconditions.
-    if TOLD.xchg(id.into(), Relaxed) != id.into() && unsafe { bpf_percpu_helper_ratelimit() } {
-        pr_warn!(
-            "store {id} is gone, or has fewer than {size} bytes: a program of it counts in vain\n"
-        );
-    }
-    // SAFETY: Set before programs can call this, and valid until after the last.
-    unsafe { SPARE.load(Relaxed).as_ref() }.map_or(ptr::null_mut(), |spare| spare.get(size))
 }

@@ -27,5 +27,8 @@ pub(crate) use slot::{
     Slot,
     SlotError, //
 };
-pub(crate) use spare::Spare;
+pub(crate) use spare::{
+    Boundless,
+    Spare, //
+};
 pub(crate) use view::View;

@@ -18,94 +18,89 @@ use kernel::{
     prelude::*, //
 };
 
-/// How far a BPF program reaches from a pointer to memory, however large it believes the memory to
-/// be: an offset and a length below `BPF_MAX_VAR_OFF` and `BPF_MAX_VAR_SIZ`, which are 2^29, and
-/// the offset in the instruction (kernel/bpf/verifier.c, `check_mem_region_access()`).
-const REACH: usize = (2 << 29) + (64 << 10);
-
-/// Memory of any size that nobody else reads.
-///
-/// Up to [`MAX_SIZE`] each CPU has its own. For more, which is a mistake of the program, it is one
-/// page over and over, as often as fits into the program's reach.
-pub(crate) struct Spare {
-    memory: PerCpuMem,
-    pages: Option<Pages>,
-}
+/// Memory of up to [`MAX_SIZE`] bytes that nobody else reads: one for each CPU.
+pub(crate) struct Spare(PerCpuMem);
 
 impl Spare {
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self {
-            memory: PerCpuMem::new_zeroed(MAX_SIZE, kernel::bindings::GFP_KERNEL)?,
-            pages: Pages::new(),
-        })
+        let memory = PerCpuMem::new_zeroed(MAX_SIZE, kernel::bindings::GFP_KERNEL)?;
+        Ok(Self(memory))
     }
 
-    /// `size` bytes, all zero: this CPU's own unless they are more than [`MAX_SIZE`].
-    ///
-    /// Whoever has got them before may use them still.
+    /// `size` bytes of this CPU's, all zero. Whoever has got them before may use them still.
     ///
     /// Context: any.
-    pub(crate) fn get(&self, size: u32) -> *mut u8 {
-        match self.memory.this_cpu_ptr(0, size) {
-            Some(spare) => {
-                // SAFETY: So many bytes are there. Others may use them meanwhile, as programs do
-                // with all memory that they share: none is ours to read.
-                unsafe { ptr::write_bytes(spare, 0, size as usize) };
-                spare
-            }
-            None => match &self.pages {
-                Some(pages) => pages.zeroed(),
-                // Better to fault than to write over something.
-                None => UNMAPPED,
-            },
-        }
+    pub(crate) fn get(&self, size: u32) -> Option<*mut u8> {
+        let spare = self.0.this_cpu_ptr(0, size)?;
+        // SAFETY: So many bytes are there.
+        unsafe { zero(spare, size as usize) };
+        Some(spare)
     }
 }
 
-/// An address that is no address: the CPU faults all over the program's reach.
-const UNMAPPED: *mut u8 = ptr::without_provenance_mut(0x8000_0000_0000_0000);
-
-/// One page, mapped all over [`REACH`].
-struct Pages {
+/// Memory of any size that a `u32` can say, which nobody reads: one page over and over.
+pub(crate) struct Boundless {
     addr: *mut u8,
     _page: Page,
 }
 
 // SAFETY: `addr` is a mapping of the kernel's, the same for everyone.
-unsafe impl Send for Pages {}
+unsafe impl Send for Boundless {}
 // SAFETY: The memory is only written here, and is nobody's to read.
-unsafe impl Sync for Pages {}
+unsafe impl Sync for Boundless {}
 
-impl Pages {
-    /// `None` when there is no memory for the page tables, or, as the kernel sees to, the mapping
-    /// is larger than all memory of the machine. KASAN would have to shadow it.
-    fn new() -> Option<Self> {
-        if cfg!(CONFIG_KASAN_VMALLOC) {
-            return None;
+impl Boundless {
+    const PAGES: usize = (1 << 32) / PAGE_SIZE;
+
+    /// Takes 8 MiB of page tables, for 4 KiB pages.
+    ///
+    /// Context: process, may sleep.
+    pub(crate) fn new() -> Result<Self> {
+        let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
+        let mut pages = KVVec::from_elem(page.as_ptr(), Self::PAGES, GFP_KERNEL)?;
+        // SAFETY: The pages are so many, and stay longer than the mapping.
+        let addr = unsafe {
+            bindings::vm_map_ram(
+                pages.as_mut_ptr(),
+                Self::PAGES as u32,
+                bindings::NUMA_NO_NODE,
+            )
+        };
+        if addr.is_null() {
+            return Err(ENOMEM);
         }
-        let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO).ok()?;
-        let count = REACH / PAGE_SIZE;
-        let mut pages = KVVec::with_capacity(count, GFP_KERNEL).ok()?;
-        pages.extend_with(count, page.as_ptr(), GFP_KERNEL).ok()?;
-        // SAFETY: `pages` has `count` of them, and the page stays longer than the mapping.
-        let addr = unsafe { bindings::bpf_percpu_helper_vmap(pages.as_mut_ptr(), count as u32) };
-        (!addr.is_null()).then(|| Self {
+        Ok(Self {
             addr: addr.cast(),
             _page: page,
         })
     }
 
-    fn zeroed(&self) -> *mut u8 {
+    /// The memory, all zero. Whoever has got it before may use it still.
+    ///
+    /// Context: any.
+    pub(crate) fn get(&self) -> *mut u8 {
         // SAFETY: The first page of the mapping, which is like all.
-        unsafe { ptr::write_bytes(self.addr, 0, PAGE_SIZE) };
+        unsafe { zero(self.addr, PAGE_SIZE) };
         self.addr
     }
 }
 
-impl Drop for Pages {
+impl Drop for Boundless {
     fn drop(&mut self) {
         // SAFETY: Mapped in `new()`.
-        unsafe { bindings::vunmap(self.addr.cast()) };
+        unsafe { bindings::vm_unmap_ram(self.addr.cast(), Self::PAGES as u32) };
+    }
+}
+
+/// Zeroes memory that others may use meanwhile.
+///
+/// # Safety
+///
+/// `len` bytes at `addr` can be written.
+unsafe fn zero(addr: *mut u8, len: usize) {
+    for at in 0..len {
+        // SAFETY: By the function's contract.
+        unsafe { ptr::write_volatile(addr.add(at), 0) };
     }
 }

@@ -17,7 +17,7 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// `ptr` points to a `T` that can be read and written. On x86-64 it need not be aligned.
+/// `ptr` points to a `T` that can be read and written. It need not be aligned.
 pub(crate) struct View<T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
     ptr: *mut T,
     _backend: PhantomData<B>,
@@ -26,8 +26,8 @@ pub(crate) struct View<T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
 impl<T: Primitive, B: Ops<T>> View<T, B> {
     /// # Safety
     ///
-    /// `ptr` points to a `T` that can be read and written as long as this is used. On architectures
-    /// other than x86-64 it is aligned.
+    /// `ptr` points to a `T` that can be read and written as long as this is used. It need not be
+    /// aligned.
     #[inline]
     pub(crate) unsafe fn new(ptr: *mut T) -> Self {
         // INVARIANT: By the function's contract.

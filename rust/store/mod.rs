@@ -6,10 +6,11 @@
 //! registry finds stores and holds none. With the last reference a store leaves the registry at
 //! once, and [`reaper`] frees it later.
 //!
-//! Lock order: [`registry`]'s lock is the only one, and is taken in process context. Lookups take
-//! no lock, and neither does the last drop.
+//! Lock order: [`registry`]'s lock is the only one here, and comes after those of its users; it is
+//! taken in process context. Lookups take no lock, and neither does the last drop.
 
 mod name;
+mod names;
 mod reaper;
 mod registry;
 mod table;
@@ -49,6 +50,7 @@ use kernel::{
         Refcount, //
     },
 };
+use names::NameAt;
 use reaper::Grave;
 use registry::Reservation;
 
@@ -62,11 +64,11 @@ pub(crate) struct Store {
     refs: Refcount,
     /// Whether the pin holds a reference. Changes under the registry's lock.
     pinned: Atomic<bool>,
-    /// Where the registry has the name.
-    name_at: registry::NameAt,
+    /// Where the name is registered.
+    name_at: NameAt,
     name: Name,
     grave: Grave,
-    _bytes: Reservation,
+    reservation: Reservation,
 }
 
 // SAFETY: All but `grave` is, and that is used by the last owner only.
@@ -80,7 +82,8 @@ impl Store {
     /// Where [`id`](Self::id) is.
     pub(crate) const ID_OFFSET: usize = offset_of!(Self, id);
 
-    /// A new store of `size` bytes per CPU. Each CPU's copy begins with `image`; the rest is zero.
+    /// A new store of `size` bytes per CPU, pinned or not. Each CPU's copy begins with `image`; the
+    /// rest is zero.
     ///
     /// Its memory is charged to the caller's control group.
     ///
@@ -91,7 +94,7 @@ impl Store {
     /// when a limit of the registry is reached; `ENOMEM`.
     ///
     /// Context: process, may sleep.
-    pub(crate) fn create(name: Name, size: u32, image: &[u8]) -> Result<ARef<Self>> {
+    pub(crate) fn create(name: Name, size: u32, image: &[u8], pinned: bool) -> Result<ARef<Self>> {
         if size == 0 || image.len() > size as usize {
             return Err(EINVAL);
         }
@@ -101,7 +104,7 @@ impl Store {
         if find(&name).is_some() {
             return Err(EEXIST);
         }
-        let bytes = Reservation::new(size)?;
+        let reservation = Reservation::new(size)?;
         let memory = PerCpuMem::new_zeroed(size, kernel::bindings::GFP_KERNEL_ACCOUNT)?;
         for cpu in PossibleCpu::all() {
             memory.write_on(cpu, 0, image)?;
@@ -112,14 +115,14 @@ impl Store {
                 id: 0,
                 refs: Refcount::new(1),
                 pinned: Atomic::new(false),
-                name_at: registry::NameAt::none(),
+                name_at: NameAt::none(),
                 name,
                 grave: Grave::new(),
-                _bytes: bytes,
+                reservation,
             },
             GFP_KERNEL_ACCOUNT,
         )?;
-        registry::insert(store)
+        registry::insert(store, pinned)
     }
 
     /// Its memory.

@@ -41,10 +41,10 @@ impl Name {
         &self.0
     }
 
-    /// FNV-1a: <http://www.isthe.com/chongo/tech/comp/fnv/>
-    pub(super) fn hash(&self) -> u32 {
+    /// FNV-1a, which starts with `seed`: <http://www.isthe.com/chongo/tech/comp/fnv/>
+    pub(super) fn hash(&self, seed: u32) -> u32 {
         let name = self.0.iter().take_while(|byte| **byte != 0);
-        name.fold(0x811c_9dc5, |hash: u32, byte| {
+        name.fold(0x811c_9dc5 ^ seed, |hash: u32, byte| {
             (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
         })
     }

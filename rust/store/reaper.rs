@@ -114,16 +114,16 @@ pub(super) fn wait() {
     }
 }
 
-/// Whether stores wait to be freed.
-pub(super) fn has_work() -> bool {
-    WAITING.load(Relaxed) != 0
+/// How many stores wait to be freed.
+pub(super) fn waiting() -> u32 {
+    WAITING.load(Relaxed)
 }
 
 /// Waits for all stores that were dropped, and for the code here to be left.
 ///
 /// Context: process, may sleep. Nobody drops stores meanwhile.
 pub(super) fn finish() {
-    while has_work() {
+    while waiting() != 0 {
         wait();
         // An interrupt may still be on its way to another CPU.
         // SAFETY: Sleeping is allowed here.

@@ -3,10 +3,11 @@
 //! Which stores there are, by id and by name.
 //!
 //! Ids count up. A store is in the slot that its id has modulo the number of slots, and gets the
-//! next id whose slot is free: a lookup is an index and a compare, and no id comes twice. Names
-//! are a hash table with linear probing, of ids.
+//! next id whose slot is free: a lookup is an index and a compare, and no id comes twice. [`names`]
+//! has ids by name.
 
 use super::{
+    names,
     reaper,
     table::Table,
     Name,
@@ -35,26 +36,16 @@ use kernel::{
 /// A store, or null.
 type Slot = Atomic<*mut Store>;
 
-/// The id of a store, or [`NO_ID`], where a search ends, or [`REMOVED_ID`], where it goes on.
-type NameSlot = Atomic<u32>;
-
-const NO_ID: u32 = 0;
-const REMOVED_ID: u32 = u32::MAX;
-
 static NO_STORE: Slot = Atomic::new(ptr::null_mut());
-static NO_NAME: NameSlot = Atomic::new(NO_ID);
 
 /// Stores by id. A store that is here is freed two grace periods after it has left.
 static STORES: Table<Slot> = Table::new(&NO_STORE);
-
-/// Ids by name. Between where the hash of a name leads and the name there is no [`NO_ID`].
-static NAMES: Table<NameSlot> = Table::new(&NO_NAME);
 
 /// Bytes per CPU of all stores, those that wait to be freed included.
 static BYTES: Atomic<u32> = Atomic::new(0);
 static MAX_BYTES: Atomic<u32> = Atomic::new(0);
 
-/// Stores that are in [`STORES`].
+/// Stores that are in [`STORES`], or will be.
 static COUNT: Atomic<u32> = Atomic::new(0);
 static MAX_COUNT: Atomic<u32> = Atomic::new(0);
 
@@ -85,13 +76,11 @@ impl Registry {
             return Err(EINVAL);
         }
         // SAFETY: By the function's contract: the lock is initialized once, and nobody uses the
-        // tables yet. What is allocated is freed when this, or `names` below, is dropped.
+        // tables yet. What is allocated is freed when this is dropped, or names cannot be.
         unsafe {
             NEXT_ID.init();
             STORES.allocate(limits.stores, || Atomic::new(ptr::null_mut()))?;
-            // Half full at most, which keeps searches short.
-            let names = NAMES.allocate(limits.stores.wrapping_mul(2), || Atomic::new(NO_ID));
-            names.inspect_err(|_| STORES.free(&NO_STORE))?;
+            names::allocate(limits.stores).inspect_err(|_| STORES.free(&NO_STORE))?;
         }
         MAX_COUNT.store(limits.stores, Relaxed);
         MAX_BYTES.store(limits.bytes, Relaxed);
@@ -110,69 +99,77 @@ impl Drop for Registry {
         reaper::finish();
         // SAFETY: `new()` allocated them; by its contract nobody uses them any more.
         unsafe {
-            NAMES.free(&NO_NAME);
+            names::free();
             STORES.free(&NO_STORE);
         }
     }
 }
 
-/// Bytes per CPU that are counted.
-pub(super) struct Reservation(u32);
+/// What a store takes of what there may be.
+pub(super) struct Reservation {
+    bytes: u32,
+    /// Whether it is one of [`COUNT`].
+    counted: Atomic<bool>,
+}
 
 impl Reservation {
-    /// Counts a store of `size` bytes. `ENOSPC` when that is more than the module may use.
+    /// How often a creation waits for stores that were dropped.
+    const WAITS: u32 = 8;
+
+    /// Counts a store of `size` bytes. `ENOSPC` when that is more than there may be.
     ///
-    /// Context: process, may sleep: where stores wait to be freed, it waits with them.
+    /// Context: process, may sleep: while stores wait to be freed, it waits with them.
     pub(super) fn new(size: u32) -> Result<Self> {
         let bytes = percpu::footprint(size);
-        let try_new = || {
-            let before = BYTES.fetch_add(bytes, Relaxed);
-            let this = Self(bytes);
-            // `MAX_BYTES` leaves room for what is added before it is taken back.
-            (before.saturating_add(bytes) <= MAX_BYTES.load(Relaxed)).then_some(this)
-        };
-        if let Some(this) = try_new() {
-            return Ok(this);
-        }
-        if reaper::has_work() {
+        for _ in 0..Self::WAITS {
+            if let Some(this) = Self::try_new(bytes) {
+                return Ok(this);
+            }
+            if reaper::waiting() == 0 {
+                break;
+            }
             reaper::wait();
         }
-        try_new().ok_or(ENOSPC)
+        Self::try_new(bytes).ok_or(ENOSPC)
+    }
+
+    fn try_new(bytes: u32) -> Option<Self> {
+        // Others only make room meanwhile.
+        let _lock = NEXT_ID.lock();
+        let max_count = MAX_COUNT.load(Relaxed);
+        let total = BYTES.load(Relaxed).checked_add(bytes)?;
+        // Stores that wait to be freed are memory, too, however small they are.
+        if COUNT.load(Relaxed) >= max_count
+            || total > MAX_BYTES.load(Relaxed)
+            || reaper::waiting() > max_count.max(MIN_WAITING)
+        {
+            return None;
+        }
+        COUNT.add(1, Relaxed);
+        BYTES.add(bytes, Relaxed);
+        Some(Self {
+            bytes,
+            counted: Atomic::new(true),
+        })
+    }
+
+    /// The store is not in [`STORES`] any more.
+    fn release_count(&self) {
+        if self.counted.xchg(false, Relaxed) {
+            COUNT.fetch_sub(1, Relaxed);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        BYTES.fetch_sub(self.0, Relaxed);
+        self.release_count();
+        BYTES.fetch_sub(self.bytes, Relaxed);
     }
 }
 
-/// Where [`NAMES`] has a store, if it has it.
-pub(super) struct NameAt(Atomic<u32>);
-
-impl NameAt {
-    const NONE: u32 = u32::MAX;
-
-    pub(super) const fn none() -> Self {
-        Self(Atomic::new(Self::NONE))
-    }
-
-    pub(super) fn is_some(&self) -> bool {
-        self.0.load(Relaxed) != Self::NONE
-    }
-
-    /// Takes the name out, and says whether it was there.
-    ///
-    /// Context: any.
-    fn clear(&self) -> bool {
-        let at = self.0.xchg(Self::NONE, Relaxed);
-        if at == Self::NONE {
-            return false;
-        }
-        NAMES.get(at).store(REMOVED_ID, Release);
-        true
-    }
-}
+/// So many stores may wait to be freed, even when fewer may exist.
+const MIN_WAITING: u32 = 1024;
 
 /// The store with `id`.
 ///
@@ -206,19 +203,11 @@ pub(crate) fn find_id(id: u32) -> Option<ARef<Store>> {
 /// Context: any.
 pub(crate) fn find(name: &Name) -> Option<ARef<Store>> {
     let _rcu = rcu::read_lock();
-    let hash = name.hash();
-    for i in 0..NAMES.len() {
-        let id = NAMES.get(hash.wrapping_add(i)).load(Acquire);
-        if id == NO_ID {
-            break;
-        }
+    names::find(name, |id| {
         // SAFETY: In the RCU section above.
         let store = unsafe { get(id) }.filter(|store| store.name == *name && store.is_named());
-        if let Some(store) = store.and_then(Store::try_get) {
-            return Some(store);
-        }
-    }
-    None
+        store.and_then(Store::try_get)
+    })
 }
 
 /// A reference to a store that is at `cursor` or after it, which is moved past it. Begins with 0.
@@ -237,31 +226,25 @@ pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
     None
 }
 
-/// Registers `store`, with an id of its own.
+/// Registers `store`, with an id of its own, and pins it or not.
 ///
 /// # Errors
 ///
-/// `EEXIST` when another store has its name; `ENOSPC` when there are as many as may be, or as many
-/// as ids.
+/// `EEXIST` when another store has its name; `ENOSPC` when there are as many as there are ids.
 ///
 /// Context: process, may sleep.
-pub(super) fn insert(mut store: KBox<Store>) -> Result<ARef<Store>> {
+pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     let mut next_id = NEXT_ID.lock();
     if is_taken(&store.name) {
         return Err(EEXIST);
     }
-    // Only the holder of the lock adds.
-    if COUNT.load(Relaxed) >= MAX_COUNT.load(Relaxed) {
-        return Err(ENOSPC);
-    }
-    // There are as many slots as stores at least, so one of so many ids has a free one.
-    // `REMOVED_ID`, which is the largest number, is no id.
+    // There are as many slots as stores at least, this one counted, so one of so many ids has a
+    // free one. The largest number is no id.
     let end = next_id.saturating_add(STORES.len());
     let mut free = (*next_id..end).filter(|id| STORES.get(*id).load(Relaxed).is_null());
     let id = free.next().ok_or(ENOSPC)?;
     *next_id = id.wrapping_add(1);
     store.id = id;
-    COUNT.add(1, Relaxed);
 
     let store = NonNull::from(KBox::leak(store));
     // SAFETY: The store has one reference, which is handed over. It is a box, as `dec_ref()` asks.
@@ -269,7 +252,10 @@ pub(super) fn insert(mut store: KBox<Store>) -> Result<ARef<Store>> {
     STORES
         .get(id)
         .store(ptr::from_ref(&*store).cast_mut(), Release);
-    add_name(&store)?;
+    names::add(&store)?;
+    if pinned {
+        add_pin(&store);
+    }
     Ok(store)
 }
 
@@ -277,9 +263,9 @@ pub(super) fn insert(mut store: KBox<Store>) -> Result<ARef<Store>> {
 ///
 /// Context: any.
 pub(super) fn remove(store: &Store) {
-    store.name_at.clear();
+    names::remove(store);
     STORES.get(store.id).store(ptr::null_mut(), Release);
-    COUNT.fetch_sub(1, Relaxed);
+    store.reservation.release_count();
 }
 
 /// Has `store` outlive its users, under its name.
@@ -295,11 +281,9 @@ pub(crate) fn pin(store: &Store) -> Result {
         if is_taken(&store.name) {
             return Err(EEXIST);
         }
-        add_name(store)?;
+        names::add(store)?;
     }
-    if !store.pinned.xchg(true, Relaxed) {
-        forget(ARef::from(store));
-    }
+    add_pin(store);
     Ok(())
 }
 
@@ -312,11 +296,11 @@ pub(crate) fn pin(store: &Store) -> Result {
 /// Context: process, may sleep.
 pub(crate) fn unpin(store: &ARef<Store>) -> Result {
     let lock = NEXT_ID.lock();
-    let was_named = store.name_at.clear();
+    let was_named = names::remove(store);
     let was_pinned = store.pinned.xchg(false, Relaxed);
     drop(lock);
     if was_pinned {
-        // SAFETY: `pin()` left a reference behind, and nobody else has taken it.
+        // SAFETY: `add_pin()` left a reference behind, and nobody else has taken it.
         drop(unsafe { ARef::from_raw(NonNull::from(&**store)) });
     }
     if was_named || was_pinned {
@@ -331,25 +315,9 @@ fn is_taken(name: &Name) -> bool {
     find(name).is_some()
 }
 
-/// Adds the name of `store`, which is free. With the lock held.
-fn add_name(store: &Store) -> Result {
-    let hash = store.name.hash();
-    let at = |i| hash.wrapping_add(i) & NAMES.len().wrapping_sub(1);
-    let load = |i| NAMES.get(at(i)).load(Relaxed);
-    let end = (0..NAMES.len())
-        .find(|i| load(*i) == NO_ID)
-        .unwrap_or(NAMES.len());
-    // The first place that is free; if the search has met none, its end.
-    let free = (0..end).find(|i| load(*i) == REMOVED_ID).unwrap_or(end);
-    if free == NAMES.len() {
-        return Err(ENOSPC);
+/// Adds a reference, once. With the lock held.
+fn add_pin(store: &Store) {
+    if !store.pinned.xchg(true, Relaxed) {
+        forget(ARef::from(store));
     }
-    store.name_at.0.store(at(free), Relaxed);
-    NAMES.get(at(free)).store(store.id, Release);
-    // What was removed just before the end can end searches, too.
-    let removed = (0..end).rev().take_while(|i| load(*i) == REMOVED_ID);
-    if end < NAMES.len() {
-        removed.for_each(|i| NAMES.get(at(i)).store(NO_ID, Relaxed));
-    }
-    Ok(())
 }

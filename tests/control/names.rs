@@ -141,6 +141,30 @@ fn pin_brings_the_name_back() {
     assert_eq!(third.unpin(), Ok(()));
 }
 
+/// Names that come and go between others leave nothing that hides those, or makes room for a second.
+#[test]
+fn names_come_and_go() {
+    let stay: Vec<_> = (0..200)
+        .map(|i| Control::with(&format!("stay{i}"), 8))
+        .collect();
+    for i in 0..20_000u32 {
+        let go = Control::with(&format!("go-{}", i.wrapping_mul(0x9e37_79b1)), 8);
+        if i % 64 != 0 {
+            continue;
+        }
+        let name = &format!("stay{}", i / 64 % 200);
+        let other = Control::new();
+        assert_eq!(other.open_name(name), Ok(()), "after {i} others");
+        assert_eq!(other.id(), stay[(i / 64 % 200) as usize].id());
+        assert_eq!(
+            Control::new().create(&mut create_args(name, 8)),
+            Err(EEXIST)
+        );
+        drop(go);
+        assert_eq!(Control::new().open_name("unknown"), Err(ENOENT));
+    }
+}
+
 #[test]
 fn lists_each_once() {
     let stores: Vec<_> = (0..37)

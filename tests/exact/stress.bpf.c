@@ -83,9 +83,9 @@ static __always_inline int add(struct args *args, struct bpf_percpu_store *s)
 	return ret;
 }
 
-#define LOOKUP(n)                                            \
-	case n:                                              \
-		s = bpf_percpu_store_lookup("stress-" #n);   \
+#define LOOKUP(n)                                          \
+	case n:                                            \
+		s = bpf_percpu_store_lookup("stress-" #n); \
 		break
 
 /* Adds to the store with a name, and says which it was. */

@@ -115,8 +115,16 @@ impl Kfunc {
 pub(crate) struct KfuncSet {
     prog_type: u32,
     set: *const bindings::btf_id_set8,
+    filter: Filter,
     registered: Atomic<bool>,
 }
+
+/// Asked by the verifier for each call of a kfunc of the module: whether the program may call the
+/// one with this BTF id, as the kernel knows it. An errno says no.
+///
+/// Context: process, may sleep.
+pub(crate) type Filter =
+    Option<unsafe extern "C" fn(prog: *const bindings::bpf_prog, kfunc: u32) -> c_int>;
 
 // SAFETY: `set` is only read, and by the kernel.
 unsafe impl Sync for KfuncSet {}
@@ -127,11 +135,13 @@ impl KfuncSet {
     /// `set` is a `BTF_KFUNCS_START()` set of this module, and used by this value only.
     pub(crate) const unsafe fn new<H: hook::Hook + hook::HasSet>(
         set: *const bindings::btf_id_set8,
+        filter: Filter,
     ) -> Self {
         // INVARIANT: By the function's contract.
         Self {
             prog_type: H::PROG_TYPE,
             set,
+            filter,
             registered: Atomic::new(false),
         }
     }
@@ -151,7 +161,7 @@ impl KfuncSet {
         let id_set = bindings::btf_kfunc_id_set {
             owner: module.as_ptr(),
             set: self.set.cast_mut(),
-            filter: None,
+            filter: self.filter,
         };
         // SAFETY: By the type invariant `set` is a set of kfuncs, which the kernel only reads;
         // `id_set` is valid for the call, which copies what it needs.
@@ -187,12 +197,14 @@ pub(crate) struct Registration(());
 /// name without function or prototype, signatures that differ, an incomplete iterator, flags that
 /// exclude each other, a second set for the hook.
 ///
+/// After the hook there may be `, filter = f`: see [`Filter`].
+///
 /// Emits `.BTF_ids` as `BTF_KFUNCS_START()` does in C, with `resolve_btfids` to fill in the type
 /// ids when the module is linked.
 macro_rules! kfunc_set {
     (
         $(#[$attr:meta])*
-        $vis:vis static $set:ident for hook::$hook:ident {
+        $vis:vis static $set:ident for hook::$hook:ident $(, filter = $filter:path)? {
             $($name:ident = [$($flag:ident),*];)+
         }
     ) => {
@@ -247,8 +259,15 @@ macro_rules! kfunc_set {
                 static IDS: ::kernel::bindings::btf_id_set8;
             }
 
+            let filter: $crate::bpf::kfunc::Filter = None;
+            $(let filter: $crate::bpf::kfunc::Filter = { let _ = filter; Some($filter) };)?
             // SAFETY: The set was made above, and its name is used here only.
-            unsafe { $crate::bpf::kfunc::KfuncSet::new::<$crate::bpf::kfunc::hook::$hook>(&raw const IDS) }
+            unsafe {
+                $crate::bpf::kfunc::KfuncSet::new::<$crate::bpf::kfunc::hook::$hook>(
+                    &raw const IDS,
+                    filter,
+                )
+            }
         };
 
         impl $crate::bpf::kfunc::hook::HasSet for $crate::bpf::kfunc::hook::$hook {}

@@ -25,8 +25,9 @@ pub(crate) type Native = generic::Generic;
 ///
 /// # Safety
 ///
-/// To what else runs on the CPU (tasks, softirqs, interrupts, NMIs) each operation has happened or
-/// not happened. No operation takes a lock or may sleep.
+/// To what else runs on the CPU (tasks, softirqs, interrupts, and NMIs where C's `this_cpu_*()` are
+/// safe against them, as on x86-64) each operation has happened or not happened. No operation takes a
+/// lock or may sleep.
 pub(crate) unsafe trait Ops<T> {
     /// Reads.
     ///
@@ -74,7 +75,7 @@ pub(crate) unsafe trait Ops<T> {
     ///
     /// # Safety
     ///
-    /// `ptr` points to a `T` that can be written. On x86-64 it need not be aligned.
+    /// `ptr` points to a `T` that can be written. It need not be aligned.
     unsafe fn local_add(ptr: *mut T, val: T);
 
     /// Adds, and returns the sum.

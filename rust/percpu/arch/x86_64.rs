@@ -34,27 +34,21 @@ unsafe impl ThisCpu for X86_64 {
     }
 }
 
+/// How often `xchg` tries. On memory of the CPU's own each failure takes an interruption that changes
+/// the value at just this place, so the second try is rare, and the last is never reached.
+const XCHG_TRIES: u32 = 128;
+
 /// Implements [`Ops`] for a type: the instruction's suffix, a class of registers that holds it, how
 /// to print such a register, and the accumulator for it.
 macro_rules! impl_ops {
     ($($ty:ty: $suffix:literal, $class:ident, $val:literal, $accumulator:tt;)+) => {
         $(
             // SAFETY: Each is one instruction, which the CPU does not interrupt half-way. `xchg`
-            // is one too in effect, see there.
+            // has the effect of one, see there.
             unsafe impl Ops<$ty> for X86_64 {
                 #[inline]
                 unsafe fn this_cpu_read(ptr: *const $ty) -> $ty {
-                    let val;
-                    // SAFETY: By the function's contract.
-                    unsafe {
-                        asm!(
-                            concat!("mov", $suffix, " %gs:({ptr}), ", $val);
-                            ptr = in(reg) ptr,
-                            val = out($class) val,
-                            options(nostack, readonly, preserves_flags),
-                        )
-                    };
-                    val
+                    impl_ops!(@load "%gs:", $ty, $suffix, $class, $val, ptr)
                 }
 
                 #[inline]
@@ -77,6 +71,19 @@ macro_rules! impl_ops {
             }
         )+
     };
+    (@load $segment:literal, $ty:ty, $suffix:literal, $class:ident, $val:literal, $ptr:ident) => {{
+        let val: $ty;
+        // SAFETY: By the function's contract.
+        unsafe {
+            asm!(
+                concat!("mov", $suffix, " ", $segment, "({ptr}), ", $val);
+                ptr = in(reg) $ptr,
+                val = out($class) val,
+                options(nostack, readonly, preserves_flags),
+            )
+        };
+        val
+    }};
     (@rmw $segment:literal, $ty:ty, $suffix:literal, $class:ident, $val:literal,
         $accumulator:tt; $add:ident, $add_return:ident, $xchg:ident, $cmpxchg:ident) => {
         #[inline]
@@ -107,36 +114,29 @@ macro_rules! impl_ops {
             old.wrapping_add(val)
         }
 
-        /// The instruction of this name locks the bus, so `cmpxchg` comes first. Where an
-        /// interrupt came between its two, and changed the value, the lock does no harm.
+        /// The instruction of this name locks the bus, so this is `cmpxchg`, as in C.
         #[inline]
         unsafe fn $xchg(ptr: *mut $ty, val: $ty) -> $ty {
-            let guess: $ty;
-            // SAFETY: By the function's contract.
-            unsafe {
-                asm!(
-                    concat!("mov", $suffix, " ", $segment, "({ptr}), ", $val);
-                    ptr = in(reg) ptr,
-                    val = out($class) guess,
-                    options(nostack, readonly, preserves_flags),
-                )
-            };
-            // SAFETY: By the function's contract.
-            let seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
-            if seen == guess {
-                return seen;
+            let mut guess = impl_ops!(@load $segment, $ty, $suffix, $class, $val, ptr);
+            for _ in 0..XCHG_TRIES {
+                // SAFETY: By the function's contract.
+                let seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
+                if seen == guess {
+                    return seen;
+                }
+                guess = seen;
             }
-            let old: $ty;
+            // Other CPUs are at it, so this is not memory of ours, where any order will do.
             // SAFETY: By the function's contract.
             unsafe {
                 asm!(
-                    concat!("xchg", $suffix, " ", $val, ", ", $segment, "({ptr})");
+                    concat!("mov", $suffix, " ", $val, ", ", $segment, "({ptr})");
                     ptr = in(reg) ptr,
-                    val = inout($class) val => old,
+                    val = in($class) val,
                     options(nostack, preserves_flags),
                 )
             };
-            old
+            guess
         }
 
         #[inline]

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! This CPU's copy of a store, for programs that cannot go without.
+//!
+//! `bpf_percpu_data()` never returns NULL, and the verifier believes the size that a program asks
+//! for. So where the store cannot give so much, something else must.
+
+use crate::{
+    bindings::{
+        bpf_percpu_helper_init_irq_work,
+        bpf_percpu_helper_ratelimit, //
+    },
+    percpu::{
+        Boundless,
+        Spare, //
+    },
+    store, //
+};
+use core::ptr::{
+    self,
+    NonNull, //
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    types::Opaque, //
+};
+
+/// The start of this CPU's copy of the store with `id`, of `rdwr_buf_size` bytes. Never NULL: where
+/// there is no such store, or a smaller one, it is spare memory that is all zero.
+///
+/// Context: any.
+///
+/// # Safety
+///
+/// Called by BPF, whose programs run in an RCU section or in one of RCU tasks trace. The verifier
+/// lets the program use so many bytes, as long as it runs.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_percpu_data(id: u32, rdwr_buf_size: c_int) -> *mut u8 {
+    // CAST: To the verifier the size is unsigned.
+    let size = rdwr_buf_size as u32;
+    // SAFETY: By the function's contract.
+    unsafe { store::get(id) }
+        .and_then(|store| store.memory().this_cpu_ptr(0, size))
+        .unwrap_or_else(|| spare(id, size))
+}
+
+/// For up to [`MAX_SIZE`](crate::percpu::MAX_SIZE) bytes; set while programs can run.
+static SPARE: Atomic<*mut Spare> = Atomic::new(ptr::null_mut());
+
+/// For more, which no store has; set before a program is loaded that calls one of our kfuncs.
+static BOUNDLESS: Atomic<*mut Boundless> = Atomic::new(ptr::null_mut());
+
+kernel::sync::global_lock! {
+    // SAFETY: Initialized in `SpareGuard::new()`, before programs can be loaded.
+    unsafe(uninit) static MAKE_BOUNDLESS: Mutex<()> = ();
+}
+
+#[cold]
+fn spare(id: u32, size: u32) -> *mut u8 {
+    COMPLAINT.file(id, size);
+    // SAFETY: Set before programs can run, and valid until after the last.
+    let spare = unsafe { SPARE.load(Relaxed).as_ref() };
+    // SAFETY: As above.
+    let boundless = || unsafe { BOUNDLESS.load(Acquire).as_ref() }.map(Boundless::get);
+    spare
+        .and_then(|spare| spare.get(size))
+        .or_else(boundless)
+        .unwrap_or(ptr::null_mut())
+}
+
+/// Lets programs that call our kfuncs be loaded once there is memory for all that
+/// [`bpf_percpu_data`] may be asked for. The kernel does not tell which kfunc it is about.
+///
+/// Context: process, may sleep.
+///
+/// # Safety
+///
+/// Called by the verifier.
+pub(super) unsafe extern "C" fn filter(_prog: *const bindings::bpf_prog, _kfunc: u32) -> c_int {
+    if !BOUNDLESS.load(Acquire).is_null() {
+        return 0;
+    }
+    let _lock = MAKE_BOUNDLESS.lock();
+    if BOUNDLESS.load(Relaxed).is_null() {
+        match Boundless::new().and_then(|new| Ok(KBox::new(new, GFP_KERNEL)?)) {
+            Ok(new) => BOUNDLESS.store(KBox::into_raw(new), Release),
+            Err(error) => return error.to_errno(),
+        }
+    }
+    0
+}
+
+/// Offers spare memory to programs, while it lives.
+pub(crate) struct SpareGuard(());
+
+impl SpareGuard {
+    /// # Safety
+    ///
+    /// Called once, before programs can be loaded that call our kfuncs. The value is dropped after
+    /// the last of them is gone.
+    pub(crate) unsafe fn new() -> Result<Self> {
+        let spare = KBox::new(Spare::new()?, GFP_KERNEL)?;
+        // SAFETY: By the function's contract this is once, and first.
+        unsafe {
+            MAKE_BOUNDLESS.init();
+            COMPLAINT.init();
+        }
+        SPARE.store(KBox::into_raw(spare), Relaxed);
+        Ok(Self(()))
+    }
+}
+
+impl Drop for SpareGuard {
+    fn drop(&mut self) {
+        COMPLAINT.finish();
+        // SAFETY: Pointers that were made of boxes; programs are gone, so nobody uses them.
+        unsafe {
+            free(&SPARE);
+            free(&BOUNDLESS);
+        }
+    }
+}
+
+/// # Safety
+///
+/// What `place` holds, if anything, was a box, and nobody uses it.
+unsafe fn free<T>(place: &Atomic<*mut T>) {
+    let ptr = NonNull::new(place.xchg(ptr::null_mut(), Relaxed));
+    // SAFETY: By the function's contract.
+    drop(ptr.map(|ptr| unsafe { KBox::from_raw(ptr.as_ptr()) }));
+}
+
+/// What is to be said of programs that count in vain. Programs may hold locks that the kernel's log
+/// needs, so an interrupt says it.
+struct Complaint {
+    work: Opaque<bindings::irq_work>,
+    /// The newest: id and size.
+    newest: Atomic<u64>,
+    /// The id of the last that was told: a program that runs often shall not fill the log.
+    told: Atomic<i64>,
+}
+
+static COMPLAINT: Complaint = Complaint {
+    work: Opaque::uninit(),
+    newest: Atomic::new(0),
+    told: Atomic::new(-1),
+};
+
+// SAFETY: `work` is the kernel's, which can be queued by everyone.
+unsafe impl Sync for Complaint {}
+
+impl Complaint {
+    /// # Safety
+    ///
+    /// Called once, before anything else.
+    unsafe fn init(&'static self) {
+        // SAFETY: Nobody uses it yet, by the function's contract; it stays.
+        unsafe { bpf_percpu_helper_init_irq_work(self.work.get(), Some(tell)) };
+    }
+
+    /// Context: any.
+    fn file(&'static self, id: u32, size: u32) {
+        if self.told.load(Relaxed) != id.into() {
+            self.newest
+                .store(u64::from(id) << 32 | u64::from(size), Relaxed);
+            // SAFETY: Initialized before programs can run.
+            unsafe { bindings::irq_work_queue(self.work.get()) };
+        }
+    }
+
+    /// Waits for what is still to be told.
+    ///
+    /// Context: process, may sleep. Nobody complains meanwhile.
+    fn finish(&'static self) {
+        // SAFETY: Initialized.
+        unsafe { bindings::irq_work_sync(self.work.get()) };
+    }
+}
+
+/// # Safety
+///
+/// Called with the work of [`COMPLAINT`].
+unsafe extern "C" fn tell(_work: *mut bindings::irq_work) {
+    let newest = COMPLAINT.newest.load(Relaxed);
+    let (id, size) = ((newest >> 32) as u32, newest as u32);
+    // SAFETY: Has no preconditions.
+    if COMPLAINT.told.load(Relaxed) != id.into() && unsafe { bpf_percpu_helper_ratelimit() } {
+        COMPLAINT.told.store(id.into(), Relaxed);
+        pr_warn!("store {id} is gone, or has fewer than {size} bytes: a program counts in vain\n");
+    }
+}
