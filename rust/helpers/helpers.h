@@ -54,5 +54,4 @@ void bpf_percpu_helper_rcu_barrier_tasks_trace(void);
 /* refcount.h */
 bool bpf_percpu_helper_refcount_inc_not_zero(refcount_t *refs);
 
-
 #endif /* BPF_PERCPU_HELPERS_H */

@@ -234,7 +234,7 @@ fn unknown_calls() {
         0,
         0xbc00,
         0xbc09,
-        uapi::IOC_PIN | 1 << 16,
+        uapi::IOC_PIN | (1 << 16),
         uapi::IOC_INFO + (1 << 16),
         uapi::IOC_CREATE ^ (1 << 30),
         uapi::IOC_CREATE ^ 0x4000,

@@ -40,10 +40,8 @@ fn open_with(caps: &[u32], uid: u32) -> Option<i32> {
     let opened = thread::spawn(move || {
         if uid != 0 {
             // SAFETY: Of this thread only: the C library's function would change them all.
-            assert_eq!(
-                unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) },
-                0
-            );
+            let ret = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+            assert_eq!(ret, 0, "setresuid");
         } else {
             let header = CapHeader {
                 version: 0x2008_0522,
