@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use libbpf_cargo::SkeletonBuilder;
 
-const FAMILIES: [&str; 4] = ["cpumask", "control", "exact", "store"];
+const FAMILIES: [&str; 4] = ["cpumask", "exact", "lifetime", "store"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let tests = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

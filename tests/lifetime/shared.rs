@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The programs of `lifetime.bpf.c`.
+
+use std::fs;
+
+use tests::bpf::load_some;
+use tests::bpf::Loaded;
+use tests::object;
+
+/// What programs and tests share.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Shared {
+    pub seen: u64,
+    pub ticks: u64,
+    pub store_id: u32,
+    pub holding: u32,
+    pub go: u32,
+    pub rounds: u32,
+}
+
+/// Where `go` is.
+pub const GO: usize = 24;
+
+/// Loads programs, which are about the store with this id.
+pub fn programs(names: &[&'static str], store_id: u32) -> Loaded {
+    let programs = load_some(object!("lifetime-lifetime"), names)
+        .unwrap_or_else(|log| panic!("{names:?} do not load: {log}"));
+    let shared = Shared {
+        store_id,
+        ..Default::default()
+    };
+    programs.set_global(".bss", 0, shared);
+    programs
+}
+
+pub fn shared(programs: &Loaded) -> Shared {
+    programs.global(".bss", 0)
+}
+
+/// Lets the kernel give back what it keeps for later.
+pub fn drop_caches() {
+    fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
+}
