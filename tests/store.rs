@@ -1,3 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! TODO.
+//! The kfuncs of stores, in a guest that has the module.
+
+#[path = "store/call.rs"]
+mod call;
+
+#[path = "store/slots.rs"]
+mod slots;

@@ -61,25 +61,26 @@ pub fn nr_cpu_ids() -> u32 {
     sysfs("possible").last().expect("a possible CPU") + 1
 }
 
+/// Brings `cpu` online, or takes it offline.
+pub fn set_online(cpu: u32, online: bool) {
+    let path = format!("/sys/devices/system/cpu/cpu{cpu}/online");
+    fs::write(&path, if online { "1" } else { "0" }).unwrap_or_else(|e| panic!("{path}: {e}"));
+}
+
 /// Takes a CPU offline until it is dropped.
 pub struct Offline(u32);
 
 impl Offline {
     /// Takes `cpu` offline.
     pub fn new(cpu: u32) -> Self {
-        Self::set(cpu, "0");
+        set_online(cpu, false);
         Self(cpu)
-    }
-
-    fn set(cpu: u32, online: &str) {
-        let path = format!("/sys/devices/system/cpu/cpu{cpu}/online");
-        fs::write(&path, online).unwrap_or_else(|e| panic!("{path}: {e}"));
     }
 }
 
 impl Drop for Offline {
     fn drop(&mut self) {
-        Self::set(self.0, "1");
+        set_online(self.0, true);
     }
 }
 

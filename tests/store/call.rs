@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls that the SYSCALL programs of `slots.bpf.c` and `errors.bpf.c` make: see `call.h`.
+
+use libbpf_rs::ProgramInput;
+use tests::bpf::Loaded;
+use tests::cpus;
+use tests::cpus::Cpus;
+
+/// The name that programs look up.
+pub const STORE_NAME: &str = "calls";
+
+/// What a program returns.
+pub const NO_STORE: u32 = 1;
+pub const NO_VIEW: u32 = 2;
+
+/// How a program reaches the store: `enum way`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Get,
+    Lookup,
+    Acquire,
+    Id,
+    View,
+    Data,
+}
+
+pub const WAYS: [Way; 6] = [
+    Way::Get,
+    Way::Lookup,
+    Way::Acquire,
+    Way::Id,
+    Way::View,
+    Way::Data,
+];
+
+/// `enum op`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    AddReturn,
+    Xchg,
+    Cmpxchg,
+}
+
+pub const OPS: [Op; 4] = [Op::Add, Op::AddReturn, Op::Xchg, Op::Cmpxchg];
+
+/// `struct call`.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Call {
+    pub val: u64,
+    pub expect: u64,
+    pub result: u64,
+    pub id: u32,
+    pub off: u32,
+    pub way: u32,
+    pub op: u32,
+    pub bits: u32,
+    pub error: i32,
+    pub cpu: u32,
+    pub size: u32,
+}
+
+impl Call {
+    /// Runs `program` with this call, and returns what it returned and made of the call.
+    pub fn run(mut self, loaded: &Loaded, program: &str) -> (u32, Self) {
+        // SAFETY: As many bytes as the struct has, which is integers without padding.
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut((&raw mut self).cast::<u8>(), size_of::<Self>())
+        };
+        let input = ProgramInput {
+            context_in: Some(bytes),
+            ..Default::default()
+        };
+        let output = loaded
+            .program_named(program)
+            .test_run(input)
+            .unwrap_or_else(|e| panic!("{program}: {e}"));
+        (output.return_value, self)
+    }
+}
+
+/// Ways that offer the operation.
+pub fn offers(way: Way, op: Op) -> bool {
+    way != Way::Id || op == Op::Add
+}
+
+/// Runs `f` on `cpu`.
+pub fn on_cpu<T>(cpu: u32, f: impl FnOnce() -> T) -> T {
+    let all = cpus::allowed();
+    cpus::set_affinity(&Cpus::from([cpu]));
+    let ret = f();
+    // A CPU that came online meanwhile was not in the mask, and may be.
+    cpus::set_affinity(&(&all | &cpus::sysfs("online")));
+    ret
+}
