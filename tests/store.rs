@@ -7,3 +7,12 @@ mod call;
 
 #[path = "store/slots.rs"]
 mod slots;
+
+#[path = "store/errors.rs"]
+mod errors;
+
+#[path = "store/data.rs"]
+mod data;
+
+#[path = "store/sums.rs"]
+mod sums;

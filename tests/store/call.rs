@@ -6,6 +6,8 @@ use libbpf_rs::ProgramInput;
 use tests::bpf::Loaded;
 use tests::cpus;
 use tests::cpus::Cpus;
+use tests::stores::lives;
+use tests::stores::Control;
 
 /// The name that programs look up.
 pub const STORE_NAME: &str = "calls";
@@ -84,6 +86,13 @@ impl Call {
 /// Ways that offer the operation.
 pub fn offers(way: Way, op: Op) -> bool {
     way != Way::Id || op == Op::Add
+}
+
+/// An id that a store had.
+pub fn dead_id() -> u32 {
+    let id = Control::with("dead", 64).id();
+    assert!(cpus::soon(|| !lives(id)));
+    id
 }
 
 /// Runs `f` on `cpu`.
