@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         vmlinux.join("vmlinux.h").display()
     );
     println!("cargo:rerun-if-changed={}", include.display());
+    println!("cargo:rerun-if-changed={}", tests.join("pair.h").display());
 
     for family in FAMILIES {
         let dir = tests.join(family);

@@ -16,3 +16,9 @@ mod data;
 
 #[path = "store/sums.rs"]
 mod sums;
+
+#[path = "store/refused.rs"]
+mod refused;
+
+#[path = "store/program_types.rs"]
+mod program_types;

@@ -2,12 +2,11 @@
 
 //! Getters and iterator work in programs of every kind that users write.
 
-use std::fs;
 use std::hint::black_box;
 use std::os::fd::AsRawFd;
-use std::os::fd::FromRawFd;
-use std::os::fd::OwnedFd;
 
+use tests::attach::cpu_clock;
+use tests::attach::trigger;
 use tests::bpf::load;
 use tests::bpf::Loaded;
 use tests::cpus;
@@ -25,13 +24,6 @@ fn assert_looked(loaded: &Loaded) {
     );
     assert_eq!(loaded.seen(0).cpus(), cpus::sysfs("possible"));
     assert_eq!(loaded.seen(1).cpus(), cpus::sysfs("online"));
-}
-
-/// Makes a system call that a program may wait for.
-fn trigger() {
-    // SAFETY: getpgid() has no requirements.
-    unsafe { libc::getpgid(0) };
-    fs::read_to_string("/proc/self/stat").expect("a file to open");
 }
 
 fn assert_attached(program: &'static str) {
@@ -112,23 +104,4 @@ fn perf_event() {
         }
     }
     assert_looked(&loaded);
-}
-
-/// An event each millisecond of CPU time of this thread.
-fn cpu_clock() -> OwnedFd {
-    const PERF_TYPE_SOFTWARE: u64 = 1;
-    const PERF_ATTR_SIZE_VER5: u64 = 112;
-    // struct perf_event_attr: type and size, config (PERF_COUNT_SW_CPU_CLOCK), sample_period.
-    let mut attr = [0_u64; 14];
-    attr[0] = PERF_TYPE_SOFTWARE | (PERF_ATTR_SIZE_VER5 << 32);
-    attr[2] = 1_000_000;
-    // SAFETY: `attr` is valid for the call and as large as it says.
-    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attr, 0, -1, -1, 0) };
-    assert!(
-        fd >= 0,
-        "perf_event_open: {}",
-        std::io::Error::last_os_error()
-    );
-    // SAFETY: The call returned a new file descriptor.
-    unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }

@@ -1,21 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Programs that the verifier refuses, each with its control: the same program
- * without the mistake.
- */
+/* Programs that use masks and the iterator in ways that the verifier refuses. */
 #include "seen.h"
-
-#define PAIR(type, name)                 \
-	SEC("?" type)                    \
-	int name(void *ctx)              \
-	{                                \
-		return name##_if(true);  \
-	}                                \
-	SEC("?" type)                    \
-	int name##_control(void *ctx)    \
-	{                                \
-		return name##_if(false); \
-	}
+#include "../pair.h"
 
 static __always_inline int no_destroy_if(bool mistake)
 {

@@ -2,29 +2,13 @@
 
 //! What the verifier refuses, in its own words; the same without the mistake loads.
 
-use tests::bpf::load;
 use tests::object;
+use tests::refused;
 
 const OBJECT: &[u8] = object!("cpumask-refused");
 
-macro_rules! refused {
-    ($($name:ident: $message:literal;)+) => {
-        $(
-            #[test]
-            fn $name() {
-                if let Err(log) = load(OBJECT, concat!(stringify!($name), "_control")) {
-                    panic!("the control does not load: {log}");
-                }
-                match load(OBJECT, stringify!($name)) {
-                    Ok(_) => panic!("the program loads, mistake and all"),
-                    Err(log) => assert!(log.contains($message), "refused for another reason: {log}"),
-                }
-            }
-        )+
-    };
-}
-
 refused! {
+    OBJECT;
     no_destroy: "Unreleased reference";
     next_before_new: "expected an initialized iter_cpumask as R1";
     destroy_before_new: "expected an initialized iter_cpumask as R1";

@@ -2,7 +2,9 @@
 
 //! What tests in the guest share.
 
+pub mod attach;
 pub mod bpf;
 pub mod cpus;
 pub mod module;
+pub mod refused;
 pub mod stores;

@@ -33,8 +33,7 @@ const PROGRAMS: [(&str, u32); 10] = [
 #[test]
 fn spare_of_every_size() {
     let names: Vec<&str> = PROGRAMS.iter().map(|(name, _)| *name).collect();
-    let programs =
-        load_some(object!("store-errors"), &names).unwrap_or_else(|log| panic!("{log}"));
+    let programs = load_some(object!("store-errors"), &names).unwrap_or_else(|log| panic!("{log}"));
     let dead = dead_id();
     let small = Control::with_image("small", 64, &[0x5a; 64]);
     let large = Control::with_image("large", 32768, &[0xa5; 32768]);

@@ -3,7 +3,7 @@
 #include "call.h"
 
 /* What a test asks for as size of a view. */
-#define VIEW(c, s, n)                                                       \
+#define VIEW(c, s, n)                                                   \
 	((c)->op ? bpf_percpu_store_per_cpu(s, (c)->cpu, (c)->off, n) : \
 		   bpf_percpu_store_this_cpu(s, (c)->off, n))
 
@@ -60,19 +60,19 @@ int view(struct call *c)
 }
 
 /* Reads and writes @size bytes at their ends. */
-#define DATA(name, size)                                       \
-	SEC("?syscall")                                        \
-	int name(struct call *c)                               \
-	{                                                      \
-		u8 *data = bpf_percpu_data(c->id, size);       \
-		volatile u64 *first = (u64 *)data;             \
+#define DATA(name, size)                                        \
+	SEC("?syscall")                                         \
+	int name(struct call *c)                                \
+	{                                                       \
+		u8 *data = bpf_percpu_data(c->id, size);        \
+		volatile u64 *first = (u64 *)data;              \
 		volatile u64 *last = (u64 *)(data + END(size)); \
-                                                               \
-		c->result = *first | *last;                    \
-		*first = c->val;                               \
-		*last = c->val;                                \
-		c->expect = *last;                             \
-		return 0;                                      \
+                                                                \
+		c->result = *first | *last;                     \
+		*first = c->val;                                \
+		*last = c->val;                                 \
+		c->expect = *last;                              \
+		return 0;                                       \
 	}
 
 /* The verifier lets no program reach further than this from a pointer. */
@@ -161,7 +161,8 @@ static __always_inline int sum_over_own(struct call *c,
 
 	if (!mask)
 		return BAD_CALL;
-	bpf_for(cpu, 0, 64) {
+	bpf_for(cpu, 0, 64)
+	{
 		if (c->expect >> cpu & 1)
 			bpf_cpumask_set_cpu(cpu, mask);
 	}

@@ -65,9 +65,9 @@ fn offsets_of_operations() {
                 let call = Call {
                     val: 1,
                     // What is there: cmpxchg would succeed.
-                    expect: u64::from_ne_bytes(
-                        std::array::from_fn(|i| (off as u8).wrapping_add(i as u8) ^ 0x5a),
-                    ) & u64::MAX >> (64 - bits),
+                    expect: u64::from_ne_bytes(std::array::from_fn(|i| {
+                        (off as u8).wrapping_add(i as u8) ^ 0x5a
+                    })) & u64::MAX >> (64 - bits),
                     result: POISON & u64::MAX >> (64 - bits),
                     id: store.id(),
                     off,
@@ -181,7 +181,11 @@ fn check_views(op: u32, cpu: u32) {
                 if end <= u64::from(size) {
                     let byte = |off: u64| (off as u8 ^ 0x5a) as u64;
                     assert_eq!(ret, 0, "{call:?}, size {size}");
-                    assert_eq!(done.result, byte(off.into()) | byte(end - 1) << 8, "{call:?}");
+                    assert_eq!(
+                        done.result,
+                        byte(off.into()) | byte(end - 1) << 8,
+                        "{call:?}"
+                    );
                     seen[0] += 1;
                 } else {
                     assert_eq!(ret, NO_VIEW, "{call:?}, size {size}");
@@ -230,7 +234,18 @@ fn views_of_impossible_cpus() {
         assert_eq!(view(cpu), (0, (i as u64 + 1) * 0x101), "CPU {cpu}");
     }
     let end = cpus::nr_cpu_ids();
-    for cpu in [end, end + 1, 64, 511, 512, 8191, 8192, 65536, 1 << 31, u32::MAX] {
+    for cpu in [
+        end,
+        end + 1,
+        64,
+        511,
+        512,
+        8191,
+        8192,
+        65536,
+        1 << 31,
+        u32::MAX,
+    ] {
         if cpu >= end {
             assert_eq!(view(cpu), (NO_VIEW, 0), "CPU {cpu}");
         }

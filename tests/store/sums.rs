@@ -36,11 +36,12 @@ struct Sums {
 impl Sums {
     /// A store of which each CPU's bytes differ, with sums that overflow.
     fn new() -> Self {
-        let programs =
-            load(object!("store-errors"), "sum").unwrap_or_else(|log| panic!("{log}"));
+        let programs = load(object!("store-errors"), "sum").unwrap_or_else(|log| panic!("{log}"));
         let store = Control::with(STORE_NAME, SIZE);
         for cpu in cpus::sysfs("possible") {
-            let bytes: Vec<u8> = (0..SIZE).map(|i| (0xc0 + i + 67 * cpu) as u8 | 0x80).collect();
+            let bytes: Vec<u8> = (0..SIZE)
+                .map(|i| (0xc0 + i + 67 * cpu) as u8 | 0x80)
+                .collect();
             store.write(cpu, 0, &bytes).expect("in bounds");
         }
         Self { store, programs }
@@ -82,7 +83,9 @@ impl Sums {
             word[..bits as usize / 8].copy_from_slice(&bytes.expect("in bounds"));
             u64::from_ne_bytes(word)
         };
-        let sum = cpus.iter().fold(0, |sum, cpu| u64::wrapping_add(sum, read(*cpu)));
+        let sum = cpus
+            .iter()
+            .fold(0, |sum, cpu| u64::wrapping_add(sum, read(*cpu)));
         sum & u64::MAX >> (64 - bits)
     }
 
@@ -126,7 +129,10 @@ fn masks_of_the_program() {
         let cpus = &cpus::of_words(&[bits]) & &possible;
         sums.check(Mask::Own(bits), &cpus);
     }
-    sums.check(Mask::Own(u64::MAX), &(&cpus::of_words(&[u64::MAX]) & &possible));
+    sums.check(
+        Mask::Own(u64::MAX),
+        &(&cpus::of_words(&[u64::MAX]) & &possible),
+    );
     assert_eq!(sums.sum(&Cpus::new(), 64, 0), 0, "of an empty mask");
 }
 
