@@ -36,7 +36,7 @@ static __always_inline int view_of(struct call *c, struct bpf_percpu_store *s)
 		return see(c, VIEW(c, s, 0x7fffffff), 8);
 	/* Negative: the verifier takes it for 4 GiB. */
 	case 0x80000000:
-		return see(c, VIEW(c, s, (int)0x80000000), 8);
+		return see(c, VIEW(c, s, 1 << 31), 8);
 	case 0xffffffc8:
 		return see(c, VIEW(c, s, -56), 8);
 	case 0xffffffff:
@@ -67,7 +67,6 @@ int view(struct call *c)
 		u8 *data = bpf_percpu_data(c->id, size);        \
 		volatile u64 *first = (u64 *)data;              \
 		volatile u64 *last = (u64 *)(data + END(size)); \
-                                                                \
 		c->result = *first | *last;                     \
 		*first = c->val;                                \
 		*last = c->val;                                 \

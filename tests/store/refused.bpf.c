@@ -8,7 +8,7 @@
 char _license[] SEC("license") = "GPL";
 
 /* Not constant to the verifier. */
-u32 id = 0;
+u32 id;
 char name[16] = "store";
 
 static __always_inline int no_release_if(bool mistake)
@@ -343,7 +343,6 @@ PAIR("tc", name_without_end)
 	{                                                                    \
 		struct bpf_percpu_store *s = bpf_percpu_store_get(id);       \
 		u64 result;                                                  \
-                                                                             \
 		if (!s)                                                      \
 			return 0;                                            \
 		return bpf_percpu_##kfunc(s, 0, __VA_ARGS__,                 \

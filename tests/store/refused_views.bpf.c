@@ -8,7 +8,7 @@
 char _license[] SEC("license") = "GPL";
 
 /* Not constant to the verifier. */
-u32 id = 0, size = 8, off = 0;
+u32 id, size, off;
 
 static __always_inline u8 *view_of(int size)
 {
@@ -78,7 +78,6 @@ PAIR("tc", store_to_other_cpu)
 	static __always_inline int op##_on_other_cpu_if(bool mistake)    \
 	{                                                                \
 		u8 *view = mistake ? other_view_of(8) : view_of(8);      \
-                                                                         \
 		if (view)                                                \
 			bpf_percpu_view_##op((void *)view, __VA_ARGS__); \
 		return 0;                                                \

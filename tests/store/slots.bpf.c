@@ -10,7 +10,6 @@
 		struct call *c, struct bpf_percpu_store *s)                   \
 	{                                                                     \
 		u##bits result = c->result;                                   \
-                                                                              \
 		switch (c->op) {                                              \
 		case ADD:                                                     \
 			c->error = bpf_percpu_add_u##bits(s, c->off, c->val); \
