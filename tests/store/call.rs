@@ -83,7 +83,12 @@ impl Call {
     }
 }
 
-/// Ways that offer the operation.
+/// The largest number of so many bits.
+pub fn max(bits: u32) -> u64 {
+    u64::MAX >> (64 - bits)
+}
+
+/// Whether a way offers an operation.
 pub fn offers(way: Way, op: Op) -> bool {
     way != Way::Id || op == Op::Add
 }

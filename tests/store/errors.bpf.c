@@ -18,6 +18,8 @@ static __always_inline int see(struct call *c, u8 *view, u32 size)
 static __always_inline int view_of(struct call *c, struct bpf_percpu_store *s)
 {
 	switch (c->size) {
+	case 0:
+		return VIEW(c, s, 0) ? 0 : NO_VIEW;
 	case 1:
 		return see(c, VIEW(c, s, 1), 1);
 	case 8:

@@ -9,6 +9,7 @@ use tests::cpus::Offline;
 use tests::object;
 use tests::stores::Control;
 
+use crate::call::max;
 use crate::call::offers;
 use crate::call::on_cpu;
 use crate::call::Call;
@@ -125,10 +126,6 @@ impl Slots {
             }
         }
     }
-}
-
-fn max(bits: u32) -> u64 {
-    u64::MAX >> (64 - bits)
 }
 
 /// Does to `slot` what `call` does, and returns its result.

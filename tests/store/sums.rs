@@ -14,6 +14,7 @@ use tests::cpus::Offline;
 use tests::object;
 use tests::stores::Control;
 
+use crate::call::max;
 use crate::call::Call;
 use crate::call::STORE_NAME;
 
@@ -86,7 +87,7 @@ impl Sums {
         let sum = cpus
             .iter()
             .fold(0, |sum, cpu| u64::wrapping_add(sum, read(*cpu)));
-        sum & u64::MAX >> (64 - bits)
+        sum & max(bits)
     }
 
     fn set_memory(&self, mask: &[u8]) {
