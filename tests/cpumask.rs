@@ -2,6 +2,8 @@
 
 //! The cpumask family, in a guest that has the module.
 
+#[path = "cpumask/loops.rs"]
+mod loops;
 #[path = "cpumask/masks.rs"]
 mod masks;
 
