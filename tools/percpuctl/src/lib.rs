@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
+//!
+//! [`store`] is what loaders need; the rest is what `percpuctl` is made of, and samples share.
 
 pub mod cpus;
+pub mod probe;
 pub mod store;
+pub mod table;
 pub mod uapi;
+pub mod value;
+pub mod watch;

@@ -14,6 +14,7 @@ mod declared;
 mod device;
 mod error;
 mod info;
+mod options;
 
 use std::io;
 
@@ -24,104 +25,11 @@ pub use error::Key;
 pub use error::Result;
 pub use info::list;
 pub use info::Info;
+pub use options::Options;
 
 use crate::cpus;
 use crate::uapi;
 use device::Device;
-
-/// What a new store shall be.
-#[derive(Debug, Clone)]
-pub struct Options<'a> {
-    name: &'a str,
-    size: u32,
-    image: &'a [u8],
-    pinned: bool,
-}
-
-impl<'a> Options<'a> {
-    /// A store of `size` bytes per CPU, all zero.
-    pub fn new(name: &'a str, size: u32) -> Self {
-        Self {
-            name,
-            size,
-            image: &[],
-            pinned: false,
-        }
-    }
-
-    /// The initial bytes of every CPU; the rest is zero.
-    pub fn image(mut self, image: &'a [u8]) -> Self {
-        self.image = image;
-        self
-    }
-
-    /// Whether the store outlives its creator.
-    pub fn pinned(mut self, pinned: bool) -> Self {
-        self.pinned = pinned;
-        self
-    }
-
-    /// Creates the store.
-    pub fn create(&self) -> Result<Store> {
-        let (name, size) = (self.name.to_string(), self.size);
-        check_name(self.name)?;
-        if size == 0 {
-            return Err(Error::Empty { name });
-        }
-        if size > uapi::MAX_SIZE {
-            let size = size.into();
-            return Err(Error::TooLarge { name, size });
-        }
-        let image = self.image.len();
-        if image > size as usize {
-            return Err(Error::ImageTooLarge { name, size, image });
-        }
-        let flags = if self.pinned { uapi::F_PINNED } else { 0 };
-        let device = Device::open()?;
-        let created = device.create(self.name, size, flags, self.image);
-        match created {
-            Ok(id) => Ok(Store {
-                device,
-                name,
-                id,
-                size,
-            }),
-            Err(cause) => Err(match cause.raw_os_error() {
-                Some(libc::EEXIST) => Error::Exists { name },
-                Some(libc::ENOSPC) => Error::Full { name, size },
-                Some(libc::ENOMEM) => Error::NoMemory { name, size },
-                Some(libc::E2BIG) => Error::TooLarge {
-                    name,
-                    size: size.into(),
-                },
-                _ => other("create", cause),
-            }),
-        }
-    }
-
-    /// Creates the store, or opens the one that has the name and the size already, as it is.
-    pub fn create_or_open(&self) -> Result<Store> {
-        loop {
-            match self.create() {
-                Err(Error::Exists { .. }) => {}
-                result => return result,
-            }
-            let store = match Store::open(self.name) {
-                // Another removed it meanwhile.
-                Err(Error::NotFound { .. }) => continue,
-                result => result?,
-            };
-            if store.size != self.size {
-                return Err(Error::SizeDiffers {
-                    name: store.name,
-                    has: store.size,
-                    wanted: self.size,
-                });
-            }
-            return Ok(store);
-        }
-    }
-}
 
 /// An open store. It lives at least as long as this does.
 #[derive(Debug)]
@@ -217,14 +125,22 @@ impl Store {
 
     /// Writes bytes of one CPU's copy. What BPF programs add to them meanwhile may be lost.
     pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
-        self.device
-            .write(cpu, off, bytes)
-            .map_err(|cause| self.io_error("write", cause, cpu, off, bytes.len()))
+        // To the kernel the number stands for all CPUs.
+        if cpu == uapi::ALL_CPUS {
+            return Err(no_such_cpu(cpu));
+        }
+        self.write_to(cpu, off, bytes)
     }
 
     /// Writes the same bytes to the copy of every possible CPU.
     pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
-        self.write(uapi::ALL_CPUS, off, bytes)
+        self.write_to(uapi::ALL_CPUS, off, bytes)
+    }
+
+    fn write_to(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
+        self.device
+            .write(cpu, off, bytes)
+            .map_err(|cause| self.io_error("write", cause, cpu, off, bytes.len()))
     }
 
     /// Reads `len` bytes of the copy of every possible CPU, in the order of the CPUs.
@@ -280,7 +196,8 @@ impl Store {
         Ok(())
     }
 
-    fn past_end(&self, off: u32, len: usize) -> Error {
+    /// The error of a range that is not in the store.
+    pub fn past_end(&self, off: u32, len: usize) -> Error {
         Error::PastEnd {
             name: self.name.clone(),
             size: self.size,
@@ -304,10 +221,14 @@ impl Store {
         if let Err(error) = self.check_range(off, len) {
             return error;
         }
-        Error::NoSuchCpu {
-            cpu,
-            possible: cpus::possible().map_or("those it has".to_string(), |all| cpus::list(&all)),
-        }
+        no_such_cpu(cpu)
+    }
+}
+
+fn no_such_cpu(cpu: u32) -> Error {
+    Error::NoSuchCpu {
+        cpu,
+        possible: cpus::possible().map_or("those it has".to_string(), |all| cpus::list(&all)),
     }
 }
 
@@ -342,14 +263,5 @@ mod tests {
             assert!(error.contains(&name.escape_debug().to_string()), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_before_the_kernel_is_asked() {
-        let refused = |options: Options<'_>| options.create().unwrap_err().to_string();
-        assert!(refused(Options::new("", 8)).contains("''"));
-        assert!(refused(Options::new("x", 0)).contains("1 to 32768"));
-        assert!(refused(Options::new("x", 32769)).contains("32769"));
-        assert!(refused(Options::new("x", 2).image(b"abc")).contains("3 bytes"));
     }
 }

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use clap_complete::Shell;
+use percpuctl::value::parse_size;
+use percpuctl::value::parse_u32;
+use percpuctl::value::Word;
+use serde::Serialize;
+
+/// Shows and changes the per-CPU stores of bpf_percpu.ko.
+///
+/// A store holds a number of bytes for each possible CPU. BPF programs count in it exactly, with
+/// the module's kfuncs.
+///
+/// Needs root or CAP_BPF. The exit status is 0, 1 after an error, 2 for bad usage.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a store and print its id
+    ///
+    /// The store is pinned: it stays until it is removed. With --no-pin it is there until percpuctl
+    /// ends, which is when its standard input ends (Ctrl-D) or a signal asks it to (Ctrl-C), and
+    /// until BPF programs and others that opened it are done.
+    Create(Create),
+    /// List all stores
+    List,
+    /// Show what is known of a store
+    Show(Which),
+    /// Print the content of a store
+    Dump(Dump),
+    /// Write a value into the copy of one CPU, or of all
+    ///
+    /// What a BPF program adds to the value in the same moment may be lost.
+    Set(Set),
+    /// Add a value up over all possible CPUs
+    Sum(Sum),
+    /// Remove a store: its name is free at once, it goes with its last user
+    Rm(Which),
+    /// Show counters live, with their growth per second
+    ///
+    /// On a terminal one table that changes, until Ctrl-C; otherwise one table after the other, and
+    /// with --json an object per line.
+    Watch(Watch),
+    /// Show what this kernel and the module offer
+    ///
+    /// The exit status is 0 when the module can be used with all of its kfuncs.
+    Probe,
+    /// Print a script that completes percpuctl's command line
+    Completions {
+        /// For this shell
+        shell: Shell,
+    },
+}
+
+/// A store.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// The store's name
+    pub name: Option<String>,
+    /// The store's id, instead of its name
+    #[arg(long, value_parser = parse_u32)]
+    pub id: Option<u32>,
+}
+
+/// `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// 1 to 63 of the characters A-Z a-z 0-9 _ . -
+    pub name: String,
+    /// Bytes per CPU: a number, 0x and a hexadecimal one, or KiB with K
+    #[arg(long, value_name = "N", value_parser = parse_size)]
+    pub size: u32,
+    /// A file with the initial bytes of every CPU; the rest is zero
+    #[arg(long)]
+    pub image: Option<PathBuf>,
+    /// Keep the store only as long as percpuctl runs
+    #[arg(long)]
+    pub no_pin: bool,
+}
+
+/// How bytes are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Type {
+    /// Numbers of 4 bytes
+    U32,
+    /// Numbers of 8 bytes
+    U64,
+    /// Bytes
+    Hex,
+}
+
+impl Type {
+    /// The number, if it is one.
+    pub fn word(self) -> Option<Word> {
+        match self {
+            Self::U32 => Some(Word::U32),
+            Self::U64 => Some(Word::U64),
+            Self::Hex => None,
+        }
+    }
+}
+
+/// `dump`.
+#[derive(Debug, Args)]
+pub struct Dump {
+    #[command(flatten)]
+    pub which: Which,
+    /// Only this CPU
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub cpu: Option<u32>,
+    /// What the bytes are
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    pub kind: Type,
+    /// From this byte on
+    #[arg(long, value_name = "N", default_value = "0", value_parser = parse_u32)]
+    pub offset: u32,
+    /// At most so many values, or bytes with --type hex
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub count: Option<u32>,
+}
+
+/// `set`.
+#[derive(Debug, Args)]
+pub struct Set {
+    #[command(flatten)]
+    pub which: Which,
+    /// From this byte on
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub offset: u32,
+    /// A number, decimal or hexadecimal after 0x; with --type hex pairs of digits, a pair a byte
+    #[arg(long, value_name = "V")]
+    pub value: String,
+    /// What the value is
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    pub kind: Type,
+    #[command(flatten)]
+    pub cpus: Cpus,
+}
+
+/// One CPU or all.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Cpus {
+    /// Only for this CPU
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub cpu: Option<u32>,
+    /// For every possible CPU
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `sum`.
+#[derive(Debug, Args)]
+pub struct Sum {
+    #[command(flatten)]
+    pub which: Which,
+    /// Of the value that starts at this byte, a multiple of its width
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub offset: u32,
+    /// What the value is; the sum is one, too, and wraps as such
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    pub kind: Word,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    #[command(flatten)]
+    pub which: Which,
+    /// Seconds between two looks
+    #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
+    pub interval: Duration,
+    /// What the counters are
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    pub kind: Word,
+    /// From this byte on, a multiple of the counters' width
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub offset: Option<u32>,
+    /// So many counters, those that are zero too; without it all that were not zero once
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub count: Option<u32>,
+    /// End after so many looks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub iterations: Option<u64>,
+    /// Totals only, no CPUs
+    #[arg(long)]
+    pub total: bool,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.01..=86400.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+    use clap::CommandFactory;
+
+    #[test]
+    fn is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_usage() {
+        for (line, kind) in [
+            ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("nothing", ErrorKind::InvalidSubcommand),
+            ("create x", ErrorKind::MissingRequiredArgument),
+            ("create x --size 8M", ErrorKind::ValueValidation),
+            ("show", ErrorKind::MissingRequiredArgument),
+            ("show x --id 1", ErrorKind::ArgumentConflict),
+            ("dump x --type u16", ErrorKind::InvalidValue),
+            (
+                "set x --offset 0 --value 1",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "set x --offset 0 --value 1 --cpu 0 --all",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("sum x --offset 0 --type hex", ErrorKind::InvalidValue),
+            ("sum x", ErrorKind::MissingRequiredArgument),
+            ("watch x --interval 0", ErrorKind::ValueValidation),
+            ("watch x --interval nan", ErrorKind::ValueValidation),
+            ("watch x --iterations 0", ErrorKind::ValueValidation),
+        ] {
+            let args = std::iter::once("percpuctl").chain(line.split_whitespace());
+            let error = Cli::try_parse_from(args).expect_err(line);
+            assert_eq!(error.kind(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn json_may_be_anywhere() {
+        for line in ["--json list", "list --json"] {
+            let args = std::iter::once("percpuctl").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(args).expect(line).json);
+        }
+    }
+}

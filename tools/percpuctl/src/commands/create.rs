@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `percpuctl create`.
+
+use std::fs;
+use std::io;
+use std::io::Read;
+
+use anyhow::Context;
+use anyhow::Result;
+use percpuctl::store::Options;
+use percpuctl::watch::Event;
+use percpuctl::watch::Signals;
+use percpuctl::watch::ENDING;
+use serde_json::json;
+
+use crate::cli::Create;
+use crate::commands::print_as;
+
+/// Creates a store.
+pub fn run(args: &Create, json: bool) -> Result<()> {
+    let image = match &args.image {
+        Some(path) => fs::read(path)
+            .with_context(|| format!("the image cannot be read: {}", path.display()))?,
+        None => Vec::new(),
+    };
+    // What asks to end once the id is printed is not to end this before.
+    let signals = args.no_pin.then(|| Signals::new(&ENDING)).transpose()?;
+    let store = Options::new(&args.name, args.size)
+        .image(&image)
+        .pinned(!args.no_pin)
+        .create()?;
+    let result = json!({
+        "id": store.id(),
+        "name": store.name(),
+        "size": store.size(),
+        "pinned": !args.no_pin,
+    });
+    print_as(json, &result, |_| format!("{}\n", store.id())).inspect_err(|_| {
+        // Nobody knows of it. When it cannot be removed, percpuctl list still shows it.
+        let _ = store.unpin();
+    })?;
+    signals.map_or(Ok(()), |signals| keep(&signals))
+}
+
+/// Waits for the end of standard input or a signal.
+fn keep(signals: &Signals) -> Result<()> {
+    loop {
+        if let Event::Signal(_) = signals.wait_for_input()? {
+            return Ok(());
+        }
+        let mut ignored = [0; 4096];
+        match io::stdin().read(&mut ignored) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A closed one has ended, too.
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(()),
+            Err(error) => return Err(error).context("standard input cannot be read"),
+        }
+    }
+}

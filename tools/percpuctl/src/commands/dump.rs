@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `percpuctl dump`.
+
+use anyhow::Result;
+use percpuctl::store::Store;
+use percpuctl::table::width;
+use percpuctl::value::hex;
+use percpuctl::value::Word;
+use percpuctl::watch::size;
+use serde::Serialize;
+
+use crate::cli::Dump;
+use crate::cli::Type;
+use crate::commands::open;
+use crate::commands::print_as;
+
+/// A part of a store.
+#[derive(Serialize)]
+struct Content {
+    id: u32,
+    name: String,
+    offset: u32,
+    #[serde(rename = "type")]
+    kind: Type,
+    cpus: Vec<Copied>,
+}
+
+/// One CPU's.
+#[derive(Serialize)]
+struct Copied {
+    cpu: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<u64>>,
+    /// What is no whole value, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rest: Option<String>,
+    /// All, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<String>,
+    #[serde(skip)]
+    raw: Vec<u8>,
+}
+
+/// Prints the content of a store.
+pub fn run(args: &Dump, json: bool) -> Result<()> {
+    let store = open(&args.which)?;
+    let len = length(&store, args)?;
+    let copies = match args.cpu {
+        Some(cpu) => {
+            let mut bytes = vec![0; len as usize];
+            store.read(cpu, args.offset, &mut bytes)?;
+            vec![(cpu, bytes)]
+        }
+        None => store.read_all(args.offset, len)?,
+    };
+    let content = Content {
+        id: store.id(),
+        name: store.name().to_string(),
+        offset: args.offset,
+        kind: args.kind,
+        cpus: copies
+            .into_iter()
+            .map(|(cpu, bytes)| copied(cpu, bytes, args.kind))
+            .collect(),
+    };
+    print_as(json, &content, |content| match args.kind.word() {
+        Some(word) => numbers(content, word, size().map(|size| size.width)),
+        None => bytes(content),
+    })
+}
+
+/// How many bytes there are to show.
+fn length(store: &Store, args: &Dump) -> Result<u32> {
+    let Some(left) = store
+        .size()
+        .checked_sub(args.offset)
+        .filter(|left| *left > 0)
+    else {
+        return Err(store.past_end(args.offset, 1).into());
+    };
+    let Some(count) = args.count else {
+        return Ok(left);
+    };
+    let wanted = count.saturating_mul(args.kind.word().map_or(1, Word::width));
+    Ok(wanted.min(left))
+}
+
+fn copied(cpu: u32, raw: Vec<u8>, kind: Type) -> Copied {
+    let (mut values, mut rest, mut bytes) = (None, None, None);
+    match kind.word() {
+        Some(word) => {
+            let (all, left) = word.split(&raw);
+            values = Some(all);
+            rest = Some(hex(left, "")).filter(|rest| !rest.is_empty());
+        }
+        None => bytes = Some(hex(&raw, "")),
+    }
+    Copied {
+        cpu,
+        values,
+        rest,
+        bytes,
+        raw,
+    }
+}
+
+/// A line an offset, a column a CPU; as many CPUs beside each other as fit.
+fn numbers(content: &Content, word: Word, room: Option<usize>) -> String {
+    let columns: Vec<Vec<String>> = content
+        .cpus
+        .iter()
+        .map(|copy| {
+            let (values, rest) = word.split(&copy.raw);
+            let values = values.iter().map(u64::to_string);
+            let rest = Some(hex(rest, " ")).filter(|rest| !rest.is_empty());
+            std::iter::once(format!("CPU{}", copy.cpu))
+                .chain(values)
+                .chain(rest)
+                .collect()
+        })
+        .collect();
+    let lines = columns.first().map_or(0, Vec::len);
+    let offsets: Vec<String> = std::iter::once("offset".to_string())
+        .chain(
+            (1..lines).map(|line| (content.offset + (line as u32 - 1) * word.width()).to_string()),
+        )
+        .collect();
+    let offset_width = width(&offsets);
+    let column_width = width(columns.iter().flatten());
+    let fit = room.map_or(usize::MAX, |room| {
+        (room.saturating_sub(offset_width) / (column_width + 2)).max(1)
+    });
+
+    let mut text = String::new();
+    for columns in columns.chunks(fit) {
+        if !text.is_empty() {
+            text += "\n";
+        }
+        let line = |i: usize| -> String {
+            let cells = columns
+                .iter()
+                .map(|column| format!("  {:>column_width$}", column[i]));
+            cells.collect()
+        };
+        let rows = (0..lines).map(|i| (format!("{:>offset_width$}", offsets[i]), line(i)));
+        text += &without_repeats(rows);
+    }
+    text
+}
+
+/// As hexdump -C shows them.
+fn bytes(content: &Content) -> String {
+    let mut text = String::new();
+    for copy in &content.cpus {
+        if !text.is_empty() {
+            text += "\n";
+        }
+        text += &format!("CPU{}\n", copy.cpu);
+        let rows = copy.raw.chunks(16).enumerate().map(|(i, chunk)| {
+            let offset = content.offset as usize + i * 16;
+            let ascii = chunk.iter().map(|byte| match byte {
+                b' '..=b'~' => char::from(*byte),
+                _ => '.',
+            });
+            let ascii: String = ascii.collect();
+            (
+                format!("{offset:08x}"),
+                format!("  {:47}  |{ascii}|", hex(chunk, " ")),
+            )
+        });
+        text += &without_repeats(rows);
+        text += &format!("{:08x}\n", content.offset as usize + copy.raw.len());
+    }
+    text
+}
+
+/// Lines, with a `*` for those that repeat the one before, but for the last.
+fn without_repeats(rows: impl Iterator<Item = (String, String)>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let mut text = String::new();
+    let mut starred = false;
+    for (i, (offset, line)) in rows.iter().enumerate() {
+        let repeats = i > 0 && i + 1 < rows.len() && rows[i - 1].1 == *line;
+        if !repeats {
+            text += &format!("{offset}{line}\n");
+        } else if !starred {
+            text += "*\n";
+        }
+        starred = repeats;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(kind: Type, copies: &[&[u8]]) -> Content {
+        Content {
+            id: 1,
+            name: "x".to_string(),
+            offset: 8,
+            kind,
+            cpus: (0..)
+                .zip(copies)
+                .map(|(cpu, bytes)| copied(cpu, bytes.to_vec(), kind))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_rest_is_in_hexadecimal() {
+        let content = content(Type::U32, &[&[1, 0, 0, 0, 0xab, 0xcd], &[0, 1, 0, 0, 0, 0]]);
+        assert_eq!(
+            numbers(&content, Word::U32, None),
+            "offset   CPU0   CPU1\n     \
+                  8      1    256\n    \
+                  12  ab cd  00 00\n"
+        );
+        let json = serde_json::to_value(&content).unwrap();
+        assert_eq!(json["cpus"][0]["values"], serde_json::json!([1]));
+        assert_eq!(json["cpus"][0]["rest"], "abcd");
+        assert_eq!(json["type"], "u32");
+    }
+
+    #[test]
+    fn cpus_without_room_come_below() {
+        let content = content(Type::U64, &[&[1; 8], &[2; 8], &[3; 8]]);
+        let text = numbers(&content, Word::U64, Some(50));
+        assert_eq!(text.matches("offset").count(), 2, "{text}");
+        assert!(text.contains("\n\noffset"), "{text}");
+        for line in text.lines() {
+            assert!(line.len() <= 50, "{line}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_as_hexdump_does() {
+        let raw: Vec<u8> = [&b"A small step.\n\0\xff"[..], &[0; 64]].concat();
+        assert_eq!(
+            bytes(&content(Type::Hex, &[&raw])),
+            "CPU0\n\
+             00000008  41 20 73 6d 61 6c 6c 20 73 74 65 70 2e 0a 00 ff  |A small step....|\n\
+             00000018  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  |................|\n\
+             *\n\
+             00000048  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  |................|\n\
+             00000058\n"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands, one a file but for the smallest.
+
+mod create;
+mod dump;
+mod list;
+mod set;
+mod watch;
+
+use std::io;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::CommandFactory;
+use percpuctl::probe::probe;
+use percpuctl::store::Store;
+use percpuctl::value::Word;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::Cli;
+use crate::cli::Command;
+use crate::cli::Sum;
+use crate::cli::Which;
+
+/// Does what was asked for.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    let json = cli.json;
+    match cli.command {
+        Command::Create(args) => create::run(&args, json)?,
+        Command::List => list::list(json)?,
+        Command::Show(which) => list::show(&which, json)?,
+        Command::Dump(args) => dump::run(&args, json)?,
+        Command::Set(args) => set::run(&args, json)?,
+        Command::Sum(args) => sum(&args, json)?,
+        Command::Rm(which) => remove(&which, json)?,
+        Command::Watch(args) => watch::run(&args, json)?,
+        Command::Probe => {
+            let report = probe();
+            print_as(json, &report, |report| report.to_string())?;
+            return Ok(ExitCode::from(u8::from(!report.usable)));
+        }
+        Command::Completions { .. } if json => {
+            bad_usage("a script for a shell is no JSON: leave out --json")
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "percpuctl", &mut script);
+            print(&script)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sum(args: &Sum, json: bool) -> Result<()> {
+    let store = open(&args.which)?;
+    let sum = match args.kind {
+        Word::U32 => store.sum_u32(args.offset)?.into(),
+        Word::U64 => store.sum_u64(args.offset)?,
+    };
+    let result = json!({
+        "id": store.id(),
+        "name": store.name(),
+        "offset": args.offset,
+        "type": args.kind,
+        "sum": sum,
+    });
+    print_as(json, &result, |_| format!("{sum}\n"))
+}
+
+fn remove(which: &Which, json: bool) -> Result<()> {
+    let store = open(which)?;
+    store.unpin()?;
+    let result = json!({"id": store.id(), "name": store.name(), "removed": true});
+    print_as(json, &result, |_| String::new())
+}
+
+/// The store that the user means.
+fn open(which: &Which) -> Result<Store> {
+    let store = match (&which.name, which.id) {
+        (_, Some(id)) => Store::open_id(id),
+        (name, None) => Store::open(name.as_deref().unwrap_or_default()),
+    };
+    Ok(store?)
+}
+
+/// Prints JSON, or what `text` makes of the result for people.
+fn print_as<T: Serialize>(json: bool, result: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+    match json {
+        true => print((serde_json::to_string_pretty(result)? + "\n").as_bytes()),
+        false => print(text(result).as_bytes()),
+    }
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .context("the result cannot be written to standard output")
+}
+
+/// For what is wrong with several arguments together: ends with status 2, as clap does.
+fn bad_usage(message: impl std::fmt::Display) -> ! {
+    Cli::command()
+        .error(ErrorKind::ValueValidation, message)
+        .exit()
+}

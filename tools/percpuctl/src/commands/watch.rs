@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `percpuctl watch`.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use anyhow::bail;
+use anyhow::Result;
+use percpuctl::cpus;
+use percpuctl::store::Error;
+use percpuctl::store::Info;
+use percpuctl::store::Store;
+use percpuctl::value::Word;
+use percpuctl::watch;
+use percpuctl::watch::Frame;
+use percpuctl::watch::Options;
+use percpuctl::watch::Rates;
+use percpuctl::watch::Show;
+use serde::Serialize;
+
+use crate::cli::Watch;
+use crate::commands::open;
+
+/// What is there at one moment.
+#[derive(Serialize)]
+struct Look {
+    #[serde(flatten)]
+    info: Info,
+    #[serde(rename = "type")]
+    word: Word,
+    cpus: Vec<u32>,
+    rows: Vec<Row>,
+    #[serde(skip)]
+    total: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    offset: u32,
+    total: u64,
+    rate: Option<f64>,
+    values: Vec<u64>,
+}
+
+/// Shows a store until a signal comes.
+pub fn run(args: &Watch, json: bool) -> Result<()> {
+    let options = Options {
+        interval: args.interval,
+        iterations: args.iterations,
+        until: None,
+        json,
+    };
+    // To hold the store would keep it alive: it is opened for each look, by the id of the first.
+    let store = open(&args.which)?;
+    let mut watched = Watched {
+        id: store.id(),
+        name: store.name().to_string(),
+        offsets: offsets(args, &store)?,
+        rates: Rates::new(args.kind),
+        seen: BTreeSet::new(),
+        args,
+    };
+    drop(store);
+    watch::run(options, || watched.look())
+}
+
+/// The counters that may be shown: from the first offset to before the second.
+fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
+    let (off, width) = (args.offset.unwrap_or(0), args.kind.width());
+    if off % width != 0 {
+        return Err(Error::Misaligned { off, width }.into());
+    }
+    let size = store.size();
+    let end = match args.count {
+        Some(0) => bail!("0 counters cannot be watched: give --count 1 or more"),
+        Some(count) => off.saturating_add(count.saturating_mul(width)),
+        None => size / width * width,
+    };
+    if end > size || end <= off {
+        let len = end.saturating_sub(off).max(width);
+        return Err(store.past_end(off, len as usize).into());
+    }
+    Ok((off, end))
+}
+
+struct Watched<'a> {
+    id: u32,
+    name: String,
+    offsets: (u32, u32),
+    rates: Rates<u32>,
+    /// Offsets that were not zero once.
+    seen: BTreeSet<u32>,
+    args: &'a Watch,
+}
+
+impl Watched<'_> {
+    fn look(&mut self) -> Result<Look> {
+        let store = match Store::open_id(self.id) {
+            Err(Error::NotFound { .. }) => {
+                bail!("store '{}' (id {}) is gone", self.name, self.id)
+            }
+            store => store?,
+        };
+        let word = self.args.kind;
+        let (first, end) = self.offsets;
+        let now = Instant::now();
+        let copies = store.read_all(first, end - first)?;
+        let (cpus, copies): (Vec<u32>, Vec<Vec<u64>>) = copies
+            .into_iter()
+            .map(|(cpu, bytes)| (cpu, word.split(&bytes).0))
+            .unzip();
+        let mut rows = Vec::new();
+        for (i, offset) in (first..end).step_by(word.width() as usize).enumerate() {
+            let values: Vec<u64> = copies.iter().map(|values| values[i]).collect();
+            if values.iter().any(|value| *value != 0) {
+                self.seen.insert(offset);
+            }
+            if self.args.count.is_some() || self.seen.contains(&offset) {
+                let total = word.sum(values.iter().copied());
+                rows.push(Row {
+                    offset,
+                    total,
+                    rate: None,
+                    values,
+                });
+            }
+        }
+        let totals: Vec<_> = rows.iter().map(|row| (row.offset, row.total)).collect();
+        for (row, rate) in rows.iter_mut().zip(self.rates.update(now, &totals)) {
+            row.rate = rate;
+        }
+        let mut info = store.info()?;
+        // This look's own open file.
+        info.refs = info.refs.saturating_sub(1);
+        Ok(Look {
+            info,
+            word,
+            cpus,
+            rows,
+            total: self.args.total,
+        })
+    }
+}
+
+impl Show for Look {
+    fn frame(&self) -> Frame {
+        let Info {
+            id,
+            name,
+            size,
+            removed,
+            ..
+        } = &self.info;
+        let title = format!(
+            "{name} (id {id}{}): {size} bytes on each of the CPUs {}, as {}{}",
+            if *removed { ", removed" } else { "" },
+            cpus::list(&self.cpus),
+            self.word.name(),
+            if self.rows.is_empty() {
+                "; all are zero"
+            } else {
+                ""
+            },
+        );
+        Frame {
+            title,
+            key: "offset",
+            numeric: true,
+            cpus: match self.total {
+                true => Vec::new(),
+                false => self.cpus.clone(),
+            },
+            rows: self
+                .rows
+                .iter()
+                .map(|row| watch::Row {
+                    key: row.offset.to_string(),
+                    total: row.total,
+                    rate: row.rate,
+                    values: row.values.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kfuncs that a module's BTF offers: functions that are tagged `bpf_kfunc`.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+use std::ffi::CString;
+use std::io;
+use std::ptr::NonNull;
+
+use libbpf_rs::libbpf_sys;
+use libbpf_rs::set_print;
+
+const KIND_FUNC: u32 = 12;
+const KIND_DECL_TAG: u32 = 17;
+const TAG: &[u8] = b"bpf_kfunc";
+
+/// A BTF of libbpf's.
+struct Btf(NonNull<libbpf_sys::btf>);
+
+impl Btf {
+    /// Takes what libbpf returned with errno set.
+    fn new(btf: *mut libbpf_sys::btf, whose: &str) -> Result<Self, String> {
+        let error = io::Error::last_os_error();
+        NonNull::new(btf)
+            .map(Self)
+            .ok_or_else(|| format!("BTF of {whose} cannot be read: {error}"))
+    }
+
+    fn type_count(&self) -> u32 {
+        // SAFETY: The BTF is alive.
+        unsafe { libbpf_sys::btf__type_cnt(self.0.as_ptr()) }
+    }
+
+    /// The type's kind, name, and what it refers to.
+    fn get(&self, id: u32) -> Option<(u32, &[u8], u32)> {
+        // SAFETY: The BTF is alive, and the type and its name are as long as it.
+        unsafe {
+            let found = libbpf_sys::btf__type_by_id(self.0.as_ptr(), id).as_ref()?;
+            let name = libbpf_sys::btf__name_by_offset(self.0.as_ptr(), found.name_off);
+            let name = NonNull::new(name.cast_mut())?;
+            Some((
+                (found.info >> 24) & 0x1f,
+                CStr::from_ptr(name.as_ptr()).to_bytes(),
+                found.__bindgen_anon_1.type_,
+            ))
+        }
+    }
+}
+
+impl Drop for Btf {
+    fn drop(&mut self) {
+        // SAFETY: It is ours, and nobody uses it any more.
+        unsafe { libbpf_sys::btf__free(self.0.as_ptr()) };
+    }
+}
+
+/// The names of the kfuncs of `module`.
+pub fn kfuncs(module: &str) -> Result<BTreeSet<String>, String> {
+    // What it prints is said by the error.
+    set_print(None);
+    let name = CString::new(module).map_err(|error| error.to_string())?;
+    // SAFETY: libbpf returns a BTF of the caller's, or NULL.
+    let base = Btf::new(unsafe { libbpf_sys::btf__load_vmlinux_btf() }, "the kernel")?;
+    // SAFETY: The name is a string, and the base lives longer: it is dropped later.
+    let split = unsafe { libbpf_sys::btf__load_module_btf(name.as_ptr(), base.0.as_ptr()) };
+    let split = Btf::new(split, module)?;
+
+    let mut functions = BTreeMap::new();
+    let mut tagged = BTreeSet::new();
+    for id in base.type_count()..split.type_count() {
+        match split.get(id) {
+            Some((KIND_FUNC, name, _)) => {
+                functions.insert(id, String::from_utf8_lossy(name).into_owned());
+            }
+            Some((KIND_DECL_TAG, TAG, target)) => {
+                tagged.insert(target);
+            }
+            _ => {}
+        }
+    }
+    functions.retain(|id, _| tagged.contains(id));
+    Ok(functions.into_values().collect())
+}

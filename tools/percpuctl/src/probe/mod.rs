@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What this kernel and module offer.
+
+mod btf;
+mod native;
+
+use std::fmt;
+use std::fs;
+
+use serde::Serialize;
+
+use crate::store;
+use crate::store::Error;
+use crate::table::Align;
+use crate::table::Table;
+
+/// The kfuncs that belong to this program.
+const HEADER: &str = include_str!("../../../../include/bpf_percpu_kfuncs.h");
+
+const MODULE: &str = "bpf_percpu";
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The release of the kernel.
+    pub kernel: String,
+    /// Whether the module is loaded.
+    pub module: bool,
+    /// Whether this process can use the control file.
+    pub device: Answer,
+    /// Which kfuncs the module's BTF has.
+    pub kfuncs: Kfuncs,
+    /// Whether the kernel itself has `SEC(".percpu")` variables.
+    pub native_percpu: Answer,
+    /// Whether programs can use all of the module.
+    pub usable: bool,
+}
+
+/// Yes or no, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Nothing when it cannot be known.
+    pub yes: Option<bool>,
+    /// One line.
+    pub why: Option<String>,
+}
+
+impl Answer {
+    fn yes() -> Self {
+        Self {
+            yes: Some(true),
+            why: None,
+        }
+    }
+
+    fn no(why: impl fmt::Display) -> Self {
+        Self {
+            yes: Some(false),
+            why: Some(why.to_string()),
+        }
+    }
+
+    fn unknown(why: impl fmt::Display) -> Self {
+        Self {
+            yes: None,
+            why: Some(why.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.yes {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        })?;
+        self.why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
+}
+
+/// The kfuncs of `include/bpf_percpu_kfuncs.h`.
+#[derive(Debug, Default, Serialize)]
+pub struct Kfuncs {
+    /// Those that programs can call.
+    pub found: Vec<String>,
+    /// Those that they cannot.
+    pub missing: Vec<String>,
+    /// Why nothing was found, when BTF cannot be read.
+    pub error: Option<String>,
+}
+
+/// Looks.
+pub fn probe() -> Report {
+    let module = fs::metadata(format!("/sys/module/{MODULE}")).is_ok();
+    let device = match store::list() {
+        Ok(_) => Answer::yes(),
+        Err(error @ Error::Kernel { .. }) => Answer::unknown(error),
+        Err(error) => Answer::no(error),
+    };
+    let kfuncs = kfuncs(module);
+    Report {
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
+            .map_or("unknown".to_string(), |release| release.trim().to_string()),
+        module,
+        usable: module && device.yes == Some(true) && kfuncs.missing.is_empty(),
+        device,
+        kfuncs,
+        native_percpu: native::probe(),
+    }
+}
+
+fn kfuncs(module: bool) -> Kfuncs {
+    let expected = expected(HEADER);
+    if !module {
+        return Kfuncs {
+            missing: expected,
+            ..Kfuncs::default()
+        };
+    }
+    match btf::kfuncs(MODULE) {
+        Ok(there) => {
+            let (found, missing) = expected.into_iter().partition(|name| there.contains(name));
+            Kfuncs {
+                found,
+                missing,
+                error: None,
+            }
+        }
+        Err(error) => Kfuncs {
+            missing: expected,
+            error: Some(error),
+            ..Kfuncs::default()
+        },
+    }
+}
+
+/// The names in lines like `KFUNC(int, name, (int arg))`.
+fn expected(header: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let (before, _) = line.strip_prefix("KFUNC(")?.split_once(", (")?;
+        Some(before.rsplit_once(", ")?.1.to_string())
+    };
+    header.lines().filter_map(name).collect()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let loaded = match self.module {
+            true => Answer::yes(),
+            false => Answer::no("load it: insmod bpf_percpu.ko"),
+        };
+        let Kfuncs {
+            found,
+            missing,
+            error,
+        } = &self.kfuncs;
+        let mut kfuncs = format!("{} of {}", found.len(), found.len() + missing.len());
+        if let Some(error) = error {
+            kfuncs += &format!(": {error}");
+        }
+        let mut table = Table::new(&[("what", Align::Left), ("found", Align::Left)]);
+        let mut row = |what: &str, found: String| table.row([what.to_string(), found]);
+        row("kernel", self.kernel.clone());
+        row("module bpf_percpu", loaded.to_string());
+        row("/dev/bpf_percpu", self.device.to_string());
+        row("SEC(\".percpu\") in kernel", self.native_percpu.to_string());
+        row("kfuncs", kfuncs);
+        write!(f, "{table}")?;
+        for name in found {
+            writeln!(f, "  {name}")?;
+        }
+        for name in missing {
+            writeln!(f, "  {name} MISSING")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_names_the_kfuncs() {
+        let names = expected(HEADER);
+        for name in [
+            "bpf_get_possible_cpumask",
+            "bpf_cpumask_next",
+            "bpf_percpu_store_lookup",
+            "bpf_percpu_sum_u32",
+        ] {
+            assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
+        }
+        // The kernel calls it, programs do not.
+        assert!(
+            !names.iter().any(|name| name.ends_with("_dtor")),
+            "{names:?}"
+        );
+        let lines = HEADER.lines().filter(|line| line.starts_with("KFUNC("));
+        assert_eq!(names.len(), lines.count());
+        assert!(
+            names.iter().all(|name| name.starts_with("bpf_")),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_shows() {
+        let report = Report {
+            kernel: "7.2".to_string(),
+            module: true,
+            device: Answer::yes(),
+            kfuncs: Kfuncs {
+                found: vec!["bpf_a".to_string()],
+                missing: vec!["bpf_b".to_string()],
+                error: None,
+            },
+            native_percpu: Answer::no("a reason"),
+            usable: false,
+        };
+        let text = report.to_string();
+        assert!(
+            text.contains("1 of 2\n  bpf_a\n  bpf_b MISSING\n"),
+            "{text}"
+        );
+        assert!(text.contains("no: a reason"), "{text}");
+    }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A table of per-CPU counters with rates and bars, which fits the terminal.
+
+use crate::table;
+use crate::watch::format_rate;
+
+/// A line of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What is counted.
+    pub key: String,
+    /// Over all CPUs.
+    pub total: u64,
+    /// Growth per second, once it is known.
+    pub rate: Option<f64>,
+    /// One of each CPU, in the order of the frame's.
+    pub values: Vec<u64>,
+}
+
+/// What is shown at one moment.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The first line.
+    pub title: String,
+    /// The head of the column of keys.
+    pub key: &'static str,
+    /// Whether keys are numbers.
+    pub numeric: bool,
+    /// Whose values are shown, when there is room; none for the totals only.
+    pub cpus: Vec<u32>,
+    /// The lines.
+    pub rows: Vec<Row>,
+}
+
+/// Columns and lines of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub width: usize,
+    /// Lines.
+    pub height: usize,
+}
+
+const GAP: usize = 2;
+/// Of the bar, where nothing limits it.
+const BAR: usize = 20;
+const BAR_MIN: usize = 10;
+const BAR_MAX: usize = 40;
+
+/// Which characters bars are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bars {
+    /// Blocks of eighths of a character.
+    Blocks,
+    /// `#`.
+    Ascii,
+}
+
+/// A bar of up to `width` characters: all of them for `max`.
+pub fn bar(value: f64, max: f64, width: usize, bars: Bars) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if value <= 0.0 || max <= 0.0 {
+        return String::new();
+    }
+    let part = (value / max).min(1.0) * width as f64;
+    match bars {
+        // What is not nothing shows.
+        Bars::Ascii => "#".repeat((part.round() as usize).max(1)),
+        Bars::Blocks => {
+            let eighths = ((part * 8.0).round() as usize).max(1);
+            "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+        }
+    }
+}
+
+impl Frame {
+    /// The lines, cut to what fits into `size`.
+    pub fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
+        let room = size.map_or(usize::MAX, |size| size.height.saturating_sub(2));
+        let shown = match self.rows.len() <= room {
+            true => self.rows.len(),
+            false => room.saturating_sub(1),
+        };
+        let width = size.map(|size| size.width);
+        let mut lines = vec![self.title.clone()];
+        lines.extend(self.table(&self.rows[..shown], width, bars));
+        if shown < self.rows.len() {
+            lines.push(format!("and {} more rows", self.rows.len() - shown));
+        }
+        for line in &mut lines {
+            if let Some((end, _)) = line.char_indices().nth(width.unwrap_or(usize::MAX)) {
+                line.truncate(end);
+            }
+        }
+        lines.truncate(size.map_or(usize::MAX, |size| size.height));
+        lines
+    }
+
+    fn table(&self, rows: &[Row], width: Option<usize>, bars: Bars) -> Vec<String> {
+        let column = |head: &str, cell: &dyn Fn(&Row) -> String| -> Vec<String> {
+            let cells = rows.iter().map(cell);
+            std::iter::once(head.to_string()).chain(cells).collect()
+        };
+        let keys = column(self.key, &|row| row.key.clone());
+        let totals = column("total", &|row| row.total.to_string());
+        let rates = column("rate/s", &|row| row.rate.map_or("-".into(), format_rate));
+        let cpus: Vec<_> = (0..self.cpus.len())
+            .map(|i| {
+                column(&format!("CPU{}", self.cpus[i]), &|row| {
+                    row.values[i].to_string()
+                })
+            })
+            .collect();
+
+        let key_width = table::width(&keys);
+        let total_width = table::width(&totals);
+        // Rates change from frame to frame, and what is after them shall stand still.
+        let rate_width = table::width(&rates).max(7);
+        let cpu_width = table::width(cpus.iter().flatten());
+        let left = key_width + total_width + rate_width + 3 * GAP;
+        let (bar_width, cpus_shown) = share(
+            width.map(|width| width.saturating_sub(left)),
+            cpus.len(),
+            cpu_width,
+        );
+
+        let fastest = rows.iter().filter_map(|row| row.rate).fold(0.0, f64::max);
+        let mut lines = Vec::new();
+        for i in 0..=rows.len() {
+            let key = &keys[i];
+            let key = match self.numeric {
+                true => format!("{key:>key_width$}"),
+                false => format!("{key:key_width$}"),
+            };
+            let bar = match i {
+                0 => String::new(),
+                _ => bar(rows[i - 1].rate.unwrap_or(0.0), fastest, bar_width, bars),
+            };
+            let mut line = format!(
+                "{key}  {:>total_width$}  {:>rate_width$}  {bar:bar_width$}",
+                totals[i], rates[i]
+            );
+            for cells in &cpus[..cpus_shown] {
+                line += &format!("  {:>cpu_width$}", cells[i]);
+            }
+            if i == 0 && cpus_shown < cpus.len() {
+                line += &format!("  +{}", cpus.len() - cpus_shown);
+            }
+            lines.push(line.trim_end().to_string());
+        }
+        lines
+    }
+}
+
+/// Shares columns between the bar and CPUs: how wide the bar is, and how many CPUs are shown.
+fn share(room: Option<usize>, cpus: usize, cpu_width: usize) -> (usize, usize) {
+    let Some(room) = room else {
+        return (BAR, cpus);
+    };
+    let each = cpu_width + GAP;
+    if let Some(rest) = room
+        .checked_sub(cpus * each)
+        .filter(|rest| *rest >= BAR_MIN)
+    {
+        return (rest.min(BAR_MAX), cpus);
+    }
+    // A head says how many CPUs have no room.
+    let more = GAP + 1 + cpus.to_string().len();
+    let shown = room.saturating_sub(BAR_MIN + more) / each;
+    (BAR_MIN.min(room), shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(cpus: u32, rows: usize) -> Frame {
+        Frame {
+            title: "a store".to_string(),
+            key: "offset",
+            numeric: true,
+            cpus: (0..cpus).collect(),
+            rows: (0..rows)
+                .map(|row| Row {
+                    key: (row * 8).to_string(),
+                    total: 1000,
+                    rate: Some(row as f64),
+                    values: vec![500; cpus as usize],
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn bars_are_in_proportion() {
+        assert_eq!(bar(10.0, 10.0, 4, Bars::Ascii), "####");
+        assert_eq!(bar(5.0, 10.0, 4, Bars::Ascii), "##");
+        assert_eq!(bar(0.01, 10.0, 4, Bars::Ascii), "#");
+        assert_eq!(bar(0.0, 10.0, 4, Bars::Ascii), "");
+        assert_eq!(bar(-5.0, 10.0, 4, Bars::Ascii), "");
+        assert_eq!(bar(5.0, 0.0, 4, Bars::Ascii), "");
+        assert_eq!(bar(50.0, 10.0, 4, Bars::Ascii), "####");
+        assert_eq!(bar(10.0, 10.0, 2, Bars::Blocks), "██");
+        assert_eq!(bar(9.0, 16.0, 2, Bars::Blocks), "█▏");
+        assert_eq!(bar(0.01, 16.0, 2, Bars::Blocks), "▏");
+    }
+
+    #[test]
+    fn nothing_is_cut_without_a_terminal() {
+        let lines = frame(100, 3).lines(None, Bars::Ascii);
+        assert_eq!(lines.len(), 5);
+        assert!(lines[1].ends_with("CPU99"), "{}", lines[1]);
+        assert!(lines[4].contains("####"), "{}", lines[4]);
+    }
+
+    #[test]
+    fn frames_fit() {
+        for width in 1..200 {
+            for height in 1..20 {
+                for cpus in [0, 1, 4, 66] {
+                    let size = Size { width, height };
+                    let lines = frame(cpus, 9).lines(Some(size), Bars::Blocks);
+                    assert!(lines.len() <= height, "{size:?}");
+                    for line in lines {
+                        assert!(line.chars().count() <= width, "{size:?}: {line}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted() {
+        let size = Size {
+            width: 80,
+            height: 6,
+        };
+        let lines = frame(66, 9).lines(Some(size), Bars::Ascii);
+        assert!(lines[1].contains("  +"), "{}", lines[1]);
+        assert_eq!(lines[5], "and 6 more rows");
+        let heads = lines[1]
+            .split_whitespace()
+            .filter(|head| head.starts_with("CPU"));
+        let more: usize = lines[1].rsplit_once('+').unwrap().1.parse().unwrap();
+        assert_eq!(heads.count() + more, 66);
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The terminal, which is left as it was.
+
+use std::env;
+use std::io;
+use std::io::IsTerminal;
+use std::io::Write;
+use std::mem::MaybeUninit;
+
+use crate::watch::Bars;
+use crate::watch::Frame;
+use crate::watch::Size;
+
+/// To the alternate screen, and without a cursor.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+
+/// Where frames are shown: a terminal, or a file that gets one after the other.
+#[derive(Debug)]
+pub struct Screen {
+    full: bool,
+    entered: bool,
+    frames: u64,
+    bars: Bars,
+}
+
+impl Screen {
+    /// Standard output.
+    pub fn new() -> io::Result<Self> {
+        let dumb = env::var("TERM").is_ok_and(|term| term == "dumb");
+        let mut screen = Self {
+            full: io::stdout().is_terminal() && !dumb,
+            entered: false,
+            frames: 0,
+            bars: bars(),
+        };
+        screen.enter()?;
+        Ok(screen)
+    }
+
+    /// Shows a frame in the place of the last one.
+    pub fn show(&mut self, frame: &Frame) -> io::Result<()> {
+        let mut text = String::new();
+        if self.full {
+            text += "\x1b[H";
+            // Serial consoles do not know theirs.
+            let size = size().unwrap_or(Size {
+                width: 80,
+                height: 24,
+            });
+            let lines = frame.lines(Some(size), self.bars);
+            text += &lines.join("\x1b[K\r\n");
+            text += "\x1b[K\x1b[J";
+        } else {
+            if self.frames > 0 {
+                text += "\n";
+            }
+            text += &frame.lines(None, self.bars).join("\n");
+            text += "\n";
+        }
+        self.frames += 1;
+        write(&text)
+    }
+
+    /// Whether it is a terminal, whose frames replace each other.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Shows the alternate screen again.
+    pub fn enter(&mut self) -> io::Result<()> {
+        if self.full && !self.entered {
+            self.entered = true;
+            write(ENTER)?;
+        }
+        Ok(())
+    }
+
+    /// Shows what was there before.
+    pub fn leave(&mut self) -> io::Result<()> {
+        if self.entered {
+            self.entered = false;
+            write(LEAVE)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // When it cannot be written to, it is gone.
+        let _ = self.leave();
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// The terminal's size, if it has one.
+pub fn size() -> Option<Size> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: The request fills this struct.
+    let ret = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) };
+    // SAFETY: Zeroes are valid, too.
+    let size = unsafe { size.assume_init() };
+    (ret == 0 && size.ws_col > 0 && size.ws_row > 0).then(|| Size {
+        width: size.ws_col.into(),
+        height: size.ws_row.into(),
+    })
+}
+
+/// What the locale can show.
+pub fn bars() -> Bars {
+    bars_of(|name| env::var(name).ok())
+}
+
+/// The first variable that says something decides.
+fn bars_of(var: impl Fn(&str) -> Option<String>) -> Bars {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| var(name).filter(|value| !value.is_empty()))
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    match locale.contains("UTF-8") || locale.contains("UTF8") {
+        true => Bars::Blocks,
+        false => Bars::Ascii,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_locale_decides_on_blocks() {
+        let of = |vars: &[(&str, &str)]| {
+            bars_of(|name| {
+                let var = vars.iter().find(|(var, _)| *var == name);
+                var.map(|(_, value)| value.to_string())
+            })
+        };
+        assert_eq!(of(&[]), Bars::Ascii);
+        assert_eq!(of(&[("LANG", "C.UTF-8")]), Bars::Blocks);
+        assert_eq!(of(&[("LC_ALL", "C"), ("LANG", "C.UTF-8")]), Bars::Ascii);
+        assert_eq!(of(&[("LC_ALL", ""), ("LANG", "de_DE.utf8")]), Bars::Blocks);
+    }
+}
