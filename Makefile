@@ -13,8 +13,9 @@ help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | a series like 7.2 | $$(uname -r)]'
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
 
-run: module tools ## boot the stock kernel, load the module, run samples/cpumask_walk
-	scripts/vm --kernel $(KERNEL) --check-log --file build/bin/cpumask_walk -- 'uname -r; lsmod; ./cpumask_walk'
+run: module tools ## boot the stock kernel, load the module, run the samples
+	scripts/vm --kernel $(KERNEL) --check-log --file build/bin/cpumask_walk --file build/bin/syscall_count -- \
+		'uname -r; lsmod; ./cpumask_walk; echo; ./syscall_count --load --duration 3 --summary --top 6'
 
 test: module tools ## run all tests: host, build, guest
 	tests/run $(KERNEL)

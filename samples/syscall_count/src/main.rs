@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counts system calls, exactly, per CPU and number.
+//!
+//! The exit status is 0, 1 on an error or when calls of the load were lost, 2 for bad usage.
+
+mod bpf;
+mod counts;
+mod functions;
+mod load;
+mod names;
+
+use anyhow::{ensure, Context, Result};
+use bpf::Counting;
+use clap::Parser;
+use counts::{Counts, Reader};
+use load::{Check, Load};
+use percpuctl::watch::{self, Show, Signals, ENDING};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    io::{stdout, Write},
+    mem::MaybeUninit,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Counts the system calls of all processes, per CPU and number, and shows them live.
+///
+/// Needs root and the bpf_percpu module. Ctrl-C ends it, and the last table is of the whole time.
+/// The exit status is 1 on an error, or when calls of the load were not counted.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Print JSON, an object a line
+    #[arg(long)]
+    json: bool,
+    /// End after so many seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    duration: Option<Duration>,
+    /// Seconds between two tables
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    interval: Duration,
+    /// How many system calls a table has
+    #[arg(long, value_name = "N", default_value = "20")]
+    top: usize,
+    /// Only the last table
+    #[arg(long)]
+    summary: bool,
+    /// Make system calls meanwhile, and check that each was counted
+    #[arg(long)]
+    load: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.01..=86400.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_string())
+}
+
+/// What was counted in the end, and what of the load.
+#[derive(Serialize)]
+struct Summary {
+    seconds: f64,
+    #[serde(flatten)]
+    counts: Counts,
+    lost: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    load: BTreeMap<String, Check>,
+}
+
+fn main() -> ExitCode {
+    // A reader that has enough is no error: end as other tools do.
+    // SAFETY: No thread runs yet, and no handler is set.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    match run(&Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("syscall_count: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Counts and shows. False when calls were lost.
+fn run(cli: &Cli) -> Result<bool> {
+    // Before the load's threads: signals are not for them.
+    let signals = Signals::new(&ENDING)?;
+    let mut object = MaybeUninit::uninit();
+    let mut counting = Counting::start(&mut object)?;
+    let start = Instant::now();
+    let load = cli.load.then(Load::start).transpose()?;
+
+    let until = cli.duration.map(|duration| start + duration);
+    let mut reader = Reader::new(cli.top);
+    if cli.summary {
+        signals.wait(until)?;
+    } else {
+        let options = watch::Options {
+            interval: cli.interval,
+            iterations: None,
+            until,
+            json: cli.json,
+        };
+        watch::run(options, || reader.read(counting.store()))?;
+    }
+
+    let stopped = load.map(Load::stop);
+    counting.stop();
+    let time = start.elapsed();
+    let counts = reader.read_all(counting.store(), time)?;
+    let checks = stopped.map_or(Vec::new(), |stopped| stopped.check(|n| counts.of(n)));
+    let summary = Summary {
+        seconds: time.as_secs_f64(),
+        lost: counting.lost(),
+        load: checks
+            .into_iter()
+            .map(|check| (names::name(check.number).into_owned(), check))
+            .collect(),
+        counts,
+    };
+    ensure!(
+        !summary.load.values().any(|check| check.made == 0),
+        "the load made no calls: give it more time"
+    );
+    print(&summary, cli)?;
+    Ok(summary.lost == 0 && !summary.load.values().any(Check::is_wrong))
+}
+
+fn print(summary: &Summary, cli: &Cli) -> Result<()> {
+    let mut text = String::new();
+    if cli.json {
+        text += &serde_json::to_string(summary)?;
+        text += "\n";
+    } else {
+        text += &table(summary, cli.summary);
+    }
+    stdout()
+        .write_all(text.as_bytes())
+        .context("the result cannot be written to standard output")
+}
+
+fn table(summary: &Summary, first: bool) -> String {
+    let mut text = String::new();
+    // After other tables.
+    if !first {
+        text += &format!("\nIn {:.1} seconds:\n", summary.seconds);
+    }
+    for line in summary.counts.frame().lines(None, watch::bars()) {
+        text += &line;
+        text += "\n";
+    }
+    for (name, check) in &summary.load {
+        let Check { made, counted, .. } = check;
+        text += &format!("the load called {name}() {made} times, counted: {counted}, ");
+        text += &match counted.checked_sub(*made) {
+            Some(0) => "exact\n".to_string(),
+            Some(more) => format!("{more} by others\n"),
+            None => format!("{} LOST\n", made - counted),
+        };
+    }
+    if summary.lost > 0 {
+        text += &format!("{} calls could not be counted\n", summary.lost);
+    }
+    text
+}
