@@ -1,3 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! TODO.
+//! percpuctl, as a user runs it, in a guest that has the module.
+
+#[path = "percpuctl/tool.rs"]
+mod tool;
+
+#[path = "percpuctl/commands.rs"]
+mod commands;
+
+#[path = "percpuctl/errors.rs"]
+mod errors;
+
+#[path = "percpuctl/probe.rs"]
+mod probe;
+
+#[path = "percpuctl/terminal.rs"]
+mod terminal;
+
+#[path = "percpuctl/watch.rs"]
+mod watch;

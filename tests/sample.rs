@@ -5,7 +5,11 @@
 use std::fs;
 use std::process::Command;
 use std::process::Output;
+use std::process::Stdio;
 
+use percpuctl::store::Store;
+use serde_json::Value;
+use tests::cpus::soon;
 use tests::module;
 
 fn cpumask_walk(args: &[&str]) -> (Option<i32>, String) {
@@ -61,4 +65,97 @@ fn cpumask_walk_says_that_the_module_is_missing() {
 fn cpumask_walk_refuses_bad_usage() {
     let (status, text) = cpumask_walk(&["--no-such-option"]);
     assert_eq!(status, Some(2), "{text}");
+}
+
+fn syscall_count(args: &str) -> Output {
+    Command::new("/t/syscall_count")
+        .args(args.split_whitespace())
+        .output()
+        .expect("the sample is in the guest")
+}
+
+fn stdout(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Each call of the load was counted, by several threads a CPU, which preempt each other.
+#[test]
+fn syscall_count_counts_each_call() {
+    let text = stdout(syscall_count("--load --duration 4 --summary --json"));
+    let summary: Value = serde_json::from_str(&text).expect("JSON");
+    for call in ["getppid", "sched_yield"] {
+        let check = &summary["load"][call];
+        assert!(check["made"].as_u64() > Some(10_000), "{summary}");
+        // Nobody else makes these calls in the guest.
+        assert_eq!(check["made"], check["counted"], "{call}: {check}");
+    }
+    assert_eq!(summary["lost"], 0);
+    let first = &summary["syscalls"][0];
+    assert_eq!(first["name"], "getppid", "{summary}");
+    let cpus = first["cpus"].as_array().expect("an array");
+    let busy = cpus.iter().filter(|count| count.as_u64() > Some(0));
+    assert_eq!(
+        busy.count(),
+        cpus.len(),
+        "a CPU has counted nothing: {first}"
+    );
+}
+
+#[test]
+fn syscall_count_shows_tables() {
+    let text = stdout(syscall_count("--load --duration 2 --interval 0.5 --top 3"));
+    let tables = text.matches("system call  ").count();
+    assert!((3..=5).contains(&tables), "{tables} tables: {text}");
+    assert!(text.contains("getppid"), "{text}");
+    assert!(text.contains("getppid() "), "{text}");
+    assert!(text.contains(", exact\n"), "{text}");
+    assert!(!text.contains("LOST"), "{text}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+
+    let text = stdout(syscall_count("--load --duration 2 --interval 0.5 --json"));
+    let looks: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert!(looks.len() >= 3, "{text}");
+    assert!(looks
+        .windows(2)
+        .all(|two| two[0]["total"].as_u64() <= two[1]["total"].as_u64()));
+}
+
+/// Two that count in one store would count twice; and the store goes with the first.
+#[test]
+fn syscall_count_is_alone() {
+    let mut first = Command::new("/t/syscall_count")
+        .args(["--summary", "--duration", "60"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the sample is in the guest");
+    assert!(soon(|| Store::open("syscall_count").is_ok()));
+    let output = syscall_count("--summary --duration 1");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("in use"), "{said}");
+    // SAFETY: The child is not waited for yet.
+    unsafe { libc::kill(first.id() as i32, libc::SIGINT) };
+    assert_eq!(first.wait().expect("it ends").code(), Some(0));
+    assert!(Store::open("syscall_count").is_err());
+}
+
+#[test]
+fn syscall_count_says_that_the_module_is_missing() {
+    module::remove_soon();
+    let output = syscall_count("--summary --duration 1");
+    module::insert(module::FILE).expect("insmod");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("insmod bpf_percpu.ko"), "{said}");
+}
+
+#[test]
+fn syscall_count_refuses_bad_usage() {
+    for args in ["--no-such-option", "--duration 0", "--interval x"] {
+        assert_eq!(syscall_count(args).status.code(), Some(2), "{args}");
+    }
 }
