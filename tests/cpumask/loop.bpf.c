@@ -2,12 +2,14 @@
 /* bpf_for_each_cpu(), and all ways out of it. */
 #include "seen.h"
 
+/* It does not know that the macro is a loop. */
+/* clang-format off */
+
 static int returns(struct seen *s)
 {
 	int cpu;
 
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
-	{
+	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask()) {
 		see(s, cpu);
 		if (cpu == 1)
 			return 1;
@@ -29,30 +31,25 @@ int loops(void *ctx)
 	bpf_for_each_cpu(cpu, mask) see(&seen[0], cpu);
 	bpf_for_each_cpu(unsigned_cpu, mask) see(&seen[1], unsigned_cpu);
 	bpf_for_each_cpu(pointer, mask) see(&seen[2], *pointer);
-	bpf_for_each_cpu(cpu, mask)
-	{
+	bpf_for_each_cpu(cpu, mask) {
 		if (cpu == 2)
 			break;
 		see(&seen[3], cpu);
 	}
-	bpf_for_each_cpu(cpu, mask)
-	{
+	bpf_for_each_cpu(cpu, mask) {
 		if (cpu == 2)
 			continue;
 		see(&seen[4], cpu);
 	}
-	bpf_for_each_cpu(cpu, mask)
-	{
+	bpf_for_each_cpu(cpu, mask) {
 		if (cpu == 3)
 			goto out;
 		see(&seen[5], cpu);
 	}
 out:
 	ret = returns(&seen[6]);
-	bpf_for_each_cpu(cpu, mask)
-	{
-		bpf_for_each_cpu(inner, mask)
-		{
+	bpf_for_each_cpu(cpu, mask) {
+		bpf_for_each_cpu(inner, mask) {
 			if (inner == cpu)
 				break;
 		}

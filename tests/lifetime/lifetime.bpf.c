@@ -139,7 +139,7 @@ int drop_in_nmi(void *ctx)
 	return 0;
 }
 
-#define ROUNDS (1 << 16)
+#define ROUNDS 65536
 
 /*
  * Takes a view, waits until it is told to go on, and reads. Between, nothing
