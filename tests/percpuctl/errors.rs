@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
 use percpuctl::store::Store;
+use tests::cpus;
 use tests::module;
 
 use crate::tool::command;
@@ -98,12 +99,14 @@ fn ranges() {
     );
     says("watch ranges --offset 4", &["offset 4", "multiple of 8"]);
     says("watch ranges --count 0", &["--count 1"]);
-    for cpu in ["4", "8192", "4294967295"] {
-        let possible = "use one of 0-3";
-        says(&format!("dump ranges --cpu {cpu}"), &[cpu, possible]);
+    let last = cpus::nr_cpu_ids() - 1;
+    let possible = format!("use one of 0-{last}");
+    for cpu in [last + 1, 8192, u32::MAX].map(|cpu| cpu.to_string()) {
+        let words = [&*cpu, &possible];
+        says(&format!("dump ranges --cpu {cpu}"), &words);
         says(
             &format!("set ranges --offset 0 --value 1 --cpu {cpu}"),
-            &[cpu, possible],
+            &words,
         );
     }
     for copy in json("dump ranges --type hex")["cpus"]
