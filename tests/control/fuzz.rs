@@ -4,15 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::thread;
-use std::time::Duration;
 
 use percpuctl::uapi;
+use tests::cpus::soon;
+use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::meminfo;
 use tests::stores::name;
 use tests::stores::Control;
 
+use crate::limits::with_params;
 use crate::pages::Pages;
 use crate::pages::BAD;
 
@@ -135,11 +136,9 @@ fn call(random: &mut Random, control: &Control, buf: &mut [u8], pages: &Pages) -
     )
 }
 
-/// `Percpu` and `Slab`, once what waits to be freed is.
+/// `Percpu` and `Slab`, in KiB.
 fn used() -> [i64; 2] {
-    thread::sleep(Duration::from_millis(500));
     fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
-    thread::sleep(Duration::from_millis(500));
     [meminfo("Percpu"), meminfo("Slab")]
 }
 
@@ -173,26 +172,42 @@ fn run(random: &mut Random, calls: u32) -> BTreeMap<(u32, i32), u32> {
 #[test]
 fn random_calls() {
     println!("seed {SEED:#x}");
-    let mut random = Random(SEED);
-    run(&mut random, CALLS / 10);
-    let before = used();
-    let seen = run(&mut random, CALLS);
-    let after = used();
-    println!("KiB of Percpu and Slab: {before:?}, then {after:?}");
-    println!("call, errno: times: {seen:?}");
-    for nr in 1..=8 {
-        assert!(
-            seen.get(&(nr, 0)).is_some_and(|n| *n > 100),
-            "call {nr} hardly ever worked"
-        );
-    }
-    for (name, before, after) in [
-        ("Percpu", before[0], after[0]),
-        ("Slab", before[1], after[1]),
-    ] {
-        assert!(
-            after <= before + 1024,
-            "{name} grew from {before} to {after} KiB"
-        );
-    }
+    with_params(&format!("max_bytes={MAX_BYTES}"), || {
+        let mut random = Random(SEED);
+        run(&mut random, CALLS / 10);
+        let before = used();
+        let seen = run(&mut random, CALLS);
+        println!("call, errno: times: {seen:?}");
+        for nr in 1..=8 {
+            assert!(
+                seen.get(&(nr, 0)).is_some_and(|n| *n > 100),
+                "call {nr} hardly ever worked"
+            );
+        }
+        all_bytes_are_free();
+        // The allocator keeps what it may need again, sometimes 2 MiB.
+        soon(|| {
+            used()
+                .iter()
+                .zip(before)
+                .all(|(now, before)| *now <= before + 1024)
+        });
+        let after = used();
+        println!("KiB of Percpu and Slab: {before:?}, then {after:?}");
+        assert!(after[0] <= before[0] + 4096, "Percpu grew");
+        assert!(after[1] <= before[1] + 1024, "Slab grew");
+    });
+}
+
+/// What stores may have in all, in bytes per CPU.
+const MAX_BYTES: u32 = 2 << 20;
+
+/// No store is left, not one of a byte: as much can be created as the module allows.
+fn all_bytes_are_free() {
+    let all: Vec<_> = (0..MAX_BYTES / uapi::MAX_SIZE)
+        .map(|i| Control::with(&format!("all{i}"), uapi::MAX_SIZE))
+        .collect();
+    let more = Control::new().create(&mut create_args("more", 1));
+    assert_eq!(more, Err(libc::ENOSPC));
+    drop(all);
 }

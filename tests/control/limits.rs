@@ -19,7 +19,7 @@ fn create(text: &str, size: u32) -> Result<u32, i32> {
 }
 
 /// Runs `test` with the module loaded with `params`.
-fn with_params(params: &str, test: impl FnOnce()) {
+pub fn with_params(params: &str, test: impl FnOnce()) {
     module::remove_soon();
     module::insert_with(module::FILE, params).expect("insmod");
     test();
