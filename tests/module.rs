@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tests::bpf::load;
 use tests::bpf::run;
+use tests::memory::drop_caches;
+use tests::memory::meminfo;
 use tests::module;
 use tests::object;
-use tests::stores::meminfo;
 
 const BTF: &str = "/sys/kernel/btf/bpf_percpu";
 
@@ -68,7 +69,7 @@ fn other_kernels_refuse_it() {
 
 /// What the kernel uses of Percpu and Slab memory, once it has freed what waits to be freed.
 fn used() -> [i64; 2] {
-    fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
+    drop_caches();
     thread::sleep(Duration::from_millis(300));
     [meminfo("Percpu"), meminfo("Slab")]
 }

@@ -3,13 +3,13 @@
 //! Random calls. What they do to the kernel shows in its log, which `scripts/vm --check-log` reads.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use percpuctl::uapi;
 use tests::cpus::soon;
+use tests::memory::drop_caches;
+use tests::memory::meminfo;
 use tests::stores::create_args;
 use tests::stores::list;
-use tests::stores::meminfo;
 use tests::stores::name;
 use tests::stores::Control;
 
@@ -138,7 +138,7 @@ fn call(random: &mut Random, control: &Control, buf: &mut [u8], pages: &Pages) -
 
 /// `Percpu` and `Slab`, in KiB.
 fn used() -> [i64; 2] {
-    fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
+    drop_caches();
     [meminfo("Percpu"), meminfo("Slab")]
 }
 

@@ -15,10 +15,10 @@ use percpuctl::uapi;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus::soon;
+use tests::memory::Group;
 use tests::object;
 use tests::stores::create_args;
 use tests::stores::list;
-use tests::stores::meminfo;
 use tests::stores::Control;
 
 const TIME: Duration = Duration::from_secs(60);
@@ -232,34 +232,36 @@ fn remove_all() {
 
 #[test]
 fn threads_and_programs() {
-    let percpu = meminfo("Percpu");
     let names = ["by_id", "by_name", "keep", "by_kptr"];
     let programs = load_some(object!("exact-stress"), &names)
         .unwrap_or_else(|log| panic!("{names:?} do not load: {log}"));
     let end = Instant::now() + TIME;
-    let all: Vec<Done> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..THREADS)
-            .map(|i| {
-                let mut worker = Worker {
-                    programs: &programs,
-                    random: 0x9e37_79b9_7f4a_7c15 ^ u64::from(i + 1),
-                    slot: SLOTS + 8 * i,
-                    counts: HashMap::new(),
-                    ids: HashMap::new(),
-                    done: Done::default(),
-                };
-                scope.spawn(move || {
-                    while Instant::now() < end {
-                        worker.step();
-                    }
-                    worker.done
+    let group = Group::new("stress");
+    let all: Vec<Done> = group.run(|| {
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..THREADS)
+                .map(|i| {
+                    let mut worker = Worker {
+                        programs: &programs,
+                        random: 0x9e37_79b9_7f4a_7c15 ^ u64::from(i + 1),
+                        slot: SLOTS + 8 * i,
+                        counts: HashMap::new(),
+                        ids: HashMap::new(),
+                        done: Done::default(),
+                    };
+                    scope.spawn(move || {
+                        while Instant::now() < end {
+                            worker.step();
+                        }
+                        worker.done
+                    })
                 })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .map(|w| w.join().expect("no panic"))
-            .collect()
+                .collect();
+            workers
+                .into_iter()
+                .map(|w| w.join().expect("no panic"))
+                .collect()
+        })
     });
     let total = |what: fn(&Done) -> u64| all.iter().map(what).sum::<u64>();
     println!(
@@ -282,6 +284,5 @@ fn threads_and_programs() {
     remove_all();
     drop(programs);
     assert!(soon(|| list(16).is_empty()), "left: {:?}", list(16).len());
-    let back = soon(|| meminfo("Percpu") <= percpu + 256);
-    assert!(back, "Percpu was {percpu} KiB and is {}", meminfo("Percpu"));
+    assert!(group.is_free(), "{} bytes are left", group.percpu());
 }

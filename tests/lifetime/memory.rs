@@ -2,28 +2,26 @@
 
 //! The memory of stores: whose it is, and when it is freed.
 
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use libc::ENOMEM;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;
+use tests::cpus::sysfs;
+use tests::memory::meminfo;
+use tests::memory::percpu;
+use tests::memory::percpu_is_back;
+use tests::memory::Group;
 use tests::module;
 use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::lives;
-use tests::stores::meminfo;
 use tests::stores::Control;
 
-use crate::shared::drop_caches;
 use crate::shared::programs;
 use crate::shared::shared;
 use crate::shared::GO;
-
-/// What the allocator keeps of freed memory, in KiB: it gives whole pages of all CPUs back when it
-/// gets to it.
-const KEPT: i64 = 256;
 
 /// Stores that are pinned, of `size` bytes.
 fn pinned(count: u32, size: u32) {
@@ -41,38 +39,43 @@ fn unpin_all() {
     }
 }
 
-/// `Percpu` is back at `before`, or soon is.
-fn is_back(before: i64) -> bool {
-    soon(|| {
-        drop_caches();
-        meminfo("Percpu") <= before + KEPT
-    })
+/// `Percpu` is as before, and nothing is left of what was allocated in the group.
+fn assert_free(group: &Group, before: i64) {
+    assert!(
+        group.is_free(),
+        "{} bytes are left of what the stores took",
+        group.percpu()
+    );
+    assert!(
+        percpu_is_back(before),
+        "Percpu was {before} and is {}",
+        meminfo("Percpu")
+    );
 }
 
 #[test]
 fn ten_thousand_leave_nothing() {
-    let before = meminfo("Percpu");
+    let possible = sysfs("possible").len() as u64;
+    let before = percpu();
+    let group = Group::new("many");
     // The control: what is held shows.
-    pinned(1000, 8192);
+    group.run(|| pinned(1000, 8192));
     let held = meminfo("Percpu") - before;
     // Half of it, for some was there, and free.
-    let least = 1000 * 4 * tests::cpus::sysfs("possible").len() as i64;
-    assert!(held >= least, "1000 stores take {held} KiB");
+    assert!(group.percpu() >= 500 * 8192 * possible);
+    assert!(
+        held >= 4 * 1000 * possible as i64,
+        "1000 stores take {held} KiB"
+    );
     unpin_all();
-    assert!(
-        is_back(before),
-        "Percpu was {before} and is {}",
-        meminfo("Percpu")
-    );
+    assert_free(&group, before);
 
-    for i in 0..10_000u32 {
-        drop(Control::with("new", 8 + i % 8192));
-    }
-    assert!(
-        is_back(before),
-        "Percpu was {before} and is {}",
-        meminfo("Percpu")
-    );
+    group.run(|| {
+        for i in 0..10_000u32 {
+            drop(Control::with("new", 8 + i % 8192));
+        }
+    });
+    assert_free(&group, before);
     println!(
         "Percpu: {before} KiB, {held} more held, then {}",
         meminfo("Percpu")
@@ -81,15 +84,12 @@ fn ten_thousand_leave_nothing() {
 
 #[test]
 fn the_end_of_the_module_frees_pinned_stores() {
-    let before = meminfo("Percpu");
-    pinned(500, 8192);
+    let before = percpu();
+    let group = Group::new("pinned");
+    group.run(|| pinned(500, 8192));
     assert!(meminfo("Percpu") > before + 1000);
     module::remove_soon();
-    assert!(
-        is_back(before),
-        "Percpu was {before} and is {}",
-        meminfo("Percpu")
-    );
+    assert_free(&group, before);
     module::insert(module::FILE).expect("insmod");
     assert_eq!(list(8).len(), 0);
     assert_eq!(Control::with("first", 8).id(), 1);
@@ -105,8 +105,9 @@ fn a_running_program_keeps_its_view() {
         .flat_map(|i| (i * 3 + 1).to_ne_bytes())
         .collect();
     let expected: u64 = (0..512).map(|i| i * 3 + 1).sum();
-    let before = meminfo("Percpu");
-    let control = Control::with_image("view", SIZE, &image);
+    let before = percpu();
+    let group = Group::new("view");
+    let control = group.run(|| Control::with_image("view", SIZE, &image));
     let id = control.id();
     let programs = programs(&["hold"], id);
     thread::scope(|scope| {
@@ -132,80 +133,33 @@ fn a_running_program_keeps_its_view() {
     });
     assert_eq!(shared(&programs).seen, expected);
     drop(programs);
-    assert!(
-        is_back(before),
-        "Percpu was {before} and is {}",
-        meminfo("Percpu")
-    );
-}
-
-/// A control group, for processes that are in it while it lives.
-struct Group(&'static str);
-
-impl Group {
-    fn new(path: &'static str) -> Self {
-        fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory").expect("memory is counted");
-        fs::create_dir(path).expect("a new group");
-        Self(path)
-    }
-
-    fn set(&self, file: &str, value: &str) {
-        let path = format!("{}/{file}", self.0);
-        fs::write(&path, value).unwrap_or_else(|e| panic!("{path}: {e}"));
-    }
-
-    fn stat(&self, name: &str) -> u64 {
-        let stat = fs::read_to_string(format!("{}/memory.stat", self.0)).expect("statistics");
-        let value = stat
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("no {name} in memory.stat"))
-    }
-
-    /// Runs `work` in the group.
-    fn run<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.set("cgroup.procs", "0");
-        let result = work();
-        fs::write("/sys/fs/cgroup/cgroup.procs", "0").expect("back to the root");
-        result
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let removed = soon(|| fs::remove_dir(self.0).is_ok());
-        assert!(removed || thread::panicking(), "{} is busy", self.0);
-    }
+    assert_free(&group, before);
 }
 
 #[test]
 fn the_creator_is_charged() {
-    let group = Group::new("/sys/fs/cgroup/charged");
+    let group = Group::new("charged");
     let create = || {
         let all: Vec<_> = (0..20)
             .map(|i| Control::with(&format!("s{i}"), 32768))
             .collect();
         all
     };
-    let before = group.stat("percpu ");
     let outside = create();
-    assert_eq!(group.stat("percpu "), before, "others are not");
+    assert_eq!(group.percpu(), 0, "others are not");
     drop(outside);
     let stores = group.run(create);
-    let charged = group.stat("percpu ") - before;
-    let least = 20 * 32768 * tests::cpus::sysfs("possible").len() as u64;
+    let charged = group.percpu();
+    let least = 20 * 32768 * sysfs("possible").len() as u64;
     assert!(charged >= least, "{charged} bytes are charged, not {least}");
     drop(stores);
-    assert!(
-        soon(|| group.stat("percpu ") <= before),
-        "and no more once they are gone"
-    );
+    assert!(group.is_free(), "and no more once they are gone");
 }
 
 #[test]
 fn a_limit_of_the_creator_holds() {
-    let group = Group::new("/sys/fs/cgroup/limited");
-    let possible = tests::cpus::sysfs("possible").len();
+    let group = Group::new("limited");
+    let possible = sysfs("possible").len();
     group.set("memory.swap.max", "0");
     group.set("memory.max", "8388608");
     // A process that is over its limit may be killed: it creates, and does little else.

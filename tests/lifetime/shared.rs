@@ -2,8 +2,6 @@
 
 //! The programs of `lifetime.bpf.c`.
 
-use std::fs;
-
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::object;
@@ -37,9 +35,4 @@ pub fn programs(names: &[&'static str], store_id: u32) -> Loaded {
 
 pub fn shared(programs: &Loaded) -> Shared {
     programs.global(".bss", 0)
-}
-
-/// Lets the kernel give back what it keeps for later.
-pub fn drop_caches() {
-    fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
 }

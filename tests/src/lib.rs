@@ -5,6 +5,7 @@
 pub mod attach;
 pub mod bpf;
 pub mod cpus;
+pub mod memory;
 pub mod module;
 pub mod refused;
 pub mod stores;

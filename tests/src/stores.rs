@@ -2,7 +2,6 @@
 
 //! `/dev/bpf_percpu` as it is: calls with any arguments, and their errno.
 
-use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
@@ -223,14 +222,4 @@ pub fn list(step: u32) -> Vec<uapi::Info> {
 /// Whether a store with this id lives.
 pub fn lives(id: u32) -> bool {
     Control::new().open_id(id).is_ok()
-}
-
-/// A line of `/proc/meminfo`, in KiB.
-pub fn meminfo(name: &str) -> i64 {
-    let meminfo = fs::read_to_string("/proc/meminfo").expect("/proc/meminfo");
-    meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok())
-        .unwrap_or_else(|| panic!("no {name} in /proc/meminfo"))
 }
