@@ -15,6 +15,9 @@ use percpuctl::uapi;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus::soon;
+use tests::memory::meminfo;
+use tests::memory::percpu;
+use tests::memory::percpu_is_back;
 use tests::memory::Group;
 use tests::object;
 use tests::stores::create_args;
@@ -236,6 +239,7 @@ fn threads_and_programs() {
     let programs = load_some(object!("exact-stress"), &names)
         .unwrap_or_else(|log| panic!("{names:?} do not load: {log}"));
     let end = Instant::now() + TIME;
+    let before = percpu();
     let group = Group::new("stress");
     let all: Vec<Done> = group.run(|| {
         thread::scope(|scope| {
@@ -285,4 +289,9 @@ fn threads_and_programs() {
     drop(programs);
     assert!(soon(|| list(16).is_empty()), "left: {:?}", list(16).len());
     assert!(group.is_free(), "{} bytes are left", group.percpu());
+    assert!(
+        percpu_is_back(before),
+        "Percpu was {before} KiB and is {}",
+        meminfo("Percpu")
+    );
 }

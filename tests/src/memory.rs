@@ -34,16 +34,14 @@ pub fn drop_caches() {
 /// `Percpu` once it does not change any more, in KiB.
 #[must_use]
 pub fn percpu() -> i64 {
-    let mut last = meminfo("Percpu");
-    loop {
+    let mut last = None;
+    let settled = soon(|| {
         drop_caches();
         thread::sleep(Duration::from_millis(300));
-        let now = meminfo("Percpu");
-        if now == last {
-            return now;
-        }
-        last = now;
-    }
+        last.replace(meminfo("Percpu")) == Some(meminfo("Percpu"))
+    });
+    assert!(settled, "Percpu goes on changing");
+    last.expect("it was read")
 }
 
 /// `Percpu` is back at `before`, but for what the allocator keeps, or soon is.

@@ -3,18 +3,17 @@
 //! The BPF program's side: its store, loading it, and running it.
 
 use crate::functions;
-use anyhow::{bail, Context, Error, Result};
+use anyhow::{bail, Context, Result};
 use libbpf_rs::{
-    set_print,
     skel::{OpenSkel, SkelBuilder},
-    ErrorKind, Link, OpenObject, PrintLevel,
+    Link, OpenObject,
 };
-use percpuctl::store::{self, Store};
+use percpuctl::{
+    libbpf,
+    store::{self, Store},
+};
 use skel::{SyscallCountSkel, SyscallCountSkelBuilder};
-use std::{
-    mem::MaybeUninit,
-    sync::{Mutex, PoisonError},
-};
+use std::mem::MaybeUninit;
 
 // The generator does not say why its code is safe.
 #[allow(clippy::undocumented_unsafe_blocks)]
@@ -35,10 +34,10 @@ pub struct Counting<'obj> {
 impl<'obj> Counting<'obj> {
     /// Makes the store, and starts to count in it.
     pub fn start(object: &'obj mut MaybeUninit<OpenObject>) -> Result<Self> {
-        set_print(Some((PrintLevel::Warn, keep_warning)));
+        libbpf::keep_warnings();
         let mut open = SyscallCountSkelBuilder::default()
             .open(object)
-            .map_err(explain)?;
+            .map_err(libbpf::explain)?;
         let store = store::bind(open.open_object_mut())?
             .remove(STORE)
             .context("the BPF program asks for no store")?;
@@ -49,11 +48,11 @@ impl<'obj> Counting<'obj> {
                  percpuctl rm {STORE}"
             );
         }
-        let skel = open.load().map_err(explain)?;
+        let skel = open.load().map_err(libbpf::explain)?;
         let functions = functions::of_syscalls()?;
         let link = skel.progs.count.attach_kprobe_multi(false, functions);
         Ok(Self {
-            link: Some(link.map_err(explain)?),
+            link: Some(link.map_err(libbpf::explain)?),
             skel,
             store,
         })
@@ -73,28 +72,4 @@ impl<'obj> Counting<'obj> {
     pub fn lost(&self) -> u64 {
         self.skel.maps.bss_data.as_ref().map_or(0, |bss| bss.lost)
     }
-}
-
-/// libbpf's errors are bare numbers; what they are about is in its warnings.
-static WARNINGS: Mutex<String> = Mutex::new(String::new());
-
-fn keep_warning(_: PrintLevel, message: String) {
-    WARNINGS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push_str(&message);
-}
-
-/// Says what to do about an error of libbpf's.
-fn explain(error: libbpf_rs::Error) -> Error {
-    let what = match error.kind() {
-        ErrorKind::PermissionDenied => {
-            "the kernel does not let this user load BPF programs: run it as root".to_string()
-        }
-        _ => format!(
-            "the BPF program cannot be run. libbpf says:\n{}",
-            WARNINGS.lock().unwrap_or_else(PoisonError::into_inner)
-        ),
-    };
-    Error::new(error).context(what)
 }

@@ -2,9 +2,10 @@
 
 //! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
 //!
-//! [`store`] is what loaders need; the rest is what `percpuctl` is made of, and samples share.
+//! [`store`] and [`libbpf`] are what loaders need; the rest is what `percpuctl` is made of, and samples share.
 
 pub mod cpus;
+pub mod libbpf;
 pub mod probe;
 pub mod store;
 pub mod table;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Compiles BPF programs that use bpf_percpu.ko, for build scripts.
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::Path;
+use std::path::PathBuf;
+
+use libbpf_cargo::SkeletonBuilder;
+
+/// Names the folder of `vmlinux.h`.
+const VMLINUX_DIR: &str = "BPF_PERCPU_VMLINUX";
+
+/// The project's root.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// Compiles `NAME.bpf.c` of the package, and makes its skeleton: `OUT_DIR/NAME.skel.rs`.
+///
+/// # Errors
+///
+/// There is no `vmlinux.h`; clang's errors.
+pub fn skeleton(name: &str) -> Result<(), Box<dyn Error>> {
+    let source = format!("{name}.bpf.c");
+    println!("cargo:rerun-if-changed={source}");
+    builder(Path::new(&source))?.build_and_generate(out_dir()?.join(format!("{name}.skel.rs")))?;
+    Ok(())
+}
+
+/// Compiles `source` to `OUT_DIR/NAME`.
+///
+/// # Errors
+///
+/// There is no `vmlinux.h`; clang's errors.
+pub fn object(source: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={}", source.display());
+    builder(source)?.obj(out_dir()?.join(name)).build()?;
+    Ok(())
+}
+
+fn builder(source: &Path) -> Result<SkeletonBuilder, Box<dyn Error>> {
+    let root = Path::new(ROOT);
+    let include = root.join("include");
+    let vmlinux_dir = env::var_os(VMLINUX_DIR).map_or(root.join("build/stock"), PathBuf::from);
+    let vmlinux = vmlinux_dir.join("vmlinux.h");
+    println!("cargo:rerun-if-env-changed={VMLINUX_DIR}");
+    for file in [&include, &vmlinux] {
+        println!("cargo:rerun-if-changed={}", file.display());
+    }
+    if !vmlinux.is_file() {
+        return Err(format!(
+            "{} is not there: make it with scripts/module, or name its folder in {VMLINUX_DIR}",
+            vmlinux.display()
+        )
+        .into());
+    }
+
+    let mut args: Vec<OsString> = [
+        "-mcpu=v3",
+        "-Wall",
+        "-Werror",
+        "-D__TARGET_ARCH_x86",
+        // vmlinux.h of kernels from 7.0 on has anonymous members with a tag.
+        "-fms-extensions",
+        "-Wno-microsoft-anon-tag",
+        "-I",
+    ]
+    .map(OsString::from)
+    .into();
+    args.extend([include.into(), "-isystem".into(), vmlinux_dir.into()]);
+    let mut builder = SkeletonBuilder::new();
+    builder.source(source).clang_args(args);
+    Ok(builder)
+}
+
+fn out_dir() -> Result<PathBuf, Box<dyn Error>> {
+    let dir = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run this by cargo build")?;
+    Ok(dir.into())
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Errors of libbpf, for loaders of BPF programs. They are bare numbers; what they are about is in
+//! libbpf's warnings.
+
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use anyhow::anyhow;
+use libbpf_rs::set_print;
+use libbpf_rs::ErrorKind;
+use libbpf_rs::PrintLevel;
+
+static WARNINGS: Mutex<String> = Mutex::new(String::new());
+
+fn warnings() -> MutexGuard<'static, String> {
+    WARNINGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has libbpf's warnings kept for [`explain`], from now on, instead of printed.
+pub fn keep_warnings() {
+    set_print(Some((PrintLevel::Warn, |_, text| {
+        warnings().push_str(&text);
+    })));
+}
+
+/// Says what to do about an error of opening, loading or attaching BPF programs, with the warnings
+/// that [`keep_warnings`] has had kept.
+#[must_use]
+pub fn explain(error: libbpf_rs::Error) -> anyhow::Error {
+    explain_with(error, &warnings())
+}
+
+fn explain_with(error: libbpf_rs::Error, warnings: &str) -> anyhow::Error {
+    if let Some(kfunc) = missing_kfunc(warnings) {
+        return anyhow!(
+            "the kernel has no kfunc {kfunc}: load the bpf_percpu module first: insmod bpf_percpu.ko"
+        );
+    }
+    let what = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "the kernel does not let this user load BPF programs: run it as root".to_string()
+        }
+        _ => format!("the BPF program cannot be loaded and run. libbpf says:\n{warnings}"),
+    };
+    anyhow::Error::new(error).context(what)
+}
+
+/// The function that libbpf did not find.
+fn missing_kfunc(warnings: &str) -> Option<&str> {
+    let (before, _) = warnings.split_once("': not found in kernel or module BTFs")?;
+    before
+        .rsplit_once("extern (func ksym) '")
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOT_FOUND: &str = "libbpf: extern (func ksym) 'bpf_get_possible_cpumask': not found in \
+        kernel or module BTFs\nlibbpf: failed to load object 'cpumask_walk'\n";
+
+    fn error(errno: i32) -> libbpf_rs::Error {
+        libbpf_rs::Error::from_raw_os_error(errno)
+    }
+
+    #[test]
+    fn a_missing_kfunc_is_named() {
+        let text = format!("{:#}", explain_with(error(3), NOT_FOUND));
+        assert!(text.contains("no kfunc bpf_get_possible_cpumask"), "{text}");
+        assert!(text.contains("insmod bpf_percpu.ko"), "{text}");
+    }
+
+    #[test]
+    fn a_lack_of_rights_is_told() {
+        let text = format!("{:#}", explain_with(error(1), "libbpf: something\n"));
+        assert!(text.contains("run it as root"), "{text}");
+    }
+
+    #[test]
+    fn other_errors_come_with_warnings_and_cause() {
+        let text = format!("{:#}", explain_with(error(22), "libbpf: something\n"));
+        assert!(text.contains("libbpf: something"), "{text}");
+        assert!(text.contains("Invalid argument"), "{text}");
+    }
+}
