@@ -93,16 +93,8 @@ macro_rules! kptr_dtors {
                 stringify!($list), ":",
             ),
             $(concat!(
-                ".local __BTF_ID__struct__", stringify!($ty), "__2\n",
-                ".type __BTF_ID__struct__", stringify!($ty), "__2, STT_OBJECT\n",
-                ".size __BTF_ID__struct__", stringify!($ty), "__2, 4\n",
-                "__BTF_ID__struct__", stringify!($ty), "__2:\n",
-                ".zero 4\n",
-                ".local __BTF_ID__func__", stringify!($dtor), "__2\n",
-                ".type __BTF_ID__func__", stringify!($dtor), "__2, STT_OBJECT\n",
-                ".size __BTF_ID__func__", stringify!($dtor), "__2, 4\n",
-                "__BTF_ID__func__", stringify!($dtor), "__2:\n",
-                ".zero 4",
+                $crate::bpf::btf_id::btf_id!(struct $ty, "2"),
+                $crate::bpf::btf_id::btf_id!(func $dtor, "2"),
             ),)+
             ".popsection",
             // As `CFI_NOSEAL()`: the kernel calls destructors by a pointer that it has found by

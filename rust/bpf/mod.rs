@@ -2,6 +2,7 @@
 
 //! What a module written in Rust needs to offer kfuncs to BPF programs.
 
+pub(crate) mod btf_id;
 pub(crate) mod iter;
 pub(crate) mod kfunc;
 pub(crate) mod kptr;

@@ -222,11 +222,7 @@ macro_rules! kfunc_set {
                 ".long {}",
             ),
             $(concat!(
-                ".local __BTF_ID__func__", stringify!($name), "__1\n",
-                ".type __BTF_ID__func__", stringify!($name), "__1, STT_OBJECT\n",
-                ".size __BTF_ID__func__", stringify!($name), "__1, 4\n",
-                "__BTF_ID__func__", stringify!($name), "__1:\n",
-                ".zero 4\n",
+                $crate::bpf::btf_id::btf_id!(func $name, "1"),
                 ".long {}",
             ),)+
             concat!(
