@@ -7,6 +7,7 @@ mod bpf;
 mod cpumask;
 mod dev;
 mod kfuncs;
+mod parameter;
 mod percpu;
 mod store;
 
@@ -51,8 +52,8 @@ impl kernel::InPlaceModule for BpfPercpu {
             // SAFETY: Called once, and first. Dropped last, when programs and files are gone.
             _stores: unsafe {
                 store::Registry::new(store::Limits {
-                    stores: *module_parameters::max_stores.value(),
-                    bytes: *module_parameters::max_bytes.value(),
+                    stores: parameter::copied(module_parameters::max_stores.value()),
+                    bytes: parameter::copied(module_parameters::max_bytes.value()),
                 })
             }?,
             // SAFETY: Called once, before the kfuncs are registered. Dropped after the last program.

@@ -15,7 +15,6 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        barrier::smp_mb,
         rcu, //
     },
 };
@@ -45,7 +44,9 @@ pub(crate) fn housekeeping(hk_type: u32) -> Option<&'static Cpumask> {
     unsafe { snapshot.copy(mask) };
     // The kernel may have replaced the mask, and somebody else have copied the new one, before
     // the old one was written over it. Not twice: the next change waits for this RCU section.
-    smp_mb();
+    // SAFETY: Has no preconditions. (The kernel crate's `smp_mb()` takes no argument in 7.2, and one
+    // in 7.3.)
+    unsafe { kernel::bindings::smp_mb() };
     let newer = current();
     if !ptr::eq(newer, mask) {
         // SAFETY: As above.

@@ -38,13 +38,16 @@ fetch_kernel() {
 
 # What neither `modules_prepare` nor a module's build reads: code of drivers, file systems and
 # other architectures. Kconfig and headers stay, and what a reader wants: Rust, BPF, their docs.
-unneeded=(--wildcards --wildcards-match-slash
-	--exclude='*/drivers/*.c' --exclude='*/drivers/*.S' --exclude='*/drivers/gpu/drm/amd/*.h'
-	--exclude='*/drivers/net/*.h' --exclude='*/drivers/staging/*.h' --exclude='*.dts' --exclude='*.dtsi'
-	--exclude='*/sound/*.c' --exclude='*/fs/*.c' --exclude='*/net/*.c' --exclude='*/crypto/*.c'
-	--exclude='*/arch/[a-w]*/*.[chS]' --exclude='*/arch/xtensa/*.[chS]'
-	--exclude='*/tools/perf/*' --exclude='*/tools/testing/selftests/[ac-z]*'
-	--exclude='*/Documentation/[ac-qs-z]*' --exclude='*/Documentation/arch/*')
+# A pattern is of the whole path, for rust/helpers/ has folders of the same names.
+unneeded=(--anchored --wildcards --wildcards-match-slash)
+for path in 'drivers/*.c' 'drivers/*.S' 'drivers/gpu/drm/amd/*.h' 'drivers/net/*.h' 'drivers/staging/*.h' \
+	'arch/*.dts' 'arch/*.dtsi' 'sound/*.c' 'fs/*.c' 'net/*.c' 'crypto/*.c' 'arch/[a-w]*/*.[chS]' \
+	'arch/xtensa/*.[chS]' 'tools/perf/*' 'tools/testing/selftests/[ac-z]*' 'Documentation/[ac-qs-z]*' \
+	'Documentation/arch/*'; do
+	# The archive's one folder is called linux-source-SERIES.
+	unneeded+=(--exclude="linux-source-[0-9].[0-9]/$path" \
+		--exclude="linux-source-[0-9].[0-9][0-9]/$path")
+done
 
 # prepare_kernel RELEASE: generates the build tree. Runs in the root.
 prepare_kernel() {

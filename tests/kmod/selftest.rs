@@ -10,6 +10,8 @@ mod bindings;
 #[allow(dead_code, unused_imports, reason = "bpf_percpu.ko uses the rest")]
 #[path = "../../rust/cpumask/mod.rs"]
 mod cpumask;
+#[path = "../../rust/parameter.rs"]
+mod parameter;
 #[allow(dead_code, unused_imports, reason = "bpf_percpu.ko uses the rest")]
 #[path = "../../rust/percpu/mod.rs"]
 mod percpu;
@@ -53,11 +55,12 @@ struct Selftest;
 
 impl kernel::Module for Selftest {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let count = *module_parameters::count.value();
-        let mut random = Random(*module_parameters::seed.value());
+        let count = parameter::copied(module_parameters::count.value());
+        let mut random = Random(parameter::copied(module_parameters::seed.value()));
+        let wrong_at: u64 = parameter::copied(module_parameters::wrong_at.value());
         let memory = PerCpuMem::new_zeroed(128, kernel::bindings::GFP_KERNEL)?;
         for i in 0..count {
-            let wrong = i == *module_parameters::wrong_at.value();
+            let wrong = i == wrong_at;
             // Each type has words of its own.
             let agree = match i % 8 {
                 0 => step::<u8>(&memory, 0, &mut random, wrong)?,
