@@ -308,7 +308,7 @@ fn symbol_that_the_kernel_does_not_export() {
             "__bpf_kfunc_end_defs();",
             "__bpf_kfunc_end_defs();\n\nextern int nowhere;\nint *somewhere = &nowhere;",
         )
-        .refuses("first error: ERROR: modpost: \"nowhere\" [bpf_percpu.ko] undefined!");
+        .refuses("symbol nowhere: the kernel does not export it to modules");
 }
 
 // The kernel's build tree.

@@ -141,6 +141,9 @@ int drop_in_nmi(void *ctx)
 
 #define ROUNDS 65536
 
+/* Longer than the test takes to tell it, in ns. */
+#define PATIENCE 20000000000
+
 /*
  * Takes a view, waits until it is told to go on, and reads. Between, nothing
  * holds the store but that the program runs.
@@ -150,6 +153,7 @@ int hold(void *ctx)
 {
 	volatile u32 *go = &shared.go;
 	struct bpf_percpu_store *s;
+	u64 start = bpf_ktime_get_ns();
 	u64 *view = NULL;
 	int i;
 
@@ -161,9 +165,9 @@ int hold(void *ctx)
 	if (!view)
 		return 1;
 	shared.holding = 1;
-	bpf_for(i, 0, 1024)
+	bpf_for(i, 0, 1 << 20)
 	{
-		if (*go)
+		if (*go || bpf_ktime_get_ns() - start > PATIENCE)
 			break;
 		bpf_repeat(ROUNDS)
 		{

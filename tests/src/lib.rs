@@ -5,6 +5,7 @@
 pub mod attach;
 pub mod bpf;
 pub mod cpus;
+pub mod kernel;
 pub mod memory;
 pub mod module;
 pub mod refused;

@@ -3,9 +3,16 @@
 //! What the verifier refuses, in its own words; the same without the mistake loads: see `pair.h`.
 
 use crate::bpf::load;
+use crate::kernel;
 
-/// Checks that `program` is refused with `message`, and that `control` is not.
-pub fn check(object: &[u8], program: &'static str, control: &'static str, message: &str) {
+/// Checks that `program` is refused with `messages`, and that `control` is not: the first of them,
+/// or the last on kernels from 7.3 on.
+pub fn check(object: &[u8], program: &'static str, control: &'static str, messages: &[&str]) {
+    let message = messages[if kernel::is_since(7, 3) {
+        messages.len() - 1
+    } else {
+        0
+    }];
     if let Err(log) = load(object, control) {
         panic!("the control does not load: {log}");
     }
@@ -15,10 +22,10 @@ pub fn check(object: &[u8], program: &'static str, control: &'static str, messag
     }
 }
 
-/// A test a pair of programs.
+/// A test a pair of programs, with the verifier's message, and the one of 7.3 if it is another.
 #[macro_export]
 macro_rules! refused {
-    ($object:expr; $($name:ident: $message:literal;)+) => {
+    ($object:expr; $($name:ident: $message:literal $(, from 7.3: $new:literal)?;)+) => {
         $(
             #[test]
             fn $name() {
@@ -26,7 +33,7 @@ macro_rules! refused {
                     $object,
                     stringify!($name),
                     concat!(stringify!($name), "_control"),
-                    $message,
+                    &[$message $(, $new)?],
                 );
             }
         )+

@@ -13,14 +13,18 @@ refused! {
     no_release: "would lead to reference leak";
     no_release_of_acquired: "would lead to reference leak";
     release_twice: "expects referenced PTR_TO_BTF_ID passed to R1";
-    handle_after_release: "must point to scalar, or struct with scalar";
+    handle_after_release: "must point to scalar, or struct with scalar",
+        from 7.3: "R1 is scalar expected STRUCT bpf_percpu_store";
     view_after_release: "invalid mem access 'scalar'";
     field_after_release: "invalid mem access 'scalar'";
-    forged_on_stack: "must point to scalar, or struct with scalar";
-    forged_in_map: "must point to scalar, or struct with scalar";
+    forged_on_stack: "must point to scalar, or struct with scalar",
+        from 7.3: "R1 is fp expected STRUCT bpf_percpu_store";
+    forged_in_map: "must point to scalar, or struct with scalar",
+        from 7.3: "R1 is map_value expected STRUCT bpf_percpu_store";
     released_fake: "expects referenced PTR_TO_BTF_ID passed to R1";
     untrusted_handle: "R1 must be a rcu pointer";
-    scalar_as_handle: "must point to scalar, or struct with scalar";
+    scalar_as_handle: "must point to scalar, or struct with scalar",
+        from 7.3: "R1 is scalar expected STRUCT bpf_percpu_store";
     write_through_handle: "cannot write into ptr_bpf_percpu_store at off=8";
     write_through_pointer_of_handle: "cannot write into rdonly_untrusted_mem";
     get_without_rcu: "kernel func bpf_percpu_store_get requires RCU critical section protection";
@@ -71,5 +75,6 @@ refused! {
     xchg_u32_on_other_cpu: "R1 cannot write into rdonly_mem";
     cmpxchg_u64_on_other_cpu: "R1 cannot write into rdonly_mem";
     cmpxchg_u32_on_other_cpu: "R1 cannot write into rdonly_mem";
-    size_too_large: "R2 rdonly/rdwr_buf_size exceeds u32 max";
+    size_too_large: "R2 rdonly/rdwr_buf_size exceeds u32 max",
+        from 7.3: "R2 allocation size exceeds u32 max";
 }
