@@ -35,14 +35,17 @@ script=$(mktemp)
 printf '#!/bin/sh\necho hello\n' >"$script"
 chmod +x "$script"
 trap 'rm -f "$out" "$script"' EXIT
+# In the command line of a guest of this run, other than those of other runs.
+mark=bpf_percpu.run_$$_
 # terminated COMMAND...: it ends soon after it is told to, with all that it started.
 terminated() {
 	local pid
 	"$@" &
 	pid=$!
 	sleep 6
+	pgrep -f "qemu-system.*$mark" || return
 	kill -TERM "$pid"
-	timeout 5 tail --pid="$pid" -f /dev/null && ! pgrep -f 'sleep 200$|qemu-system.* -initrd /vm/image' && echo ended
+	timeout 5 tail --pid="$pid" -f /dev/null && ! pgrep -f "$mark" && echo ended
 }
 
 check root_prints_its_path 0 '^/.*/bpf_percpu/root-[0-9a-f]+$' scripts/root --print
@@ -61,7 +64,7 @@ check vm_takes_files 0 '^SPDX|GPL' vm --file Kbuild -- cat Kbuild
 check vm_loads_the_module 0 '^bpf_percpu' vm -- lsmod
 check vm_boots_without_the_module 0 '^no module' vm --no-module -- 'grep -q bpf_percpu /proc/modules || echo no module'
 check vm_runs_scripts 0 '^hello' vm --no-module --file "$script" -- "./${script##*/}"
-check vm_ends_with_its_caller 0 '^ended' terminated scripts/vm --no-module -- sleep 200
+check vm_ends_with_its_caller 0 '^ended' terminated scripts/vm --no-module --append "$mark" -- sleep 200
 check vm_sets_cpus 0 '^3' vm --cpus 3 -- nproc
 check vm_appends 0 'maxcpus=2 one.two' vm --append maxcpus=2 --append one.two -- cat /proc/cmdline
 check vm_ends_in_time 124 'ended after 8 s' vm --timeout 8 -- sleep 100
