@@ -14,7 +14,7 @@ __bpf_kfunc_start_defs();
 #define KFUNC(ret, name, args)                   \
 	__weak __bpf_kfunc notrace ret name args \
 	{                                        \
-		__builtin_unreachable();         \
+		__builtin_trap();                \
 	}
 #define KFUNC_DTOR KFUNC
 #include "../../include/bpf_percpu_kfuncs.h"
