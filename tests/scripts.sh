@@ -7,24 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 kernel=$1
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
-all=0
-
-# check NAME STATUS TEXT COMMAND...: COMMAND ends with STATUS and prints a line with TEXT, if any.
-check() {
-	local name=$1 status=$2 text=$3 actual=0
-	shift 3
-	"$@" >"$out" 2>&1 </dev/null || actual=$?
-	if [ "$actual" -eq "$status" ] && { [ -z "$text" ] || grep -qE -- "$text" "$out"; }; then
-		echo "test scripts::$name ... ok"
-	else
-		echo "test scripts::$name ... FAILED"
-		echo "status $actual, expected $status with a line like '$text':"
-		cat "$out"
-		all=1
-	fi
-}
+# shellcheck source=tests/check.sh
+. tests/check.sh
 
 vm() { scripts/vm --kernel "$kernel" "$@"; }
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent XDG_CACHE_HOME=/nonexistent "$@"; }

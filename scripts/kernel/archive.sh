@@ -59,8 +59,8 @@ candidates() {
 		}' | sort -k3,3Vr
 }
 
-# choose_kernel NAME: the candidate that NAME means: stock, a series, or a release.
-choose_kernel() {
+# choose_stock NAME: the candidate that NAME means: stock, a series, or a release.
+choose_stock() {
 	local all
 	all=$(candidates)
 	case $1 in
@@ -73,7 +73,7 @@ list_kernels() {
 	local stock
 	lock_cache
 	step "Package lists" refresh_lists
-	stock=$(choose_kernel stock)
+	stock=$(choose_stock stock)
 	printf '%-18s %-7s %-20s %s\n' SUITE SERIES VERSION RELEASE
 	candidates | while read -r from series version release; do
 		printf '%-18s %-7s %-20s %s%s\n' "$from" "$series" "$version" "$release" \

@@ -6,9 +6,6 @@
 # Debian ships no Rust metadata (`rust/*.rmeta`) with its headers. The same compilers make the
 # same from the same source and configuration, so that the module links to the stock kernel.
 #
-# A kernel is one folder in the root, /kernel/RELEASE: src, obj (the build tree), vmlinuz,
-# release, and `made`, the recipe it was made by. /kernel/NAME links to it.
-
 # fetch_headers DIR VERSION RELEASE: what the headers say of the kernel.
 fetch_headers() {
 	mkdir -p "$1"/{deb,obj}
@@ -20,7 +17,7 @@ fetch_headers() {
 
 # fetch_kernel DIR SERIES VERSION RELEASE: kernel and source, without what no build asks for.
 fetch_kernel() {
-	local dir=$1 series=$2 version=$3 release=$4 image package
+	local dir=$1 series=$2 version=$3 release=$4 image
 	mkdir -p "$dir"/{src,boot}
 	cd "$dir/deb"
 	image=linux-image-$release
@@ -28,10 +25,7 @@ fetch_kernel() {
 	apt_private apt-get download "$image=$version" "linux-source-$series=$version"
 	dpkg-deb --fsys-tarfile "$image"_*.deb | tar x -C "$dir/boot" --wildcards '*/vmlinuz*' --transform 's:.*/::'
 	mv "$dir"/boot/vmlinuz* "$dir/vmlinuz"
-	for package in linux-source-*.deb; do
-		dpkg-deb --fsys-tarfile "$package" | tar xO --wildcards '*.tar.xz' | xz -dc |
-			tar x --strip-components=1 -C "$dir/src" "${unneeded[@]}"
-	done
+	unpack_source "$dir/src" "${unneeded[@]}"
 	echo "$release" >"$dir/release"
 	rm -r "${dir:?}"/{deb,boot}
 }
@@ -65,47 +59,17 @@ prepare_kernel() {
 	rm -r obj/rust/doctests_kernel_generated* obj/tools/testing 2>/dev/null || true
 }
 
-make_kernel() {
-	local name=$1 series=$2 version=$3 release=$4 new=$root/kernel/.new
-	rm -rf --one-file-system "$new"
-	mkdir -p "$new"
+# make_stock NEW SERIES VERSION RELEASE
+make_stock() {
+	local new=$1 series=$2 version=$3 release=$4
 	step "kernel $release: headers" fetch_headers "$new" "$version" "$release"
 	"$clone/scripts/kernel/suits" "$new/obj" "kernel $release"
-	mkdir -p "$root/kernel/$release"
 	step "kernel $release: packages" fetch_kernel "$new" "$series" "$version" "$release"
-	# The tree keeps absolute paths, so it is generated where it will be.
-	step "kernel $release: Rust metadata" "$clone/scripts/in-root" --root "$root" \
-		--bind "$new:/kernel/$release" --chdir / bash -euc \
-		"$(declare -f prepare_kernel); prepare_kernel \"\$1\"" prepare_kernel "$release"
+	step "kernel $release: Rust metadata" in_kernel "$new" prepare_kernel "$release"
 	"$clone/scripts/kernel/rust-symbols" "$new/obj"
-	kernel_recipe >"$new/made"
-	rm -rf --one-file-system "${root:?}/kernel/$release"
-	mv -T "$new" "$root/kernel/$release"
 }
 
-kernel_recipe() {
-	recipe fetch_headers fetch_kernel prepare_kernel
+stock_recipe() {
+	recipe fetch_headers fetch_kernel unpack_source prepare_kernel
 	{ printf '%s\n' "${unneeded[@]}" && cat "$clone/scripts/kernel/kmake"; } | sha256sum | cut -c1-12
-}
-
-kernel_is_made() {
-	[ "$(cat "$root/kernel/$1/made" 2>/dev/null)" = "$(kernel_recipe)" ]
-}
-
-# ensure_kernel NAME: as it is in the cache, or the newest that the archive has.
-ensure_kernel() {
-	kernel_is_made "$1" || update_kernel "$1"
-}
-
-update_kernel() {
-	local name=$1 choice series version release
-	need_root "making kernel $name"
-	lock_cache
-	step "Package lists" refresh_lists
-	choice=$(choose_kernel "$name")
-	[ -n "$choice" ] ||
-		die "the archive has no kernel '$name' with headers and source: 'scripts/root --list' shows what it has"
-	read -r _ series version release <<<"$choice"
-	kernel_is_made "$release" || make_kernel "$name" "$series" "$version" "$release"
-	[ "$name" = "$release" ] || ln -sfn "$release" "$root/kernel/$name"
 }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whatever fails, the caller hears of it and nothing is left: each allocation and each copy of a
+//! call fails in turn. What leaks all the same, kmemleak finds at the end of the guest.
+
+use std::path::Path;
+
+use libc::EFAULT;
+use libc::ENOMEM;
+use tests::bpf::load;
+use tests::faults::function_code;
+use tests::faults::in_turn;
+use tests::faults::module_code;
+use tests::faults::Capability;
+use tests::faults::Failures;
+use tests::memory::percpu;
+use tests::memory::percpu_is_back;
+use tests::module;
+use tests::object;
+use tests::stores::create_args;
+use tests::stores::list;
+use tests::stores::Control;
+
+const ALLOCATIONS: [Capability; 2] = [Capability::Slab, Capability::Pages];
+
+fn errno(error: std::io::Error) -> i32 {
+    error.raw_os_error().expect("an errno")
+}
+
+/// Ended well, or with `errno` and nothing else.
+fn fails_with<T>(errno: i32) -> impl Fn(&Result<T, i32>) {
+    move |result| {
+        let failed = result.as_ref().err();
+        assert!(failed.is_none_or(|e| *e == errno), "errno {failed:?}");
+    }
+}
+
+/// Lets `capability` fail in `work`, which leaves no store behind unless it returns one, and works
+/// when nothing fails.
+fn check<T>(capability: Capability, mut work: impl FnMut() -> Result<T, i32>) -> Failures {
+    let errno = match capability {
+        Capability::UserCopy => EFAULT,
+        Capability::Slab | Capability::Pages => ENOMEM,
+    };
+    let stores = list(16).len();
+    let (failures, last) = in_turn(capability, module_code(), &mut work, |result| {
+        fails_with(errno)(result);
+        if result.is_err() {
+            assert_eq!(list(16).len(), stores, "a call that failed left a store");
+        }
+    });
+    println!("{capability:?}: {failures:?}");
+    assert!(last.is_ok(), "nothing fails, and yet errno {:?}", last.err());
+    failures
+}
+
+fn create(name: &str, size: u32, image: &[u8]) -> Result<Control, i32> {
+    let control = Control::new();
+    let mut args = create_args(name, size);
+    args.image = image.as_ptr() as u64;
+    args.image_size = image.len() as u32;
+    control.create(&mut args).map(|_| control)
+}
+
+#[test]
+fn opening_the_device() {
+    let failures = check(Capability::Slab, || Control::try_new().map_err(errno));
+    assert!(failures.failed >= 1, "the file has memory of its own");
+}
+
+#[test]
+fn creation() {
+    let before = percpu();
+    for size in [8, 32 << 10] {
+        let image = vec![1; size as usize];
+        // The same name each time: a call that failed must not keep it.
+        let failures = check(Capability::Slab, || create("fails", size, &image));
+        assert!(failures.failed >= 2, "the image and the store: {failures:?}");
+    }
+    assert!(list(16).is_empty());
+    assert!(percpu_is_back(before));
+}
+
+/// Pages of per-CPU memory, which the allocator has none of for so many stores.
+#[test]
+fn creation_without_pages() {
+    let before = percpu();
+    let mut held = Vec::new();
+    let mut failed = 0;
+    for i in 0..24 {
+        let name = format!("held{i}");
+        let make = || create(&name, 32 << 10, &[]).map(|control| held.push(control));
+        failed += check(Capability::Pages, make).failed;
+    }
+    assert!(failed >= 24, "only {failed} creations ran out of pages");
+    drop(held);
+    assert!(percpu_is_back(before));
+}
+
+#[test]
+fn creation_with_bad_copies() {
+    let image = [1; 64];
+    let failures = check(Capability::UserCopy, || create("copies", 64, &image));
+    assert_eq!(failures.failed, 3, "the arguments, the image, the id");
+}
+
+#[test]
+fn calls() {
+    let store = Control::with("calls", 32 << 10);
+    for capability in ALLOCATIONS.into_iter().chain([Capability::UserCopy]) {
+        check(capability, || Control::new().open_name("calls"));
+        check(capability, || Control::new().open_id(store.id()));
+        check(capability, || store.pin());
+        check(capability, || store.unpin().and_then(|()| store.pin()));
+        check(capability, || store.info());
+        check(capability, || store.read(0, 0, 32 << 10));
+        check(capability, || store.write(0, 0, &[1; 32 << 10]));
+    }
+    let read = |len| check(Capability::Slab, || store.read(0, 0, len)).failed;
+    assert!(read(64) >= 1, "the bytes go through memory of the kernel's");
+    let writes = check(Capability::UserCopy, || store.write(0, 0, &[2; 64]));
+    assert_eq!(writes.failed, 2, "the arguments, and the bytes");
+    assert_eq!(store.read(0, 0, 64), Ok(vec![2; 64]));
+    store.unpin().expect("it is pinned");
+}
+
+#[test]
+fn a_write_that_fails_changes_nothing() {
+    let store = Control::with_image("unchanged", 64, &[7; 64]);
+    for capability in [Capability::Slab, Capability::UserCopy] {
+        let write = || store.write(0, 0, &[8; 64]);
+        let (failures, _) = in_turn(capability, module_code(), write, |result| {
+            assert!(result.is_err(), "there is nothing to fall back on");
+            assert_eq!(store.read(0, 0, 64), Ok(vec![7; 64]));
+        });
+        assert!(failures.failed >= 1, "{capability:?}: {failures:?}");
+        store.write(0, 0, &[7; 64]).expect("nothing fails");
+    }
+}
+
+#[test]
+fn loading_the_module() {
+    module::remove_soon();
+    let before = percpu();
+    for capability in ALLOCATIONS {
+        let load = || module::insert(module::FILE).map_err(errno);
+        let (failures, last) = in_turn(
+            capability,
+            function_code("do_init_module"),
+            load,
+            |result| {
+                fails_with(ENOMEM)(result);
+                if result.is_ok() {
+                    module::remove_soon();
+                }
+                assert!(!Path::new("/sys/module/bpf_percpu").exists());
+                assert!(!Path::new("/dev/bpf_percpu").exists());
+            },
+        );
+        println!("{capability:?}: {failures:?}");
+        assert!(failures.failed >= 3, "{capability:?}: {failures:?}");
+        last.expect("nothing fails");
+        drop(create("works", 64, &[]).expect("a module that works"));
+        module::remove_soon();
+    }
+    assert!(percpu_is_back(before));
+    module::insert(module::FILE).expect("insmod");
+}
+
+/// The first program that calls one of our kfuncs brings memory to the module.
+#[test]
+fn loading_programs() {
+    for capability in ALLOCATIONS {
+        module::remove_soon();
+        module::insert(module::FILE).expect("insmod");
+        let load = || match load(object!("cpumask-masks"), "masks") {
+            Ok(_) => Ok(()),
+            Err(log) => {
+                println!("{log}");
+                Err(ENOMEM)
+            }
+        };
+        let failures = check(capability, load);
+        assert!(failures.failed >= 1, "{capability:?}: {failures:?}");
+    }
+}

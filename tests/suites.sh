@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The suites, for tests/run, which sources this: the longest first, so that they run beside others.
+
+# The names of the KUnit cases that the tree declares.
+kunit_cases() {
+	git grep -h -A 1 '#\[test\]' rust | sed -nE 's/^ *fn ([a-z0-9_]+).*/\1/p'
+}
+
+# What the debug kernel is for.
+debugged() {
+	if [ "$kernel" = debug ]; then
+		guest faults faults ""
+		suite kunit debug "$(kunit_cases | wc -l)" tests/kunit.sh debug
+		suite watchers debug "$(grep -c '^check ' tests/watchers.sh)" tests/watchers.sh debug
+	else
+		skip faults "$(cases faults)" "this kernel is built without fault injection"
+		skip kunit "$(kunit_cases)" "this kernel is built without KUnit"
+	fi
+}
+
+for kernel in "${kernels[@]}"; do
+	guest exact-interrupted exact "one_insn::" --one-insn-per-tb --nmi --timeout 900
+	guest exact exact "stress::"
+	guest module module ""
+	guest cpumask-many cpumask "masks:: iterator:: boots::many" --cpus 66
+	guest store store "--skip slots::partial_boot"
+	guest sample sample ""
+	guest cpumask cpumask "--skip boots::"
+	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
+	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"
+	guest control control ""
+	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"
+	guest lifetime lifetime "" --nmi
+	guest ctl ctl ""
+	guest native native ""
+	debugged
+done
+suite scripts host "$(grep -c '^check ' tests/scripts.sh)" tests/scripts.sh "${kernels[0]}"
+host breakage
+host bits
+host kfunc_code
+host cpumask_walk
+host syscall_count
+host percpuctl
+host percpuctl-lib
+host uapi
