@@ -10,7 +10,8 @@ use crate::cpumask::{
 };
 use kernel::{
     bindings,
-    cpu::CpuId, //
+    cpu::CpuId,
+    prelude::*, //
 };
 
 /// A CPU that could ever come online.
@@ -21,7 +22,7 @@ use kernel::{
 /// # Invariants
 ///
 /// The CPU is in `cpu_possible_mask`, which never changes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PossibleCpu(CpuId);
 
 impl PossibleCpu {
@@ -52,5 +53,106 @@ impl PossibleCpu {
         // SAFETY: The array has an entry for each CPU below `NR_CPUS`, and the entries of possible
         // CPUs do not change once modules load.
         unsafe { offsets.add(self.0.as_u32() as usize).read() }
+    }
+}
+
+/// What tests need to know on which CPU they are.
+#[cfg(CONFIG_KUNIT = "y")]
+impl PossibleCpu {
+    /// Its number.
+    pub(crate) fn number(self) -> u32 {
+        self.0.as_u32()
+    }
+
+    /// Has the calling thread, which is a test's own, run on this CPU from here on.
+    pub(crate) fn enter(self) -> Result {
+        let mut only = kernel::cpumask::CpumaskVar::new_zero(GFP_KERNEL)?;
+        only.set(self.0);
+        let task = kernel::task::Task::current_raw();
+        // SAFETY: The current task lives while it runs, and the mask is borrowed for the call.
+        kernel::error::to_result(unsafe { bindings::set_cpus_allowed_ptr(task, only.as_raw()) })
+    }
+
+    /// The CPU that the calling thread, which is a test's own, stays on from here on.
+    pub(crate) fn stay() -> Result<Self> {
+        let here = Self::from_id(CpuId::current()).ok_or(EINVAL)?;
+        here.enter()?;
+        Ok(here)
+    }
+
+    /// Those that a test can [`enter`](Self::enter), ascending.
+    pub(crate) fn online() -> impl Iterator<Item = Self> {
+        cpumask::online().iter().map(Self)
+    }
+}
+
+#[kunit_tests(bpf_percpu_cpu)]
+mod tests {
+    use super::*;
+    use crate::percpu::arch::{
+        Native,
+        ThisCpu, //
+    };
+    use core::ptr;
+    use kernel::cpu::nr_cpu_ids;
+
+    #[test]
+    fn each_possible_cpu_is_one() {
+        for cpu in cpumask::possible().iter() {
+            assert_eq!(PossibleCpu::from_id(cpu), Some(PossibleCpu(cpu)));
+            assert_eq!(PossibleCpu::new(cpu.as_u32()), Some(PossibleCpu(cpu)));
+        }
+    }
+
+    #[test]
+    fn impossible_cpus_are_none() {
+        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+            assert_eq!(
+                PossibleCpu::new(cpu.as_u32()).is_some(),
+                cpumask::possible().test(cpu)
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_from_nr_cpu_ids_on_are_none() {
+        let past = nr_cpu_ids();
+        for cpu in [past, past + 1, 8192, i32::MAX as u32, 1 << 31, u32::MAX] {
+            assert!(cpu < past || PossibleCpu::new(cpu).is_none());
+        }
+    }
+
+    #[test]
+    fn all_are_each_possible_one_ascending() {
+        let mut next = 0;
+        for cpu in PossibleCpu::all() {
+            assert!(cpu.number() >= next);
+            assert!((next..cpu.number()).all(|between| PossibleCpu::new(between).is_none()));
+            next = cpu.number() + 1;
+        }
+        // The last possible one is what `nr_cpu_ids` comes from.
+        assert_eq!(next, nr_cpu_ids());
+        assert_eq!(
+            PossibleCpu::all().count() as u32,
+            cpumask::possible().weight()
+        );
+    }
+
+    #[test]
+    fn offset_is_what_the_cpu_itself_adds() -> Result {
+        for cpu in PossibleCpu::online() {
+            cpu.enter()?;
+            assert_eq!(PossibleCpu::stay()?.number(), cpu.number());
+            assert_eq!(Native::this_cpu_ptr(ptr::null_mut()) as usize, cpu.offset());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn offsets_differ() {
+        for cpu in PossibleCpu::all() {
+            let same = PossibleCpu::all().filter(|other| other.offset() == cpu.offset());
+            assert_eq!(same.count(), 1);
+        }
     }
 }

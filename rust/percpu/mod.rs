@@ -11,6 +11,8 @@
 
 pub(crate) mod arch;
 mod cpu;
+#[cfg(CONFIG_KUNIT = "y")]
+pub(crate) mod kunit;
 mod memory;
 mod slot;
 mod spare;

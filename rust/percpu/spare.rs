@@ -104,3 +104,99 @@ unsafe fn zero(addr: *mut u8, len: usize) {
         unsafe { ptr::write_volatile(addr.add(at), 0) };
     }
 }
+
+#[kunit_tests(bpf_percpu_spare)]
+mod tests {
+    use super::*;
+    use crate::percpu::PossibleCpu;
+
+    /// Whether so many bytes are zero.
+    ///
+    /// # Safety
+    ///
+    /// They can be read.
+    unsafe fn is_zero(addr: *mut u8, len: usize) -> bool {
+        // SAFETY: By the function's contract.
+        (0..len).all(|at| unsafe { addr.add(at).read_volatile() } == 0)
+    }
+
+    #[test]
+    fn spare_has_each_size_that_a_store_has() -> Result {
+        let spare = Spare::new()?;
+        for size in [0, 1, 8, MAX_SIZE - 1, MAX_SIZE] {
+            assert!(spare.get(size).is_some());
+        }
+        for size in [MAX_SIZE + 1, i32::MAX as u32, 1 << 31, u32::MAX] {
+            assert!(spare.get(size).is_none());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn spare_is_zero_each_time() -> Result {
+        let _here = PossibleCpu::stay()?;
+        let spare = Spare::new()?;
+        for size in [1, 7, MAX_SIZE] {
+            for _ in 0..2 {
+                let addr = spare.get(size).ok_or(ENOMEM)?;
+                // SAFETY: So many bytes are there.
+                assert!(unsafe { is_zero(addr, size as usize) });
+                // SAFETY: As above, and nobody else has them.
+                unsafe { addr.write_bytes(0xff, size as usize) };
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn spare_is_this_cpus() -> Result {
+        let spare = Spare::new()?;
+        for cpu in PossibleCpu::online() {
+            cpu.enter()?;
+            assert_eq!(spare.get(8), spare.0.per_cpu_ptr(cpu, 0, 8));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn boundless_is_one_page_over_and_over() -> Result {
+        let boundless = Boundless::new()?;
+        let addr = boundless.get();
+        for number in (0..Boundless::PAGES).step_by(4099) {
+            let page = addr.wrapping_add(number * PAGE_SIZE);
+            // SAFETY: In the mapping, whose memory is ours.
+            let first = unsafe {
+                page.add(17).write_volatile(number as u8 | 1);
+                addr.add(17).read_volatile()
+            };
+            assert_eq!(first, number as u8 | 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn boundless_ends_after_4_gib() -> Result {
+        let boundless = Boundless::new()?;
+        let addr = boundless.get();
+        // SAFETY: The last byte of the mapping, and of its first page.
+        let last = unsafe {
+            addr.add(u32::MAX as usize).write_volatile(42);
+            addr.add(PAGE_SIZE - 1).read_volatile()
+        };
+        assert_eq!(last, 42);
+        Ok(())
+    }
+
+    #[test]
+    fn boundless_is_zero_each_time() -> Result {
+        let boundless = Boundless::new()?;
+        for _ in 0..2 {
+            let addr = boundless.get();
+            // SAFETY: The first page of the mapping.
+            assert!(unsafe { is_zero(addr, PAGE_SIZE) });
+            // SAFETY: As above, and nobody else has it.
+            unsafe { addr.write_bytes(0xff, PAGE_SIZE) };
+        }
+        Ok(())
+    }
+}

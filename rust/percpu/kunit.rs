@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tests of per-CPU memory share.
+
+use super::Primitive;
+
+/// Values to compute with.
+pub(crate) trait Value: Primitive {
+    /// The largest, to which one added gives [`MIN`](Self::MIN).
+    const MAX: Self;
+    /// The smallest.
+    const MIN: Self;
+    const ONE: Self;
+    /// All of its bytes differ, from each other and from those of [`OTHER`](Self::OTHER).
+    const SOME: Self;
+    const OTHER: Self;
+    /// Their sum, modulo the type's range.
+    const SUM: Self;
+
+    /// With bit number `bit` changed.
+    fn flip(self, bit: usize) -> Self;
+}
+
+macro_rules! impl_value {
+    ($($ty:ty),+) => {
+        $(impl Value for $ty {
+            const MAX: Self = <$ty>::MAX;
+            const MIN: Self = <$ty>::MIN;
+            const ONE: Self = 1;
+            const SOME: Self = 0xf1e2_d3c4_b5a6_9788_u64 as $ty;
+            const OTHER: Self = 0x7162_5344_3526_1799_u64 as $ty;
+            const SUM: Self = 0x6345_2708_eacc_af21_u64 as $ty;
+
+            fn flip(self, bit: usize) -> Self {
+                self ^ (1 << bit)
+            }
+        })+
+    };
+}
+
+impl_value!(u8, u16, u32, u64, i8, i16, i32, i64);
+
+/// Asserts that a fact holds for each type, with a backend.
+macro_rules! assert_each_type {
+    ($fact:ident, $backend:ty) => {{
+        assert!($fact::<u8, $backend>()?);
+        assert!($fact::<i8, $backend>()?);
+        assert!($fact::<u16, $backend>()?);
+        assert!($fact::<i16, $backend>()?);
+        assert!($fact::<u32, $backend>()?);
+        assert!($fact::<i32, $backend>()?);
+        assert!($fact::<u64, $backend>()?);
+        assert!($fact::<i64, $backend>()?);
+    }};
+}
+
+pub(crate) use assert_each_type;
