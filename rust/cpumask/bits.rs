@@ -252,6 +252,47 @@ mod tests {
     }
 
     #[test]
+    fn each_first_and_each_length() {
+        let words = random(0x2545_f491_4f6c_dd1d, u64::MAX >> 1);
+        for len in 0..=130 {
+            for first in 0..=130 {
+                assert!(agrees(&words, len, first));
+            }
+        }
+    }
+
+    #[test]
+    fn current_is_the_last_that_came() {
+        let mut words = [0; MAX_WORDS];
+        words[2] = 1 << 5;
+        let mut bits = set_bits(&words, 8192, 0);
+        assert_eq!(*bits.current(), -1);
+        assert_eq!(bits.next(), Some(133));
+        assert_eq!(*bits.current(), 133);
+        assert_eq!(bits.next(), None);
+        assert_eq!(*bits.current(), 133);
+    }
+
+    #[test]
+    fn words_are_read_when_they_are_reached() {
+        let mut words = [0; MAX_WORDS];
+        words[0] = 0b101;
+        words[1] = 1;
+        let words = core::cell::Cell::new(words);
+        // SAFETY: The cell holds 8192 bits, and is changed between two calls only.
+        let mut bits = unsafe { SetBits::new(words.as_ptr().cast(), Bits(8192), 0) };
+        assert_eq!(bits.next(), Some(0));
+        // The word in hand stays as it was read; the next ones are as they are now.
+        let mut changed = [0; MAX_WORDS];
+        changed[0] = 0b1000;
+        changed[3] = usize::MAX ^ usize::MAX >> 1;
+        words.set(changed);
+        assert_eq!(bits.next(), Some(2));
+        assert_eq!(bits.next(), Some(255));
+        assert_eq!(bits.next(), None);
+    }
+
+    #[test]
     fn nothing_for_ever_after_the_end() {
         let mut words = [0; MAX_WORDS];
         words[0] = 1;

@@ -10,6 +10,7 @@ use kernel::{
     bindings::cpumask,
     cpu::nr_cpu_ids,
     cpumask::Cpumask,
+    prelude::*,
     sync::{
         atomic::{
             Atomic,
@@ -86,5 +87,74 @@ impl Snapshot {
         // SAFETY: The array is as large and as aligned as a cpumask, and is never freed. Like any
         // cpumask it may change while it is read.
         unsafe { Cpumask::from_raw(self.0.as_ptr().cast()) }
+    }
+}
+
+#[kunit_tests(bpf_percpu_housekeeping)]
+mod tests {
+    use super::*;
+    use crate::cpumask::CpumaskExt;
+    use kernel::{
+        cpu::CpuId,
+        cpumask::CpumaskVar, //
+    };
+
+    /// What is copied to in tests.
+    static COPY: Snapshot = Snapshot::new();
+
+    fn copy(mask: &Cpumask) -> &'static Cpumask {
+        // SAFETY: Nobody changes the mask while it is borrowed.
+        unsafe { COPY.copy(mask.as_raw()) };
+        COPY.as_cpumask()
+    }
+
+    #[test]
+    fn copy_has_the_same_cpus() -> Result {
+        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+            let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
+            mask.set(cpu);
+            assert!(copy(&mask).iter().eq([cpu]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn copy_replaces_what_was_there() -> Result {
+        let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
+        mask.setall();
+        assert_eq!(copy(&mask).iter().count() as u32, nr_cpu_ids());
+        let none = CpumaskVar::new_zero(GFP_KERNEL)?;
+        assert_eq!(copy(&none).iter().next(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn types_that_do_not_exist_have_no_mask() {
+        for hk_type in [TYPES as u32, TYPES as u32 + 1, i32::MAX as u32, u32::MAX] {
+            assert!(housekeeping(hk_type).is_none());
+        }
+        assert!(housekeeping(TYPES as u32 - 1).is_some());
+    }
+
+    #[test]
+    fn mask_is_the_kernels() {
+        for hk_type in 0..TYPES as u32 {
+            let same = housekeeping(hk_type).is_some_and(|mask| {
+                let _rcu = rcu::read_lock();
+                // SAFETY: There is a mask for each type, which the RCU section keeps.
+                let kernels = unsafe { Cpumask::from_raw(bindings::housekeeping_cpumask(hk_type)) };
+                mask.iter().eq(kernels.iter())
+            });
+            assert!(same);
+        }
+    }
+
+    #[test]
+    fn mask_stays_where_it_is() {
+        let at = |hk_type| housekeeping(hk_type).map(Cpumask::as_raw);
+        for hk_type in 0..TYPES as u32 {
+            assert_eq!(at(hk_type), at(hk_type));
+            assert!((0..hk_type).all(|other| at(other) != at(hk_type)));
+        }
     }
 }

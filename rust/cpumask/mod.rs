@@ -199,4 +199,63 @@ mod tests {
             assert!(housekeeping(hk_type).is_none());
         }
     }
+
+    #[test]
+    fn global_masks_are_the_kernels() {
+        assert_eq!(
+            possible().as_raw().cast_const(),
+            &raw const bindings::__cpu_possible_mask
+        );
+        assert_eq!(
+            present().as_raw().cast_const(),
+            &raw const bindings::__cpu_present_mask
+        );
+        assert_eq!(
+            online().as_raw().cast_const(),
+            &raw const bindings::__cpu_online_mask
+        );
+        assert_eq!(
+            active().as_raw().cast_const(),
+            &raw const bindings::__cpu_active_mask
+        );
+    }
+
+    /// As many words as a mask has, all ones.
+    fn ones() -> Result<KVec<usize>, kernel::alloc::AllocError> {
+        let words = size_of::<bindings::cpumask>() / size_of::<usize>();
+        KVec::from_elem(usize::MAX, words, GFP_KERNEL)
+    }
+
+    #[test]
+    fn bits_from_nr_cpu_ids_on_are_left_out() -> Result {
+        let ones = ones()?;
+        // SAFETY: The words of a mask, and longer here than the iterator.
+        let cpus = unsafe { RawCpus::new(ones.as_ptr().cast(), 0) };
+        assert!(cpus.map(|cpu| cpu.as_u32()).eq(0..nr_cpu_ids()));
+        Ok(())
+    }
+
+    #[test]
+    fn each_cpu_alone() -> Result {
+        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+            let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
+            assert_eq!(mask.iter().next(), None);
+            mask.set(cpu);
+            assert!(mask.iter().eq([cpu]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn current_is_the_last_cpu_that_came() -> Result {
+        let ones = ones()?;
+        // SAFETY: The words of a mask, and longer here than the iterator.
+        let mut cpus = unsafe { RawCpus::new(ones.as_ptr().cast(), 0) };
+        assert_eq!(*cpus.current(), -1);
+        while let Some(cpu) = cpus.next() {
+            assert_eq!(*cpus.current(), cpu.as_u32() as i32);
+        }
+        assert_eq!(*cpus.current(), nr_cpu_ids() as i32 - 1);
+        Ok(())
+    }
 }
