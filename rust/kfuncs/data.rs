@@ -196,3 +196,136 @@ unsafe extern "C" fn tell(_work: *mut bindings::irq_work) {
         pr_warn!("store {id} is gone, or has fewer than {size} bytes: a program counts in vain\n");
     }
 }
+
+#[kunit_tests(bpf_percpu_kfuncs_data)]
+mod tests {
+    use super::*;
+    use crate::{
+        kfuncs::kunit::TestStore,
+        percpu::{
+            PossibleCpu,
+            MAX_SIZE, //
+        },
+    };
+    use kernel::sync::rcu;
+
+    fn data(id: u32, size: c_int) -> *mut u8 {
+        let _rcu = rcu::read_lock();
+        // SAFETY: In the RCU section above, and spare memory stays.
+        unsafe { bpf_percpu_data(id, size) }
+    }
+
+    /// Whether so many bytes are zero, and can be written.
+    ///
+    /// # Safety
+    ///
+    /// They can be read and written.
+    unsafe fn is_zero_and_writable(data: *mut u8, size: usize) -> bool {
+        (0..size).all(|at| {
+            // SAFETY: By the function's contract.
+            unsafe {
+                let byte = data.add(at).read_volatile();
+                data.add(at).write_volatile(0xff);
+                byte == 0 && data.add(at).read_volatile() == 0xff
+            }
+        })
+    }
+
+    /// An id that a program's log line is about. Not 0, and no store's.
+    const NO_ID: u32 = u32::MAX;
+
+    #[test]
+    fn data_is_the_stores() -> Result {
+        let store = TestStore::new(100)?;
+        for cpu in PossibleCpu::online() {
+            cpu.enter()?;
+            for size in [0, 1, 8, 99, 100] {
+                let data = data(store.0.id(), size);
+                assert_eq!(Some(data), store.0.memory().per_cpu_ptr(cpu, 0, 100));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn data_of_a_smaller_store_is_spare() -> Result {
+        let _here = PossibleCpu::stay()?;
+        let store = TestStore::new(100)?;
+        store.fill(0xee)?;
+        let data = data(store.0.id(), 101);
+        assert!(!data.is_null());
+        // SAFETY: So many bytes were asked for, and the test stays on the CPU.
+        assert!(unsafe { is_zero_and_writable(data, 101) });
+        assert!(store.is_filled(0xee));
+        Ok(())
+    }
+
+    #[test]
+    fn data_of_no_store_is_zero_each_time() -> Result {
+        let _here = PossibleCpu::stay()?;
+        let dead = TestStore::dead_id()?;
+        for id in [dead, 0, NO_ID] {
+            for size in [1, 8, 101, MAX_SIZE as c_int] {
+                let data = data(id, size);
+                assert!(!data.is_null());
+                // SAFETY: So many bytes were asked for, and the test stays on the CPU.
+                assert!(unsafe { is_zero_and_writable(data, size as usize) });
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn data_of_no_size_is_not_null() {
+        assert!(!data(NO_ID, 0).is_null());
+    }
+
+    #[test]
+    fn spare_data_is_this_cpus() -> Result {
+        let mut before = ptr::null_mut();
+        for cpu in PossibleCpu::online() {
+            cpu.enter()?;
+            let data = data(NO_ID, 8);
+            assert!(data != before);
+            before = data;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn filter_makes_boundless_memory_once() {
+        // SAFETY: May be called while nothing is verified: it uses neither program nor kfunc.
+        let filtered = || unsafe { filter(ptr::null(), 0) };
+        assert_eq!(filtered(), 0);
+        let first = BOUNDLESS.load(Relaxed);
+        assert!(!first.is_null());
+        assert_eq!(filtered(), 0);
+        assert_eq!(BOUNDLESS.load(Relaxed), first);
+    }
+
+    #[test]
+    fn data_of_any_size_is_zero_at_both_ends() -> Result {
+        // SAFETY: May be called while nothing is verified: it uses neither program nor kfunc.
+        assert_eq!(unsafe { filter(ptr::null(), 0) }, 0);
+        let store = TestStore::new(MAX_SIZE)?;
+        store.fill(0xee)?;
+        let sizes = [MAX_SIZE as c_int + 1, c_int::MAX, c_int::MIN, -1];
+        for id in [store.0.id(), NO_ID] {
+            for size in sizes {
+                let data = data(id, size);
+                assert!(!data.is_null());
+                let last = data.wrapping_add((size as u32 - 1) as usize);
+                // SAFETY: So many bytes were asked for.
+                let zero = unsafe { data.read_volatile() == 0 && last.read_volatile() == 0 };
+                assert!(zero);
+                // SAFETY: As above.
+                unsafe {
+                    data.write_volatile(0xff);
+                    last.write_volatile(0xff);
+                }
+            }
+        }
+        assert!(store.is_filled(0xee));
+        Ok(())
+    }
+}

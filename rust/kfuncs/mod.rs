@@ -9,6 +9,8 @@
 
 mod cpumask;
 mod data;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 mod percpu;
 mod store;
 mod view;
