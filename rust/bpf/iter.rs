@@ -76,3 +76,92 @@ impl<C, S> IterSlot<C, S> {
         unsafe { self.slot.drop_in_place() };
     }
 }
+
+#[kernel::prelude::kunit_tests(bpf_percpu_iter)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    /// What BPF reserves for an iterator.
+    type Iter = [u64; 3];
+
+    /// Counts how often it is dropped.
+    struct State<'a> {
+        step: u32,
+        drops: &'a Cell<u32>,
+    }
+
+    impl Drop for State<'_> {
+        fn drop(&mut self) {
+            self.drops.set(self.drops.get() + 1);
+        }
+    }
+
+    /// One call of a kfunc with `iter`.
+    fn slot<'a>(iter: &mut Iter) -> IterSlot<Iter, State<'a>> {
+        // SAFETY: Nothing else uses `iter` before the next call.
+        unsafe { IterSlot::new(iter) }
+    }
+
+    #[test]
+    fn keeps_its_state_between_calls() {
+        let drops = Cell::new(0);
+        let mut iter = [u64::MAX; 3];
+        slot(&mut iter).init(State {
+            step: 1,
+            drops: &drops,
+        });
+        for step in 1..10 {
+            let mut slot = slot(&mut iter);
+            // SAFETY: Set up above.
+            let state = unsafe { slot.state() };
+            assert_eq!(state.step, step);
+            state.step += 1;
+        }
+        assert_eq!(drops.get(), 0);
+    }
+
+    #[test]
+    fn drops_its_state_once() {
+        let drops = Cell::new(0);
+        let mut iter = [0; 3];
+        slot(&mut iter).init(State {
+            step: 0,
+            drops: &drops,
+        });
+        assert_eq!(drops.get(), 0);
+        // SAFETY: Set up above, and not used again.
+        unsafe { slot(&mut iter).destroy() };
+        assert_eq!(drops.get(), 1);
+    }
+
+    #[test]
+    fn forgets_what_was_there() {
+        let drops = Cell::new(0);
+        let mut iter = [0; 3];
+        for step in 0..3 {
+            slot(&mut iter).init(State {
+                step,
+                drops: &drops,
+            });
+        }
+        assert_eq!(drops.get(), 0);
+        let mut slot = slot(&mut iter);
+        // SAFETY: Set up above.
+        assert_eq!(unsafe { slot.state() }.step, 2);
+    }
+
+    #[test]
+    fn writes_no_more_than_its_state() {
+        let drops = Cell::new(0);
+        let mut iters = [[u64::MAX; 3]; 3];
+        slot(&mut iters[1]).init(State {
+            step: 0,
+            drops: &drops,
+        });
+        assert_eq!(size_of::<State<'_>>(), 16);
+        assert_eq!(iters[0], [u64::MAX; 3]);
+        assert_eq!(iters[1][2], u64::MAX);
+        assert_eq!(iters[2], [u64::MAX; 3]);
+    }
+}

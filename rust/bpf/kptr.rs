@@ -131,3 +131,34 @@ macro_rules! kptr_dtors {
     };
 }
 pub(crate) use kptr_dtors;
+
+#[kunit_tests(bpf_percpu_kptr)]
+mod tests {
+    use super::*;
+    use crate::kfuncs::BPF_PERCPU_DTORS;
+    use core::slice;
+
+    const MODULE: &ThisModule = &<crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
+
+    #[test]
+    fn are_registered_once() {
+        assert!(BPF_PERCPU_DTORS.registered.load(Relaxed));
+        for _ in 0..2 {
+            assert_eq!(BPF_PERCPU_DTORS.register(MODULE), Err(EBUSY));
+        }
+        assert!(BPF_PERCPU_DTORS.registered.load(Relaxed));
+    }
+
+    #[test]
+    fn ids_are_resolved() {
+        // SAFETY: By the invariant of `Dtors`; nobody writes there once the module is loaded.
+        let dtors = unsafe {
+            slice::from_raw_parts(BPF_PERCPU_DTORS.dtors, BPF_PERCPU_DTORS.count as usize)
+        };
+        // `struct bpf_percpu_store`.
+        assert_eq!(dtors.len(), 1);
+        assert!(dtors[0].btf_id != 0);
+        assert!(dtors[0].kfunc_btf_id != 0);
+        assert!(dtors[0].btf_id != dtors[0].kfunc_btf_id);
+    }
+}

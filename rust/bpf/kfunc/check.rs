@@ -140,3 +140,96 @@ const fn fail(name: &str, why: &str) -> ! {
         Err(_) => panic!("a kfunc set is wrong"),
     }
 }
+
+#[kernel::prelude::kunit_tests(bpf_percpu_kfunc_check)]
+mod tests {
+    use super::*;
+
+    const NEW: Kfunc = Kfunc::new("bpf_iter_foo_new", &[flag::ITER_NEW]);
+    const NEXT: Kfunc = Kfunc::new("bpf_iter_foo_next", &[flag::ITER_NEXT, flag::RET_NULL]);
+    const DESTROY: Kfunc = Kfunc::new("bpf_iter_foo_destroy", &[flag::ITER_DESTROY]);
+
+    #[test]
+    fn flags_are_a_sum() {
+        assert_eq!(Kfunc::new("foo", &[]).flags(), 0);
+        let kfunc = Kfunc::new("foo", &[flag::ACQUIRE, flag::RET_NULL, flag::RCU]);
+        assert_eq!(kfunc.flags(), flag::ACQUIRE | flag::RET_NULL | flag::RCU);
+        assert!(kfunc.has(flag::ACQUIRE) && kfunc.has(flag::RET_NULL) && kfunc.has(flag::RCU));
+        assert!(!kfunc.has(flag::RELEASE) && !kfunc.has(flag::RCU_PROTECTED));
+        // Said twice, it is there once.
+        let twice = Kfunc::new("foo", &[flag::RCU, flag::RCU]);
+        assert_eq!(twice.flags(), flag::RCU);
+    }
+
+    #[test]
+    fn names_of_iterators() {
+        let name = |name| iter_name(name, "_new");
+        assert_eq!(name("bpf_iter_foo_new"), Some(&b"bpf_iter_foo"[..]));
+        assert_eq!(name("bpf_iter_x_new"), Some(&b"bpf_iter_x"[..]));
+        assert_eq!(name("bpf_iter_foo_new_new"), Some(&b"bpf_iter_foo_new"[..]));
+        for wrong in [
+            "",
+            "_new",
+            "foo_new",
+            "bpf_iter_",
+            "bpf_iter_new",
+            // Nothing between the start and the end.
+            "bpf_iter__new",
+            "bpf_iter_foo",
+            "bpf_iter_foo_new2",
+            "bpf_iter_foo_next",
+            "xbpf_iter_foo_new",
+            "bpf_itex_foo_new",
+        ] {
+            assert_eq!(name(wrong), None);
+        }
+    }
+
+    #[test]
+    fn all_parts_of_an_iterator() {
+        let set = [NEXT, DESTROY, NEW];
+        for part in ITER_PARTS {
+            assert!(has_part(&set, b"bpf_iter_foo", part));
+            assert!(!has_part(&set, b"bpf_iter_fo", part));
+            assert!(!has_part(&set, b"bpf_iter_fooo", part));
+            assert!(!has_part(&[], b"bpf_iter_foo", part));
+        }
+        let [new, next, destroy] = ITER_PARTS;
+        assert!(!has_part(&[NEXT, DESTROY], b"bpf_iter_foo", new));
+        assert!(!has_part(&[NEW, DESTROY], b"bpf_iter_foo", next));
+        assert!(!has_part(&[NEW, NEXT], b"bpf_iter_foo", destroy));
+    }
+
+    #[test]
+    fn a_part_needs_name_and_flag() {
+        let [new, ..] = ITER_PARTS;
+        let unflagged = Kfunc::new("bpf_iter_foo_new", &[]);
+        assert!(!has_part(&[unflagged], b"bpf_iter_foo", new));
+        let misnamed = Kfunc::new("bpf_iter_foo_next", &[flag::ITER_NEW]);
+        assert!(!has_part(&[misnamed], b"bpf_iter_foo", new));
+    }
+
+    #[test]
+    fn bytes_that_equal() {
+        assert!(bytes_eq(b"", b""));
+        assert!(bytes_eq(b"foo", b"foo"));
+        for other in [&b""[..], b"f", b"fo", b"fooo", b"boo", b"fob"] {
+            assert!(!bytes_eq(b"foo", other));
+            assert!(!bytes_eq(other, b"foo"));
+        }
+    }
+
+    #[test]
+    fn takes_good_sets() {
+        check(&[]);
+        check(&[NEW, NEXT, DESTROY]);
+        check(&[
+            DESTROY,
+            Kfunc::new("foo_get", &[flag::ACQUIRE, flag::RET_NULL]),
+            NEXT,
+            Kfunc::new("foo_put", &[flag::RELEASE]),
+            NEW,
+            Kfunc::new("foo_sleep", &[flag::SLEEPABLE]),
+        ]);
+    }
+}

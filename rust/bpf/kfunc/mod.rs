@@ -276,3 +276,65 @@ macro_rules! kfunc_set {
     };
 }
 pub(crate) use kfunc_set;
+
+#[kunit_tests(bpf_percpu_kfunc_set)]
+mod tests {
+    use super::*;
+    use crate::kfuncs::BPF_PERCPU_KFUNCS;
+
+    const MODULE: &ThisModule = &<crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
+
+    /// The module's set, as the linker has left it.
+    fn set() -> &'static bindings::btf_id_set8 {
+        // SAFETY: By the invariant of `KfuncSet`; nobody writes there once the module is loaded.
+        unsafe { &*BPF_PERCPU_KFUNCS.set }
+    }
+
+    fn pairs() -> &'static [bindings::btf_id_set8__bindgen_ty_1] {
+        // SAFETY: By the invariant of `KfuncSet` there are so many.
+        unsafe { set().pairs.as_slice(set().cnt as usize) }
+    }
+
+    #[test]
+    fn is_registered_once() {
+        assert!(BPF_PERCPU_KFUNCS.registered.load(Relaxed));
+        for _ in 0..2 {
+            assert_eq!(BPF_PERCPU_KFUNCS.register(MODULE).err(), Some(EBUSY));
+        }
+        assert!(BPF_PERCPU_KFUNCS.registered.load(Relaxed));
+    }
+
+    #[test]
+    fn is_for_all_programs() {
+        assert_eq!(BPF_PERCPU_KFUNCS.prog_type, 0);
+        assert!(BPF_PERCPU_KFUNCS.filter.is_some());
+    }
+
+    #[test]
+    fn is_a_set_of_kfuncs() {
+        assert_eq!(set().flags, bindings::BTF_SET8_KFUNCS);
+        assert!((1..=256).contains(&set().cnt));
+    }
+
+    #[test]
+    fn ids_are_resolved_and_sorted() {
+        // The kernel searches by halves.
+        let mut last = 0;
+        for pair in pairs() {
+            assert!(pair.id > last);
+            last = pair.id;
+        }
+    }
+
+    #[test]
+    fn flags_stay_with_their_ids() {
+        let count = |flag| pairs().iter().filter(|pair| pair.flags & flag != 0).count();
+        // One iterator, and what gives and takes references of stores.
+        assert_eq!(count(flag::ITER_NEW), 1);
+        assert_eq!(count(flag::ITER_NEXT), 1);
+        assert_eq!(count(flag::ITER_DESTROY), 1);
+        assert_eq!(count(flag::ACQUIRE), 2);
+        assert_eq!(count(flag::RELEASE), 1);
+        assert_eq!(count(flag::SLEEPABLE), 0);
+    }
+}
