@@ -53,3 +53,106 @@ impl Name {
 const fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
+
+#[kernel::prelude::kunit_tests(bpf_percpu_name)]
+mod tests {
+    use super::*;
+
+    /// `text`, and NULs up to the end.
+    fn array(text: &[u8]) -> [u8; LEN] {
+        let mut array = [0; LEN];
+        for (to, from) in array.iter_mut().zip(text) {
+            *to = *from;
+        }
+        array
+    }
+
+    fn is_name(text: &[u8]) -> bool {
+        Name::new(array(text)).is_some()
+    }
+
+    #[test]
+    fn lengths() {
+        assert_eq!(LEN, 64);
+        assert!(!is_name(&[]));
+        for len in 1..64 {
+            assert!(is_name(&[b'x'; 64][..len]));
+        }
+        assert!(!is_name(&[b'x'; 64]));
+    }
+
+    #[test]
+    fn keeps_every_byte() {
+        let bytes = array(&[b'x'; 63]);
+        assert!(Name::new(bytes).is_some_and(|name| *name.as_bytes() == bytes));
+    }
+
+    #[test]
+    fn each_byte_in_each_place() {
+        let allowed: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+        for byte in 0..=255 {
+            let is_allowed = allowed.contains(&byte);
+            assert_eq!(is_name(&[byte]), is_allowed);
+            assert_eq!(is_name(&[b'x', byte, b'x']), is_allowed);
+            let mut longest = [b'x'; 63];
+            longest[62] = byte;
+            // A NUL makes a shorter name of it.
+            assert_eq!(is_name(&longest), is_allowed || byte == 0);
+        }
+    }
+
+    #[test]
+    fn nothing_after_a_nul() {
+        assert!(!is_name(b"\0x"));
+        assert!(!is_name(b"x\0y"));
+        let mut last = array(b"x");
+        last[63] = b'y';
+        assert!(Name::new(last).is_none());
+        last[63] = b'\n';
+        assert!(Name::new(last).is_none());
+    }
+
+    #[test]
+    fn from_bytes_up_to_a_nul() {
+        let name = Name::from_bytes(b"foo\0 bar".iter().copied());
+        assert!(name.is_some_and(|name| *name.as_bytes() == array(b"foo")));
+        let name = Name::from_bytes(b"foo".iter().copied());
+        assert!(name.is_some_and(|name| *name.as_bytes() == array(b"foo")));
+        assert!(Name::from_bytes(b"\0foo".iter().copied()).is_none());
+        assert!(Name::from_bytes(core::iter::empty()).is_none());
+        assert!(Name::from_bytes(b"foo bar".iter().copied()).is_none());
+    }
+
+    #[test]
+    fn from_bytes_of_any_length() {
+        let repeat = |len| Name::from_bytes(core::iter::repeat(b'x').take(len));
+        assert!(repeat(63).is_some_and(|name| *name.as_bytes() == array(&[b'x'; 63])));
+        assert!(repeat(64).is_none());
+        assert!(repeat(65).is_none());
+        let mut taken = 0;
+        let endless = core::iter::repeat(b'x').inspect(|_| taken += 1);
+        assert!(Name::from_bytes(endless).is_none());
+        assert_eq!(taken, LEN);
+    }
+
+    #[test]
+    fn differ_in_any_byte() {
+        let name = Name::new(array(&[b'x'; 63]));
+        assert!(name == Name::new(array(&[b'x'; 63])));
+        for at in 0..63 {
+            let mut other = [b'x'; 63];
+            other[at] = b'y';
+            assert!(name != Name::new(array(&other)));
+        }
+        assert!(name != Name::new(array(&[b'x'; 62])));
+    }
+
+    #[test]
+    fn hash_is_fnv_1a() {
+        let hash = |text, seed| Name::new(array(text)).map(|name| name.hash(seed));
+        // From the authors' test vectors.
+        assert_eq!(hash(b"a", 0), Some(0xe40c_292c));
+        assert_eq!(hash(b"foobar", 0), Some(0xbf9c_f968));
+        assert!(hash(b"foobar", 1) != hash(b"foobar", 0));
+    }
+}

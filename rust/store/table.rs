@@ -92,3 +92,102 @@ impl<T: Sync + 'static> Table<T> {
         unsafe { *self.mask.get() }
     }
 }
+
+#[kunit_tests(bpf_percpu_table)]
+mod tests {
+    use super::*;
+    use kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    static ONLY: Atomic<u32> = Atomic::new(42);
+
+    /// What `test` says of a table of `len` elements, all 7.
+    fn with_table<R>(len: u32, test: impl Fn(&Table<Atomic<u32>>) -> R) -> Result<R> {
+        let table = Table::new(&ONLY);
+        // SAFETY: Nobody else knows the table, and it is freed below.
+        unsafe { table.allocate(len, || Atomic::new(7))? };
+        let result = test(&table);
+        // SAFETY: Allocated above; `test` keeps no element.
+        unsafe { table.free(&ONLY) };
+        Ok(result)
+    }
+
+    #[test]
+    fn one_element_at_first() {
+        let table = Table::new(&ONLY);
+        assert_eq!(table.len(), 1);
+        for index in [0, 1, 63, u32::MAX] {
+            assert!(ptr::eq(table.get(index), &ONLY));
+        }
+    }
+
+    #[test]
+    fn rounds_the_length_up() -> Result {
+        for (asked, len) in [
+            (1, 1),
+            (2, 2),
+            (3, 4),
+            (4, 4),
+            (5, 8),
+            (1023, 1024),
+            (1024, 1024),
+            (1025, 2048),
+        ] {
+            assert_eq!(with_table(asked, |table| table.len())?, len);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn makes_every_element() -> Result {
+        for len in [1, 2, 64] {
+            let made = |table: &Table<Atomic<u32>>| {
+                (0..len).all(|index| table.get(index).load(Relaxed) == 7)
+            };
+            assert!(with_table(len, made)?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn elements_are_apart() -> Result {
+        let apart = with_table(64, |table| {
+            for index in 0..64 {
+                table.get(index).store(index, Relaxed);
+            }
+            (0..64).all(|index| table.get(index).load(Relaxed) == index)
+        })?;
+        assert!(apart);
+        Ok(())
+    }
+
+    #[test]
+    fn index_goes_round() -> Result {
+        let round = with_table(64, |table| {
+            ptr::eq(table.get(64), table.get(0))
+                && ptr::eq(table.get(127), table.get(63))
+                && ptr::eq(table.get(u32::MAX), table.get(63))
+                && !ptr::eq(table.get(63), table.get(0))
+        })?;
+        assert!(round);
+        Ok(())
+    }
+
+    #[test]
+    fn one_element_when_freed() -> Result {
+        let table = Table::new(&ONLY);
+        for len in [16, 4] {
+            // SAFETY: Nobody else knows the table, and it is freed below.
+            unsafe { table.allocate(len, || Atomic::new(7))? };
+            let allocated = table.len();
+            // SAFETY: Allocated above.
+            unsafe { table.free(&ONLY) };
+            assert_eq!(allocated, len);
+            assert_eq!(table.len(), 1);
+            assert!(ptr::eq(table.get(3), &ONLY));
+        }
+        Ok(())
+    }
+}
