@@ -50,6 +50,10 @@ bool bpf_percpu_helper_ratelimit(void);
 void bpf_percpu_helper_call_rcu_tasks_trace(
 	struct callback_head *head, void (*func)(struct callback_head *));
 void bpf_percpu_helper_rcu_barrier_tasks_trace(void);
+#if IS_ENABLED(CONFIG_KUNIT)
+void bpf_percpu_helper_rcu_read_lock_trace(void);
+void bpf_percpu_helper_rcu_read_unlock_trace(void);
+#endif
 
 /* refcount.h */
 bool bpf_percpu_helper_refcount_inc_not_zero(refcount_t *refs);

@@ -16,3 +16,15 @@ void bpf_percpu_helper_rcu_barrier_tasks_trace(void)
 {
 	rcu_barrier_tasks_trace();
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+void bpf_percpu_helper_rcu_read_lock_trace(void)
+{
+	rcu_read_lock_trace();
+}
+
+void bpf_percpu_helper_rcu_read_unlock_trace(void)
+{
+	rcu_read_unlock_trace();
+}
+#endif

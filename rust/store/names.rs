@@ -146,3 +146,211 @@ fn clean_up() {
         }
     }
 }
+
+#[kunit_tests(bpf_percpu_names)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        self,
+        tests::name, //
+    };
+    use kernel::sync::aref::ARef;
+
+    /// Names whose searches begin at `at`.
+    fn names_at(at: u32) -> impl Iterator<Item = Name> {
+        let digit = |i: u32, nr: u32| b'a' + (i >> (4 * nr) & 0xf) as u8;
+        (0u32..)
+            .filter_map(move |i| Name::from_bytes((0..8).map(|nr| digit(i, nr))))
+            .filter(move |name| index(hash(name), 0) == at)
+    }
+
+    /// Stores whose searches begin at `at`, in the order of creation.
+    fn colliding<const N: usize>(at: u32) -> Result<[ARef<Store>; N]> {
+        let mut stores = KVec::with_capacity(N, GFP_KERNEL)?;
+        for name in names_at(at).take(N) {
+            stores.push(Store::create(name, 8, &[], false)?, GFP_KERNEL)?;
+        }
+        stores.first_chunk().cloned().ok_or(ENOENT)
+    }
+
+    /// The id of the store of this name.
+    fn id_of(name: &Name) -> Option<u32> {
+        store::find(name).map(|store| store.id())
+    }
+
+    /// Where the name of `store` is.
+    fn at(store: &Store) -> u32 {
+        store.name_at.0.load(Relaxed)
+    }
+
+    /// What is in the slot at `at`.
+    fn slot(at: u32) -> u32 {
+        NAMES.get(at).load(Relaxed)
+    }
+
+    /// Has the next name that is added clean up, and adds one, far from `at`.
+    fn add_with_clean_up(at: u32) -> Result {
+        REMOVED.store(NAMES.len() / 4, Relaxed);
+        let other = names_at(index(at, NAMES.len() / 2)).next().ok_or(ENOENT)?;
+        let _store = Store::create(other, 8, &[], false)?;
+        Ok(())
+    }
+
+    #[test]
+    fn searches_go_round() {
+        let end = NAMES.len();
+        assert!(end.is_power_of_two());
+        assert_eq!(index(0, 0), 0);
+        assert_eq!(index(5, 2), 7);
+        assert_eq!(index(end - 1, 0), end - 1);
+        assert_eq!(index(end - 1, 1), 0);
+        assert_eq!(index(end, 0), 0);
+        assert_eq!(index(u32::MAX, 0), end - 1);
+        assert_eq!(index(u32::MAX, 1), 0);
+    }
+
+    #[test]
+    fn unknown_names() -> Result {
+        let _store = Store::create(name("kunit")?, 8, &[], false)?;
+        for text in ["KUNIT", "kuni", "kunit1", "tinuk", "-"] {
+            assert_eq!(id_of(&name(text)?), None);
+        }
+        assert!(id_of(&name("kunit")?).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn names_that_collide_are_found() -> Result {
+        let stores: [_; 4] = colliding(7)?;
+        for store in &stores {
+            assert_eq!(id_of(store.name()), Some(store.id()));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn searches_ask_in_order() -> Result {
+        let stores: [_; 3] = colliding(7)?;
+        let mut asked = 0;
+        let none = find(stores[2].name(), |id| -> Option<()> {
+            assert_eq!(Some(id), stores.get(asked).map(|store| store.id()));
+            asked += 1;
+            None
+        });
+        assert!(none.is_none());
+        assert_eq!(asked, 3);
+        // The first that fits ends it.
+        asked = 0;
+        let second = find(stores[2].name(), |id| {
+            asked += 1;
+            (id == stores[1].id()).then_some(id)
+        });
+        assert_eq!(second, Some(stores[1].id()));
+        assert_eq!(asked, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn searches_pass_what_was_removed() -> Result {
+        let [a, b, c] = colliding(7)?;
+        let names = [*a.name(), *b.name()];
+        drop(a);
+        assert_eq!(id_of(b.name()), Some(b.id()));
+        drop(b);
+        assert_eq!(id_of(c.name()), Some(c.id()));
+        for name in &names {
+            assert_eq!(id_of(name), None);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn places_are_used_again() -> Result {
+        let [a, b] = colliding(7)?;
+        let (first, name) = (at(&a), *a.name());
+        drop(a);
+        assert_eq!(slot(first), REMOVED_ID);
+        let new = Store::create(name, 8, &[], false)?;
+        assert_eq!(at(&new), first);
+        assert_eq!(slot(first), new.id());
+        assert_eq!(id_of(&name), Some(new.id()));
+        assert_eq!(id_of(b.name()), Some(b.id()));
+        Ok(())
+    }
+
+    #[test]
+    fn names_go_round_the_end() -> Result {
+        let end = NAMES.len();
+        let [a, b, c] = colliding(end - 1)?;
+        assert_eq!([at(&a), at(&b), at(&c)], [end - 1, 0, 1]);
+        assert_eq!(id_of(c.name()), Some(c.id()));
+        drop(a);
+        assert_eq!(id_of(b.name()), Some(b.id()));
+        Ok(())
+    }
+
+    #[test]
+    fn removed_once() -> Result {
+        let store = Store::create(name("kunit")?, 8, &[], false)?;
+        let (place, count) = (at(&store), REMOVED.load(Relaxed));
+        assert!(store.is_named());
+        assert_eq!(slot(place), store.id());
+        assert!(remove(&store));
+        assert!(!store.is_named());
+        assert_eq!(slot(place), REMOVED_ID);
+        assert!(!remove(&store));
+        assert_eq!(REMOVED.load(Relaxed), count + 1);
+        // Its place may be another's now.
+        let other = Store::create(name("kunit")?, 8, &[], false)?;
+        assert_eq!(at(&other), place);
+        drop(store);
+        assert_eq!(slot(place), other.id());
+        Ok(())
+    }
+
+    #[test]
+    fn clean_up_ends_searches() -> Result {
+        let end = NAMES.len();
+        for first in [7, end - 1, end - 2] {
+            drop(colliding::<3>(first)?);
+            let places = [first, index(first, 1), index(first, 2)];
+            assert_eq!(places.map(slot), [REMOVED_ID; 3]);
+            add_with_clean_up(first)?;
+            assert_eq!(places.map(slot), [NO_ID; 3]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn clean_up_keeps_the_way_to_the_living() -> Result {
+        let end = NAMES.len();
+        for first in [7, end - 2] {
+            let [a, b, c] = colliding(first)?;
+            let last = index(first, 2);
+            drop(b);
+            add_with_clean_up(first)?;
+            assert_eq!(slot(index(first, 1)), REMOVED_ID);
+            assert_eq!(id_of(a.name()), Some(a.id()));
+            assert_eq!(id_of(c.name()), Some(c.id()));
+            drop(c);
+            add_with_clean_up(first)?;
+            assert_eq!([slot(index(first, 1)), slot(last)], [NO_ID; 2]);
+            assert_eq!(id_of(a.name()), Some(a.id()));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn cleans_up_at_a_quarter() -> Result {
+        let quarter = NAMES.len() / 4;
+        REMOVED.store(quarter - 1, Relaxed);
+        let a = Store::create(name("kunit-a")?, 8, &[], false)?;
+        assert_eq!(REMOVED.load(Relaxed), quarter - 1);
+        drop(a);
+        assert_eq!(REMOVED.load(Relaxed), quarter);
+        let b = Store::create(name("kunit-b")?, 8, &[], false)?;
+        assert_eq!(REMOVED.load(Relaxed), 0);
+        assert_eq!(id_of(b.name()), Some(b.id()));
+        Ok(())
+    }
+}

@@ -132,3 +132,216 @@ pub(super) fn finish() {
     // The last call of `after_rcu` may not have returned.
     wait();
 }
+
+#[kunit_tests(bpf_percpu_reaper)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{
+        bindings::{
+            bpf_percpu_helper_rcu_read_lock_trace,
+            bpf_percpu_helper_rcu_read_unlock_trace, //
+        },
+        percpu::PossibleCpu,
+        store::{
+            self,
+            tests::{
+                create,
+                name, //
+            },
+        },
+    };
+    use core::ptr;
+    use kernel::sync::{
+        aref::ARef,
+        rcu, //
+    };
+
+    /// What `test` says while `count` more stores seem to wait.
+    pub(in crate::store) fn pretend<R>(count: u32, test: impl FnOnce() -> R) -> R {
+        WAITING.add(count, Relaxed);
+        let result = test();
+        WAITING.fetch_sub(count, Relaxed);
+        result
+    }
+
+    /// A store of `0x5a`, which is found but not owned once it is dropped.
+    fn create_full() -> Result<ARef<Store>> {
+        Store::create(name("kunit")?, 64, &[0x5a; 64], false)
+    }
+
+    /// Whether the memory is as [`create_full`] made it.
+    fn is_full(store: &Store) -> bool {
+        let mut bytes = [0; 64];
+        PossibleCpu::all()
+            .all(|cpu| store.memory().read_on(cpu, 0, &mut bytes).is_ok() && bytes == [0x5a; 64])
+    }
+
+    /// Runs `work` in a hard interrupt.
+    fn in_hard_interrupt(work: unsafe extern "C" fn(*mut bindings::irq_work)) {
+        let on_stack = Opaque::<bindings::irq_work>::uninit();
+        // SAFETY: The work stays until it has run, which is waited for.
+        unsafe {
+            bpf_percpu_helper_init_irq_work(on_stack.get(), Some(work));
+            bindings::irq_work_queue(on_stack.get());
+            bindings::irq_work_sync(on_stack.get());
+        }
+    }
+
+    /// A reference for an interrupt, and what became of it.
+    static OWNED: Atomic<*mut Store> = Atomic::new(ptr::null_mut());
+    static FOUND: Atomic<u32> = Atomic::new(0);
+
+    /// # Safety
+    ///
+    /// [`OWNED`] is a reference, or null.
+    unsafe extern "C" fn drop_owned(_work: *mut bindings::irq_work) {
+        if let Some(store) = NonNull::new(OWNED.xchg(ptr::null_mut(), Relaxed)) {
+            // SAFETY: By the function's contract.
+            drop(unsafe { ARef::from_raw(store) });
+        }
+    }
+
+    /// # Safety
+    ///
+    /// None.
+    unsafe extern "C" fn look_up(_work: *mut bindings::irq_work) {
+        let mut cursor = 0;
+        let by_name = name("kunit").is_ok_and(|name| store::find(&name).is_some());
+        let by_id = store::find_id(FOUND.load(Relaxed)).is_some();
+        let by_walk = store::next(&mut cursor).is_some();
+        FOUND.store(
+            u32::from(by_name) + u32::from(by_id) + u32::from(by_walk),
+            Relaxed,
+        );
+    }
+
+    #[test]
+    fn each_waits_once() -> Result {
+        finish();
+        for texts in [&["a"][..], &["a", "b"], &["a", "b", "c", "d", "e"]] {
+            let mut stores = KVec::new();
+            for text in texts {
+                stores.push(create(text, 8)?, GFP_KERNEL)?;
+            }
+            let waited = {
+                let _rcu = rcu::read_lock();
+                drop(stores);
+                waiting()
+            };
+            assert_eq!(waited, texts.len() as u32);
+            finish();
+            assert_eq!(waiting(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn not_while_it_is_used() -> Result {
+        finish();
+        let store = create_full()?;
+        let other = store.clone();
+        drop(store);
+        wait();
+        assert_eq!(waiting(), 0);
+        assert!(is_full(&other));
+        Ok(())
+    }
+
+    #[test]
+    fn waits_for_readers() -> Result {
+        finish();
+        let store = create_full()?;
+        let (waited, full) = {
+            let _rcu = rcu::read_lock();
+            // SAFETY: In the RCU section above.
+            let dead = unsafe { store::get(store.id()) }.ok_or(ENOENT)?;
+            drop(store);
+            for _ in 0..50 {
+                // SAFETY: Has no preconditions.
+                unsafe { bindings::udelay(1000) };
+            }
+            (waiting(), is_full(dead))
+        };
+        assert_eq!(waited, 1);
+        assert!(full);
+        finish();
+        assert_eq!(waiting(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn waits_for_sleepable_readers() -> Result {
+        finish();
+        let store = create_full()?;
+        // SAFETY: The section is left below. It keeps the store, as `get()` asks.
+        let (waited, full) = unsafe {
+            bpf_percpu_helper_rcu_read_lock_trace();
+            let dead = store::get(store.id());
+            drop(store);
+            bindings::msleep(100);
+            // Not an RCU grace period alone.
+            bindings::synchronize_rcu();
+            let waited = (waiting(), dead.is_some_and(is_full));
+            bpf_percpu_helper_rcu_read_unlock_trace();
+            waited
+        };
+        assert_eq!(waited, 1);
+        assert!(full);
+        finish();
+        assert_eq!(waiting(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn wait_is_enough_for_this_cpus() -> Result {
+        finish();
+        for _ in 0..3 {
+            drop(create("kunit", 8)?);
+            // For its interrupt, wherever the case runs now.
+            // SAFETY: Sleeping is allowed here.
+            unsafe { bindings::msleep(1) };
+            wait();
+            assert_eq!(waiting(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn finish_waits_for_all() -> Result {
+        for _ in 0..64 {
+            drop(create("kunit", 8)?);
+        }
+        finish();
+        assert_eq!(waiting(), 0);
+        // And returns when there are none.
+        finish();
+        Ok(())
+    }
+
+    #[test]
+    fn dropped_in_an_interrupt() -> Result {
+        let before = store::registry::tests::counts();
+        let store = create_full()?;
+        let id = store.id();
+        let other = store.clone();
+        for (store, remains) in [(store, true), (other, false)] {
+            OWNED.store(ARef::into_raw(store).as_ptr(), Relaxed);
+            in_hard_interrupt(drop_owned);
+            assert!(OWNED.load(Relaxed).is_null());
+            assert_eq!(store::find_id(id).is_some(), remains);
+            assert_eq!(store::find(&name("kunit")?).is_some(), remains);
+        }
+        assert_eq!(store::registry::tests::counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn found_in_an_interrupt() -> Result {
+        let store = create_full()?;
+        FOUND.store(store.id(), Relaxed);
+        in_hard_interrupt(look_up);
+        assert_eq!(FOUND.load(Relaxed), 3);
+        assert_eq!(store.refs(), 1);
+        Ok(())
+    }
+}
