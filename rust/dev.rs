@@ -105,35 +105,41 @@ impl MiscDevice for ControlFile {
         if !unsafe { bpf_percpu_helper_bpf_capable() } {
             return Err(EPERM);
         }
-        KBox::pin_init(
-            pin_init!(Self {
-                store <- new_mutex!(None, "bpf_percpu::ControlFile"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
+        KBox::pin_init(Self::new(), GFP_KERNEL_ACCOUNT)
     }
 
     fn ioctl(this: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
-        match cmd {
-            CREATE => this.create(Arg(arg))?,
-            OPEN => this.open_store(Arg(arg))?,
-            PIN => store::pin(&*this.store()?)?,
-            UNPIN => store::unpin(&this.store()?)?,
-            INFO => {
-                let store = this.store()?;
-                // The reference that was taken here is not the user's.
-                Arg(arg).write(&info(&store, 1))?;
-            }
-            READ => this.read(Arg(arg).read()?)?,
-            WRITE => this.write(Arg(arg).read()?)?,
-            LIST => list(Arg(arg))?,
-            _ => return Err(ENOTTY),
-        }
+        this.call(cmd, Arg(arg))?;
         Ok(0)
     }
 }
 
 impl ControlFile {
+    /// A file that refers to no store.
+    fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            store <- new_mutex!(None, "bpf_percpu::ControlFile"),
+        })
+    }
+
+    fn call(&self, cmd: u32, arg: Arg) -> Result {
+        match cmd {
+            CREATE => self.create(arg),
+            OPEN => self.open_store(arg),
+            PIN => store::pin(&*self.store()?),
+            UNPIN => store::unpin(&self.store()?),
+            INFO => {
+                let store = self.store()?;
+                // The reference that was taken here is not the user's.
+                arg.write(&info(&store, 1))
+            }
+            READ => self.read(arg.read()?),
+            WRITE => self.write(arg.read()?),
+            LIST => list(arg),
+            _ => Err(ENOTTY),
+        }
+    }
+
     /// The store; `ENOENT` when there is none.
     fn store(&self) -> Result<ARef<Store>> {
         self.store.lock().clone().ok_or(ENOENT)
@@ -296,4 +302,571 @@ fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
     UserSlice::new(user_ptr(addr)?, bytes.len())
         .writer()
         .write_slice(bytes)
+}
+
+#[kunit_tests(bpf_percpu_dev)]
+mod tests {
+    use super::*;
+    use crate::percpu::MAX_SIZE;
+    use core::ptr;
+    use kernel::{
+        bindings,
+        page::PAGE_SIZE, //
+    };
+
+    /// A page of user memory, and one after it that is not mapped.
+    #[derive(Clone, Copy)]
+    struct User(usize);
+
+    impl User {
+        /// Memory of an address space that the case gets with it, and that ends with the case.
+        fn new() -> Result<Self> {
+            // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS.
+            let (prot, flags) = (3, 0x22);
+            // SAFETY: A case runs.
+            let addr = unsafe {
+                let test = bindings::kunit_get_current_test();
+                bindings::kunit_vm_mmap(test, ptr::null_mut(), 0, 2 * PAGE_SIZE, prot, flags, 0)
+            };
+            if addr == 0 || (addr as isize) < 0 {
+                return Err(ENOMEM);
+            }
+            // SAFETY: The second page is the case's own.
+            match unsafe { bindings::vm_munmap(addr + PAGE_SIZE, PAGE_SIZE) } {
+                0 => Ok(Self(addr)),
+                _ => Err(ENOMEM),
+            }
+        }
+
+        /// Where the last `len` bytes are.
+        fn last(self, len: usize) -> Arg {
+            Arg(self.0 + PAGE_SIZE - len)
+        }
+
+        /// Calls `file` with `value`, and says what was there afterwards.
+        fn call<T: AsBytes + FromBytes>(
+            self,
+            file: &ControlFile,
+            cmd: u32,
+            value: &T,
+        ) -> Result<T> {
+            // What is past it cannot be used.
+            let arg = self.last(size_of::<T>());
+            arg.write(value)?;
+            file.call(cmd, arg)?;
+            arg.read()
+        }
+
+        /// What keeps `file` from doing so.
+        fn error<T: AsBytes + FromBytes>(
+            self,
+            file: &ControlFile,
+            cmd: u32,
+            value: &T,
+        ) -> Option<Error> {
+            self.call(file, cmd, value).err()
+        }
+    }
+
+    fn file() -> Result<Pin<KBox<ControlFile>>> {
+        KBox::pin_init(ControlFile::new(), GFP_KERNEL)
+    }
+
+    /// `text`, and NULs up to the end.
+    fn name(text: &[u8]) -> [u8; 64] {
+        core::array::from_fn(|at| text.get(at).copied().unwrap_or(0))
+    }
+
+    fn create(text: &[u8], size: u32) -> bpf_percpu_create {
+        bpf_percpu_create {
+            name: name(text),
+            size,
+            flags: 0,
+            image: 0,
+            image_size: 0,
+            id: 0,
+        }
+    }
+
+    fn by_name(text: &[u8]) -> bpf_percpu_open {
+        bpf_percpu_open {
+            name: name(text),
+            id: 0,
+            flags: 0,
+        }
+    }
+
+    fn by_id(id: u32) -> bpf_percpu_open {
+        bpf_percpu_open {
+            name: [0; 64],
+            id,
+            flags: 0,
+        }
+    }
+
+    fn io(user: User, cpu: u32, off: u32, len: u32) -> bpf_percpu_io {
+        bpf_percpu_io {
+            data: user.0 as u64,
+            cpu,
+            off,
+            len,
+            pad: 0,
+        }
+    }
+
+    const NO_INFO: bpf_percpu_info = bpf_percpu_info {
+        name: [0; 64],
+        id: 0,
+        size: 0,
+        flags: 0,
+        refs: 0,
+    };
+
+    /// The ids of all stores, by walks of `count` at a time.
+    fn ids(user: User, count: u32) -> Result<KVec<u32>> {
+        let (file, mut ids, mut cursor) = (file()?, KVec::new(), 0);
+        loop {
+            let asked = bpf_percpu_list {
+                infos: user.0 as u64,
+                count,
+                cursor,
+            };
+            let list = user.call(&file, LIST, &asked)?;
+            for i in 0..list.count as usize {
+                let info: bpf_percpu_info = Arg(user.0 + i * size_of_val(&NO_INFO)).read()?;
+                ids.push(info.id, GFP_KERNEL)?;
+            }
+            cursor = list.cursor;
+            if cursor == 0 || list.count > count {
+                return Ok(ids);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_calls() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        user.call(&file, CREATE, &create(b"kunit", 8))?;
+        for cmd in [
+            0,
+            u32::MAX,
+            _IO(BPF_PERCPU_IOC, 0),
+            _IO(BPF_PERCPU_IOC, 9),
+            _IO(BPF_PERCPU_IOC + 1, 3),
+            // Of another size, and another direction.
+            _IOWR::<bpf_percpu_open>(BPF_PERCPU_IOC, 1),
+            _IOR::<bpf_percpu_create>(BPF_PERCPU_IOC, 1),
+            _IOW::<bpf_percpu_info>(BPF_PERCPU_IOC, 5),
+        ] {
+            assert_eq!(file.call(cmd, user.last(128)), Err(ENOTTY));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_store() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        for cmd in [PIN, UNPIN, INFO] {
+            assert_eq!(file.call(cmd, user.last(128)), Err(ENOENT));
+        }
+        for cmd in [READ, WRITE] {
+            assert_eq!(user.error(&file, cmd, &io(user, 0, 0, 0)), Some(ENOENT));
+            // What is wrong in any case comes first.
+            let padded = bpf_percpu_io {
+                pad: 1,
+                ..io(user, 0, 0, 0)
+            };
+            assert_eq!(user.error(&file, cmd, &padded), Some(EINVAL));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn arguments_that_are_not_there() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        // The last byte is missing, or all.
+        let structs = [
+            (CREATE, size_of::<bpf_percpu_create>()),
+            (OPEN, size_of::<bpf_percpu_open>()),
+            (LIST, size_of::<bpf_percpu_list>()),
+        ];
+        for (cmd, size) in structs {
+            for arg in [user.last(size - 1), user.last(0), Arg(0), Arg(usize::MAX)] {
+                assert_eq!(file.call(cmd, arg), Err(EFAULT));
+            }
+        }
+        user.call(&file, CREATE, &create(b"kunit", 8))?;
+        let structs = [
+            (READ, size_of::<bpf_percpu_io>()),
+            (WRITE, size_of::<bpf_percpu_io>()),
+            (INFO, size_of::<bpf_percpu_info>()),
+        ];
+        for (cmd, size) in structs {
+            for arg in [user.last(size - 1), user.last(0), Arg(0), Arg(usize::MAX)] {
+                assert_eq!(file.call(cmd, arg), Err(EFAULT));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn create_refuses_flags() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        for flags in [
+            BPF_PERCPU_F_REMOVED,
+            1 << 31,
+            u32::MAX,
+            BPF_PERCPU_F_PINNED | 4,
+        ] {
+            let create = bpf_percpu_create {
+                flags,
+                ..create(b"kunit", 8)
+            };
+            assert_eq!(user.error(&file, CREATE, &create), Some(EINVAL));
+        }
+        for id in [1, 1 << 31, u32::MAX] {
+            let create = bpf_percpu_create {
+                id,
+                ..create(b"kunit", 8)
+            };
+            assert_eq!(user.error(&file, CREATE, &create), Some(EINVAL));
+        }
+        assert_eq!(ids(user, 8)?.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn create_refuses_names() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        for text in [
+            &b""[..],
+            b"a b",
+            b"a/b",
+            b"a\0b",
+            b"\0a",
+            b"\xff",
+            &[b'x'; 64],
+        ] {
+            let error = user.error(&file, CREATE, &create(text, 8));
+            assert_eq!(error, Some(EINVAL));
+        }
+        let longest = user.call(&file, CREATE, &create(&[b'x'; 63], 8));
+        assert!(longest.is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn create_refuses_sizes() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        let error = |size, image_size| {
+            let create = bpf_percpu_create {
+                image: user.0 as u64,
+                image_size,
+                ..create(b"kunit", size)
+            };
+            user.error(&file, CREATE, &create)
+        };
+        assert_eq!(error(0, 0), Some(EINVAL));
+        assert_eq!(error(0, 1), Some(EINVAL));
+        assert_eq!(error(8, 9), Some(EINVAL));
+        assert_eq!(error(8, u32::MAX), Some(EINVAL));
+        assert_eq!(error(MAX_SIZE + 1, 0), Some(E2BIG));
+        // Not read, let alone allocated.
+        assert_eq!(error(MAX_SIZE + 1, MAX_SIZE + 1), Some(E2BIG));
+        assert_eq!(error(u32::MAX, u32::MAX), Some(E2BIG));
+        // What would be good, but for the memory of the image.
+        assert_eq!(error(MAX_SIZE, MAX_SIZE), Some(EFAULT));
+        assert_eq!(ids(user, 8)?.len(), 0);
+        assert_eq!(error(MAX_SIZE, 8), None);
+        Ok(())
+    }
+
+    #[test]
+    fn create_fills_each_cpu() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        Arg(user.0).write(b"image\xff\x01")?;
+        let asked = bpf_percpu_create {
+            image: user.0 as u64,
+            image_size: 7,
+            ..create(b"kunit", 9)
+        };
+        let created = user.call(&file, CREATE, &asked)?;
+        let store = store::find_id(created.id).ok_or(ENOENT)?;
+        assert_eq!(*store.name().as_bytes(), name(b"kunit"));
+        assert_eq!(store.memory().size(), 9);
+        assert!(!store.is_pinned());
+        for cpu in PossibleCpu::all() {
+            let mut bytes = [1; 9];
+            store.memory().read_on(cpu, 0, &mut bytes)?;
+            assert_eq!(bytes, *b"image\xff\x01\0\0");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn one_store_a_file() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        let first = user.call(&file, CREATE, &create(b"kunit-a", 8))?;
+        let more = [create(b"kunit-b", 8), create(b"kunit-a", 8)];
+        for more in &more {
+            assert_eq!(user.error(&file, CREATE, more), Some(EBUSY));
+        }
+        for open in [by_name(b"kunit-a"), by_id(first.id), by_id(u32::MAX)] {
+            assert_eq!(user.error(&file, OPEN, &open), Some(EBUSY));
+        }
+        assert_eq!(ids(user, 8)?[..], [first.id]);
+        assert_eq!(user.call(&file, INFO, &NO_INFO)?.refs, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn one_store_of_a_name() -> Result {
+        let (user, a, b) = (User::new()?, file()?, file()?);
+        let first = user.call(&a, CREATE, &create(b"kunit", 8))?;
+        assert_eq!(user.error(&b, CREATE, &create(b"kunit", 8)), Some(EEXIST));
+        assert_eq!(b.store().err(), Some(ENOENT));
+        // The file ends, and its store with it.
+        drop(a);
+        assert!(store::find_id(first.id).is_none());
+        let second = user.call(&b, CREATE, &create(b"kunit", 8))?;
+        assert!(second.id > first.id);
+        Ok(())
+    }
+
+    #[test]
+    fn open_by_name_or_id() -> Result {
+        let (user, creator) = (User::new()?, file()?);
+        let id = user.call(&creator, CREATE, &create(b"kunit", 8))?.id;
+        for open in [by_name(b"kunit"), by_id(id)] {
+            let file = file()?;
+            user.call(&file, OPEN, &open)?;
+            assert_eq!(file.store()?.id(), id);
+            assert_eq!(user.call(&file, INFO, &NO_INFO)?.refs, 2);
+        }
+        assert_eq!(user.call(&creator, INFO, &NO_INFO)?.refs, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn open_refuses() -> Result {
+        let (user, creator, file) = (User::new()?, file()?, file()?);
+        let id = user.call(&creator, CREATE, &create(b"kunit", 8))?.id;
+        let both = bpf_percpu_open {
+            id,
+            ..by_name(b"kunit")
+        };
+        for open in [both, by_id(0), by_name(b"a b"), by_name(&[b'x'; 64])] {
+            assert_eq!(user.error(&file, OPEN, &open), Some(EINVAL));
+        }
+        for flags in [1, 1 << 31] {
+            for open in [by_id(id), by_name(b"kunit")] {
+                let open = bpf_percpu_open { flags, ..open };
+                assert_eq!(user.error(&file, OPEN, &open), Some(EINVAL));
+            }
+        }
+        for open in [by_id(id + 1), by_id(u32::MAX), by_name(b"kuni")] {
+            assert_eq!(user.error(&file, OPEN, &open), Some(ENOENT));
+        }
+        assert_eq!(file.store().err(), Some(ENOENT));
+        assert_eq!(user.call(&creator, INFO, &NO_INFO)?.refs, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn pin_outlives_files() -> Result {
+        let (user, creator) = (User::new()?, file()?);
+        let pinned = bpf_percpu_create {
+            flags: BPF_PERCPU_F_PINNED,
+            ..create(b"kunit", 8)
+        };
+        let id = user.call(&creator, CREATE, &pinned)?.id;
+        drop(creator);
+        let file = file()?;
+        user.call(&file, OPEN, &by_id(id))?;
+        let info = user.call(&file, INFO, &NO_INFO)?;
+        assert_eq!((info.flags, info.refs), (BPF_PERCPU_F_PINNED, 2));
+        file.call(UNPIN, Arg(0))?;
+        assert_eq!(file.call(UNPIN, Arg(0)), Err(ENOENT));
+        let info = user.call(&file, INFO, &NO_INFO)?;
+        assert_eq!((info.flags, info.refs), (BPF_PERCPU_F_REMOVED, 1));
+        file.call(PIN, Arg(0))?;
+        let info = user.call(&file, INFO, &NO_INFO)?;
+        assert_eq!((info.flags, info.refs), (BPF_PERCPU_F_PINNED, 2));
+        file.call(UNPIN, Arg(0))?;
+        drop(file);
+        assert!(store::find_id(id).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn info_says_all() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        let id = user.call(&file, CREATE, &create(b"kunit", 21))?.id;
+        let garbage = bpf_percpu_info {
+            name: [0xff; 64],
+            id: u32::MAX,
+            size: u32::MAX,
+            flags: u32::MAX,
+            refs: u32::MAX,
+        };
+        let info = user.call(&file, INFO, &garbage)?;
+        assert_eq!(info.name, name(b"kunit"));
+        assert_eq!((info.id, info.size), (id, 21));
+        assert_eq!((info.flags, info.refs), (0, 1));
+        // No less than none.
+        let store = file.store()?;
+        assert_eq!(super::info(&store, 3).refs, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn writes_and_reads_one_cpu() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        user.call(&file, CREATE, &create(b"kunit", 16))?;
+        let is_possible = |cpu: &u32| PossibleCpu::new(*cpu).is_some();
+        let cpus = (0..kernel::cpu::nr_cpu_ids()).filter(is_possible);
+        for (cpu, byte) in cpus.zip(1u8..) {
+            Arg(user.0).write(&[byte; 5])?;
+            user.call(&file, WRITE, &io(user, cpu, 3, 5))?;
+            Arg(user.0).write(&[0xffu8; 18])?;
+            user.call(&file, READ, &io(user, cpu, 0, 16))?;
+            let read: [u8; 18] = Arg(user.0).read()?;
+            assert!((0..3).all(|at| read[at] == 0));
+            assert!((3..8).all(|at| read[at] == byte));
+            assert!((8..16).all(|at| read[at] == 0));
+            assert_eq!(read[16..], [0xff; 2]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn writes_all_cpus() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        user.call(&file, CREATE, &create(b"kunit", 16))?;
+        Arg(user.0).write(b"four")?;
+        user.call(&file, WRITE, &io(user, BPF_PERCPU_ALL_CPUS, 12, 4))?;
+        let store = file.store()?;
+        for cpu in PossibleCpu::all() {
+            let mut bytes = [1; 16];
+            store.memory().read_on(cpu, 0, &mut bytes)?;
+            assert_eq!(bytes, *b"\0\0\0\0\0\0\0\0\0\0\0\0four");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_bytes_past_the_end() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        user.call(&file, CREATE, &create(b"kunit", 16))?;
+        Arg(user.0).write(&[0xffu8; 32])?;
+        for cpu in [0, BPF_PERCPU_ALL_CPUS] {
+            for (off, len) in [
+                (0, 17),
+                (16, 1),
+                (15, 2),
+                (17, 0),
+                (u32::MAX, 1),
+                (u32::MAX, 17),
+                (u32::MAX - 7, 16),
+                (1, u32::MAX),
+                (0, u32::MAX),
+                (u32::MAX, u32::MAX),
+            ] {
+                for cmd in [READ, WRITE] {
+                    let error = user.error(&file, cmd, &io(user, cpu, off, len));
+                    assert_eq!(error, Some(ERANGE));
+                }
+            }
+        }
+        let store = file.store()?;
+        for cpu in PossibleCpu::all() {
+            let mut bytes = [1; 16];
+            store.memory().read_on(cpu, 0, &mut bytes)?;
+            assert_eq!(bytes, [0; 16]);
+        }
+        for cmd in [READ, WRITE] {
+            assert_eq!(user.error(&file, cmd, &io(user, 0, 16, 0)), None);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_cpus_that_are_not() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        user.call(&file, CREATE, &create(b"kunit", 16))?;
+        for cpu in [kernel::cpu::nr_cpu_ids(), 1 << 13, 1 << 31, u32::MAX - 1] {
+            for cmd in [READ, WRITE] {
+                let error = user.error(&file, cmd, &io(user, cpu, 0, 8));
+                assert_eq!(error, Some(ERANGE));
+            }
+        }
+        // There is no one value of all.
+        let all = io(user, BPF_PERCPU_ALL_CPUS, 0, 8);
+        assert_eq!(user.error(&file, READ, &all), Some(ERANGE));
+        Ok(())
+    }
+
+    #[test]
+    fn bytes_that_are_not_there() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        user.call(&file, CREATE, &create(b"kunit", 64))?;
+        let end = User(user.0 + PAGE_SIZE);
+        for data in [end, User(end.0 - 8), User(0), User(usize::MAX - 3)] {
+            for cpu in [0, BPF_PERCPU_ALL_CPUS] {
+                let error = user.error(&file, WRITE, &io(data, cpu, 0, 64));
+                assert_eq!(error, Some(EFAULT));
+            }
+            assert_eq!(user.error(&file, READ, &io(data, 0, 0, 64)), Some(EFAULT));
+        }
+        // Half of them were, and none was written.
+        let store = file.store()?;
+        let mut bytes = [1; 64];
+        let cpu = PossibleCpu::new(0).ok_or(ERANGE)?;
+        store.memory().read_on(cpu, 0, &mut bytes)?;
+        assert_eq!(bytes, [0; 64]);
+        Ok(())
+    }
+
+    #[test]
+    fn lists_each_store_once() -> Result {
+        let (user, files) = (User::new()?, [file()?, file()?, file()?]);
+        assert_eq!(ids(user, 1)?.len(), 0);
+        let mut created = [0; 3];
+        for (text, (file, id)) in [b"a", b"b", b"c"]
+            .iter()
+            .zip(files.iter().zip(&mut created))
+        {
+            *id = user.call(file, CREATE, &create(*text, 8))?.id;
+        }
+        for count in [1, 2, 3, 4, 40] {
+            let mut ids = ids(user, count)?;
+            ids.sort_unstable();
+            assert_eq!(ids[..], created);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn list_refuses() -> Result {
+        let (user, file) = (User::new()?, file()?);
+        let list = |infos: User, count, cursor| bpf_percpu_list {
+            infos: infos.0 as u64,
+            count,
+            cursor,
+        };
+        user.call(&file, CREATE, &create(b"kunit", 8))?;
+        assert_eq!(user.error(&file, LIST, &list(user, 0, 0)), Some(EINVAL));
+        let end = user.0 + PAGE_SIZE;
+        for infos in [User(end), User(end - 8), User(0)] {
+            let error = user.error(&file, LIST, &list(infos, 1, 0));
+            assert_eq!(error, Some(EFAULT));
+        }
+        // Past all stores there is nothing to write.
+        let none = user.call(&file, LIST, &list(User(end), 1, u32::MAX))?;
+        assert_eq!((none.count, none.cursor), (0, 0));
+        // No more is asked of the memory than there are.
+        let one = user.call(&file, LIST, &list(user, u32::MAX, 0))?;
+        assert_eq!((one.count, one.cursor), (1, 0));
+        Ok(())
+    }
 }

@@ -73,3 +73,56 @@ impl PinnedDrop for Device {
         unsafe { bindings::misc_deregister(self.misc.get()) };
     }
 }
+
+#[kunit_tests(bpf_percpu_device)]
+mod tests {
+    use super::*;
+    use crate::dev::ControlFile;
+
+    const MODULE: &ThisModule = &<crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
+
+    fn device() -> Result<Pin<KBox<Device>>> {
+        let device = Device::new::<ControlFile>(c"bpf_percpu_kunit", MODULE);
+        KBox::pin_init(device, GFP_KERNEL)
+    }
+
+    #[test]
+    fn holds_the_module() -> Result {
+        let device = device()?;
+        // SAFETY: Registered, and not written any more.
+        let misc = unsafe { &*device.misc.get() };
+        assert!(core::ptr::eq(misc.fops, &*device._fops));
+        assert_eq!(device._fops.owner, MODULE.as_ptr());
+        Ok(())
+    }
+
+    #[test]
+    fn keeps_the_file_operations() -> Result {
+        let fops = &device()?._fops;
+        assert!(fops.open.is_some() && fops.release.is_some());
+        assert!(fops.unlocked_ioctl.is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn is_registered_while_it_lives() -> Result {
+        // The kernel would complain of the name if one were left.
+        for _ in 0..3 {
+            let device = device()?;
+            // SAFETY: Registered, and not written any more.
+            let misc = unsafe { &*device.misc.get() };
+            assert!(!misc.this_device.is_null());
+            assert!(misc.minor >= 0 && misc.minor != bindings::MISC_DYNAMIC_MINOR as c_int);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn is_its_owners_only() -> Result {
+        // What devtmpfs makes 0600.
+        let device = device()?;
+        // SAFETY: Registered, and not written any more.
+        assert_eq!(unsafe { (*device.misc.get()).mode }, 0);
+        Ok(())
+    }
+}
