@@ -725,7 +725,7 @@ mod tests {
         user.call(&file, CREATE, &create(b"kunit", 16))?;
         let is_possible = |cpu: &u32| PossibleCpu::new(*cpu).is_some();
         let cpus = (0..kernel::cpu::nr_cpu_ids()).filter(is_possible);
-        for (cpu, byte) in cpus.zip(1u8..) {
+        for (cpu, byte) in cpus.zip((1..=255u8).cycle()) {
             Arg(user.0).write(&[byte; 5])?;
             user.call(&file, WRITE, &io(user, cpu, 3, 5))?;
             Arg(user.0).write(&[0xffu8; 18])?;

@@ -161,7 +161,7 @@ mod tests {
         let digit = |i: u32, nr: u32| b'a' + (i >> (4 * nr) & 0xf) as u8;
         (0u32..)
             .filter_map(move |i| Name::from_bytes((0..8).map(|nr| digit(i, nr))))
-            .filter(move |name| index(hash(name), 0) == at)
+            .filter(move |name| index(hash(name), 0) == index(at, 0))
     }
 
     /// Stores whose searches begin at `at`, in the order of creation.
