@@ -797,7 +797,7 @@ pub(super) mod tests {
     }
 
     const THREADS: usize = 4;
-    const ROUNDS: u32 = 100;
+    const ROUNDS: u32 = 400;
 
     /// A name for each thread.
     fn name_of(thread: u32) -> Result<Name> {
