@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Puts each fault of tests/mutants, or those named, into a copy of the tree, one at a time, and runs
+# suites until one fails. Says which cases have caught it; ends with 1 when a fault was caught by none.
+#
+# usage: mutants.sh [NAME]...
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/.."
+kernel=debug
+# What is run, until something fails: the quick ones first.
+rounds=("kunit kfunc_code" "store lifetime control faults" "exact-interrupted")
+
+names=("$@")
+if [ $# -eq 0 ]; then
+	for patch in tests/mutants/*.patch; do
+		name=${patch##*/}
+		names+=("${name%.patch}")
+	done
+fi
+copy=$(mktemp -d -t bpf_percpu-mutant.XXXXXX)
+trap 'rm -rf "$copy"' EXIT
+git ls-files -z | xargs -0 cp -a --parents -t "$copy"
+cp -a .git "$copy/"
+[ ! -d build/cargo ] || { mkdir "$copy/build" && cp -a build/cargo build/bin "$copy/build/"; }
+
+# caught_by LOG: the cases that failed there
+caught_by() {
+	sed -nE 's/^test (.*) \.\.\. (.*[^a-zA-Z])?FAILED$/\1/p; s/^ +FAILED +([0-9]+).*/\1/p' "$1" | sort -u | head -n 4 | paste -sd' '
+}
+
+missed=0
+printf '%-28s %-20s %s\n' FAULT SUITES 'CAUGHT BY'
+for name in "${names[@]}"; do
+	git -C "$copy" apply "tests/mutants/$name.patch"
+	found=''
+	for round in "${rounds[@]}"; do
+		if ! make -s -C "$copy" test KERNEL=$kernel SUITES="$round" >"$copy/log" 2>&1; then
+			found=$(caught_by "$copy/log")
+			[ -n "$found" ] || found=$(grep -m 1 -E "the tree holds|ended with status|^[^ ]+ error" "$copy/log" || tail -n 1 "$copy/log")
+			break
+		fi
+	done
+	[ -n "$found" ] || missed=1
+	printf '%-28s %-20s %s\n' "$name" "${round%% *}" "${found:-nothing}"
+	git -C "$copy" apply -R "tests/mutants/$name.patch"
+done
+exit "$missed"
