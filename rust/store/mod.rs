@@ -37,6 +37,7 @@ use core::{
 };
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
     prelude::*,
     sync::{
         aref::{
@@ -105,7 +106,9 @@ impl Store {
             return Err(EEXIST);
         }
         let reservation = Reservation::new(size)?;
-        let memory = PerCpuMem::new_zeroed(size, kernel::bindings::GFP_KERNEL_ACCOUNT)?;
+        // The caller hears of it when there is none: that is not worth a line in the log.
+        let gfp = bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN;
+        let memory = PerCpuMem::new_zeroed(size, gfp)?;
         for cpu in PossibleCpu::all() {
             memory.write_on(cpu, 0, image)?;
         }
