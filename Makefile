@@ -23,7 +23,7 @@ test: module tools ## run all tests: host, build, KUnit, guest on the stock and 
 	tests/run $(TESTED)
 
 check: module ## check format, lints and docs
-	scripts/check $(KERNEL)
+	scripts/check $(TESTED)
 
 root: ## make the root with toolchain and kernel, as the other targets do when it is missing
 	scripts/root

@@ -7,9 +7,8 @@
 # usage: mutants.sh [NAME]...
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
-kernel=debug
 # What is run, until something fails: the quick ones first.
-rounds=("kunit kfunc_code" "store lifetime control faults" "exact-interrupted")
+rounds=("kunit/debug kfunc_code" "store/debug lifetime/debug control/debug faults/debug" "exact-interrupted/stock")
 
 names=("$@")
 if [ $# -eq 0 ]; then
@@ -35,7 +34,7 @@ for name in "${names[@]}"; do
 	git -C "$copy" apply "tests/mutants/$name.patch"
 	found=''
 	for round in "${rounds[@]}"; do
-		if ! make -s -C "$copy" test KERNEL=$kernel SUITES="$round" >"$copy/log" 2>&1; then
+		if ! SUITES=$round "$copy/tests/run" stock debug >"$copy/log" 2>&1; then
 			found=$(caught_by "$copy/log")
 			[ -n "$found" ] || found=$(grep -m 1 -E "the tree holds|ended with status|^[^ ]+ error" "$copy/log" || tail -n 1 "$copy/log")
 			break
