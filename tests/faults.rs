@@ -50,7 +50,11 @@ fn check<T>(capability: Capability, mut work: impl FnMut() -> Result<T, i32>) ->
         }
     });
     println!("{capability:?}: {failures:?}");
-    assert!(last.is_ok(), "nothing fails, and yet errno {:?}", last.err());
+    assert!(
+        last.is_ok(),
+        "nothing fails, and yet errno {:?}",
+        last.err()
+    );
     failures
 }
 
@@ -75,7 +79,10 @@ fn creation() {
         let image = vec![1; size as usize];
         // The same name each time: a call that failed must not keep it.
         let failures = check(Capability::Slab, || create("fails", size, &image));
-        assert!(failures.failed >= 2, "the image and the store: {failures:?}");
+        assert!(
+            failures.failed >= 2,
+            "the image and the store: {failures:?}"
+        );
     }
     assert!(list(16).is_empty());
     assert!(percpu_is_back(before));
@@ -181,6 +188,10 @@ fn loading_programs() {
             }
         };
         let failures = check(capability, load);
-        assert!(failures.failed >= 1, "{capability:?}: {failures:?}");
+        // libbpf tries again, to have the verifier's log.
+        assert!(
+            failures.failed + failures.survived >= 1,
+            "{capability:?}: {failures:?}"
+        );
     }
 }

@@ -32,7 +32,11 @@ fn text(output: &Output) -> String {
 fn sum() -> u64 {
     let maps = bpftool(&["map", "show"]);
     let maps: Vec<Value> = serde_json::from_slice(&maps.stdout).expect("JSON");
-    let is_section = |map: &&Value| map["name"].as_str().is_some_and(|name| name.ends_with(".percpu"));
+    let is_section = |map: &&Value| {
+        map["name"]
+            .as_str()
+            .is_some_and(|name| name.ends_with(".percpu"))
+    };
     let id = maps.iter().find(is_section).expect("the section is a map")["id"].to_string();
     let dump = bpftool(&["map", "dump", "id", &id]);
     let dump: Vec<Value> = serde_json::from_slice(&dump.stdout).expect("JSON");
@@ -65,7 +69,9 @@ fn native_variables() {
         return;
     }
     let repeat = RUNS.to_string();
-    let run = bpftool(&["prog", "run", "pinned", PROGRAM, "data_in", PACKET, "repeat", &repeat]);
+    let run = bpftool(&[
+        "prog", "run", "pinned", PROGRAM, "data_in", PACKET, "repeat", &repeat,
+    ]);
     assert!(run.status.success(), "{}", text(&run));
     assert_eq!(sum(), RUNS);
     fs::remove_file(PROGRAM).expect("unpinned");

@@ -3,9 +3,6 @@
 #
 # The suites, for tests/run, which sources this: the longest first, so that they run beside others.
 
-# Switches off what the debug kernel watches, as far as that can be done at boot.
-unwatched="slub_debug=- no_debug_objects kfence.sample_interval=0 kmemleak=off lockdep.prove_locking=0 lockdep.lock_stat=0"
-
 # The names of the KUnit cases that the tree declares.
 kunit_cases() {
 	git grep -h -A 1 '#\[test\]' rust | sed -nE 's/^ *fn ([a-z0-9_]+).*/\1/p'
@@ -24,8 +21,7 @@ debugged() {
 }
 
 for kernel in "${kernels[@]}"; do
-	# Whether an instruction is one does not depend on who watches; it would take a quarter of an hour.
-	guest exact-interrupted exact "one_insn::" --one-insn-per-tb --nmi --timeout 900 --append "$unwatched"
+	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 900
 	guest exact exact "stress::"
 	guest module module ""
 	guest cpumask-many cpumask "masks:: iterator:: boots::many" --cpus 66

@@ -23,5 +23,5 @@ check leak_of_per_cpu_memory 1 'unreferenced object \(percpu\)' with_fault 2
 check leak_of_an_object 1 'unreferenced object 0x' with_fault 3
 check lock_taken_twice 1 'WARNING: possible recursive locking' with_fault 4
 check use_after_free 1 'BUG: KFENCE: use-after-free' with_fault 5
-check wait_for_rcu_readers_as_one 1 'Illegal synchronize_rcu' with_fault 6
+check wait_for_rcu_readers_as_one 1 'WARNING: suspicious RCU usage' with_fault 6
 exit "$all"

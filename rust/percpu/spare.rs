@@ -58,7 +58,7 @@ impl Boundless {
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
         let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
-        let mut pages = KVVec::from_elem(page.as_ptr(), Self::PAGES, GFP_KERNEL)?;
+        let mut pages = KVVec::from_elem(page.as_ptr(), Self::PAGES, GFP_KERNEL | __GFP_NOWARN)?;
         // SAFETY: The pages are so many, and stay longer than the mapping.
         let addr = unsafe {
             bindings::vm_map_ram(

@@ -43,7 +43,7 @@ impl<T: Sync + 'static> Table<T> {
             .checked_shr(len.wrapping_sub(1).leading_zeros())
             .unwrap_or(0);
         let len = mask.wrapping_add(1);
-        let mut elements = KVVec::with_capacity(len as usize, GFP_KERNEL)?;
+        let mut elements = KVVec::with_capacity(len as usize, GFP_KERNEL | __GFP_NOWARN)?;
         for _ in 0..len {
             elements.push(new(), GFP_KERNEL)?;
         }

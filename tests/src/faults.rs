@@ -4,10 +4,6 @@
 //! that are built with it.
 
 use std::fs;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::io::Seek;
-use std::io::Write;
 use std::ops::Range;
 
 /// What can be made to fail, of what the module does.
@@ -54,6 +50,9 @@ impl Capability {
         }
     }
 }
+
+/// How many uses of what can fail are left until one does; 0 when it has.
+const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
 /// No code is there.
 const NOWHERE: Range<u64> = 1..2;
@@ -111,21 +110,13 @@ pub fn in_turn<T>(
         let chosen = other == capability;
         other.only_below(if chosen { &code } else { &NOWHERE });
     }
-    let mut nth = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/proc/thread-self/fail-nth")
-        .expect("fail-nth");
     let mut failures = Failures::default();
     for n in 1.. {
-        write!(nth, "{n}").expect("fail-nth takes a number");
+        fs::write(FAIL_NTH, n.to_string()).expect("fail-nth takes a number");
         let result = work();
-        let mut left = String::new();
-        nth.rewind().expect("a file");
-        nth.read_to_string(&mut left).expect("fail-nth");
-        nth.rewind().expect("a file");
+        let left = fs::read_to_string(FAIL_NTH).expect("fail-nth");
         if left.trim() != "0" {
-            write!(nth, "0").expect("fail-nth takes a number");
+            fs::write(FAIL_NTH, "0").expect("fail-nth takes a number");
             return (failures, result);
         }
         match result {

@@ -9,5 +9,6 @@ pub mod faults;
 pub mod kernel;
 pub mod memory;
 pub mod module;
+pub mod monitor;
 pub mod refused;
 pub mod stores;
