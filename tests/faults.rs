@@ -153,7 +153,7 @@ fn loading_the_module() {
         let load = || module::insert(module::FILE).map_err(errno);
         let (failures, last) = in_turn(
             capability,
-            function_code("do_init_module"),
+            function_code("do_one_initcall"),
             load,
             |result| {
                 fails_with(ENOMEM)(result);
