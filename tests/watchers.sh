@@ -11,17 +11,17 @@ kernel=$1
 # shellcheck source=tests/check.sh
 . tests/check.sh
 
-# with_fault N: in the background, for who takes a lock twice does not come back
+# with_fault N [APPEND]: in the background, for who takes a lock twice does not come back
 with_fault() {
-	scripts/vm --kernel "$kernel" --check-log --no-module --file "build/faults-$kernel/bpf_percpu_faults.ko" -- \
+	scripts/vm --kernel "$kernel" --append "${2-}" --check-log --no-module --file "build/faults-$kernel/bpf_percpu_faults.ko" -- \
 		"insmod bpf_percpu_faults.ko fault=$1 & sleep 3"
 }
 
 check nothing_without_a_fault 0 '' with_fault 0
-check sleep_in_atomic_context 1 'BUG: sleeping function called from invalid context' with_fault 1
+check sleep_in_atomic_context 1 'BUG: sleeping function called from invalid context' with_fault 1 kmemleak=off
 check leak_of_per_cpu_memory 1 'unreferenced object \(percpu\)' with_fault 2
 check leak_of_an_object 1 'unreferenced object 0x' with_fault 3
-check lock_taken_twice 1 'WARNING: possible recursive locking' with_fault 4
-check use_after_free 1 'BUG: KFENCE: use-after-free' with_fault 5
-check wait_for_rcu_readers_as_one 1 'WARNING: suspicious RCU usage' with_fault 6
+check lock_taken_twice 1 'WARNING: possible recursive locking' with_fault 4 kmemleak=off
+check use_after_free 1 'BUG: KFENCE: use-after-free' with_fault 5 kmemleak=off
+check wait_for_rcu_readers_as_one 1 'WARNING: suspicious RCU usage' with_fault 6 kmemleak=off
 exit "$all"
