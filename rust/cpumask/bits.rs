@@ -285,7 +285,7 @@ mod tests {
         // The word in hand stays as it was read; the next ones are as they are now.
         let mut changed = [0; MAX_WORDS];
         changed[0] = 0b1000;
-        changed[3] = usize::MAX ^ usize::MAX >> 1;
+        changed[3] = usize::MAX ^ (usize::MAX >> 1);
         words.set(changed);
         assert_eq!(bits.next(), Some(2));
         assert_eq!(bits.next(), Some(255));

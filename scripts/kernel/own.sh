@@ -37,7 +37,7 @@ build_kernel() {
 	# kconfig drops in silence what the other options do not let it have.
 	unmet=$(grep '^CONFIG_' "$config" | grep -vxFf obj/.config || true)
 	[ -z "$unmet" ] || {
-		echo "$config: the kernel's dependencies do not hold for" $unmet
+		echo "$config: the kernel's dependencies do not hold for:" "$unmet"
 		exit 1
 	}
 	kmake bzImage modules_prepare
