@@ -20,8 +20,11 @@ debugged() {
 	fi
 }
 
+suite scripts host "$(grep -c '^check ' tests/scripts.sh)" tests/scripts.sh "${kernels[0]}"
 for kernel in "${kernels[@]}"; do
 	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 900
+done
+for kernel in "${kernels[@]}"; do
 	guest exact exact "stress::"
 	guest module module ""
 	# The memory of 66 CPUs takes kmemleak a minute.
@@ -38,7 +41,6 @@ for kernel in "${kernels[@]}"; do
 	guest native native ""
 	debugged
 done
-suite scripts host "$(grep -c '^check ' tests/scripts.sh)" tests/scripts.sh "${kernels[0]}"
 host breakage
 host bits
 host kfunc_code

@@ -38,8 +38,7 @@ fn count(counting: &Counting, threads: usize, interrupt: impl Fn(&AtomicBool) + 
     let _one_insn = OneInsn::new();
     for _ in 0..ROUNDS {
         count_once(counting, threads, &interrupt);
-        let state = counting.state();
-        if state.interruptions >= INTERRUPTIONS && counting.control() < state.total {
+        if counting.state().interruptions >= INTERRUPTIONS && counting.lost().0 > 0 {
             break;
         }
     }
