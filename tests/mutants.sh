@@ -23,9 +23,9 @@ git ls-files -z | xargs -0 cp -a --parents -t "$copy"
 cp -a .git "$copy/"
 [ ! -d build/cargo ] || { mkdir "$copy/build" && cp -a build/cargo build/bin "$copy/build/"; }
 
-# caught_by LOG: the cases that failed there
+# caught_by LOG: the first cases that failed there
 caught_by() {
-	sed -nE 's/^test (.*) \.\.\. (.*[^a-zA-Z])?FAILED$/\1/p; s/^ +FAILED +([0-9]+).*/\1/p' "$1" | sort -u | head -n 4 | paste -sd' '
+	sed -nE 's/^test (.*) \.\.\. (.*[^a-zA-Z])?FAILED$/\1/p; s/^ +FAILED +([0-9]+).*/\1/p' "$1" | awk '!seen[$0]++' | head -n 4 | paste -sd' '
 }
 
 missed=0

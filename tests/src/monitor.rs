@@ -4,9 +4,11 @@
 
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
+use std::thread;
 
 const PORT: &str = "/dev/ttyS3";
 
@@ -21,23 +23,32 @@ impl OneInsn {
         let port = OpenOptions::new().read(true).write(true).open(PORT);
         let this =
             Self(port.unwrap_or_else(|e| panic!("{PORT}: {e}: is it a guest with --monitor?")));
+        // The port echoes until it is raw, so the monitor may have got its own greeting as commands.
+        // The empty line ends that; what it has answered is read before the first command.
+        this.answers("").expect("the monitor answers");
         this.ask("one-insn-per-tb on");
         this
     }
 
-    /// Waits until the monitor has done it: it answers in turn.
     fn ask(&self, command: &str) {
+        let answers = self.answers(command).expect("the monitor answers");
+        let refused = answers.iter().find(|line| line.contains("unknown command"));
+        assert_eq!(refused, None, "the monitor refuses '{command}'");
+    }
+
+    /// What the monitor says until it has done `command`: it answers in turn.
+    fn answers(&self, command: &str) -> io::Result<Vec<String>> {
         let mut port = &self.0;
-        // The empty line ends what may be there already.
-        write!(port, "\n{command}\ninfo status\n").expect("the monitor listens");
+        write!(port, "{command}\ninfo status\n")?;
+        let mut answers = Vec::new();
         for line in BufReader::new(port).lines() {
-            let line = line.expect("the monitor answers");
-            assert!(!line.contains("unknown command"), "{command}: {line}");
+            let line = line?;
             if line.contains("VM status") {
-                return;
+                return Ok(answers);
             }
+            answers.push(line);
         }
-        panic!("the monitor does not answer to '{command}'");
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 }
 
@@ -49,6 +60,11 @@ impl Default for OneInsn {
 
 impl Drop for OneInsn {
     fn drop(&mut self) {
-        self.ask("one-insn-per-tb off");
+        // A test that fails already shall say why itself.
+        if thread::panicking() {
+            let _ = self.answers("one-insn-per-tb off");
+        } else {
+            self.ask("one-insn-per-tb off");
+        }
     }
 }
