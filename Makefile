@@ -26,7 +26,7 @@ check: module ## check format, lints and docs
 	scripts/check $(TESTED)
 
 root: ## make the root with toolchain and kernel, as the other targets do when it is missing
-	scripts/root
+	scripts/root $(KERNEL)
 
 module: ## build build/$(KERNEL)/bpf_percpu.ko
 	scripts/module $(KERNEL)

@@ -36,7 +36,9 @@ for name in "${names[@]}"; do
 	for round in "${rounds[@]}"; do
 		if ! SUITES=$round "$copy/tests/run" stock debug >"$copy/log" 2>&1; then
 			found=$(caught_by "$copy/log")
-			[ -n "$found" ] || found=$(grep -m 1 -E "the tree holds|ended with status|^[^ ]+ error" "$copy/log" || tail -n 1 "$copy/log")
+			# What the check of the kernel's log says, else what the run says last.
+			[ -n "$found" ] || found=$(sed -nE '/^[0-9]+:/{s/^[0-9]+:(\[ *[0-9.]+\] )?/the log: /p;q}' "$copy/log")
+			[ -n "$found" ] || found=$(tail -n 1 "$copy/log")
 			break
 		fi
 	done
