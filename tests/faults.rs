@@ -170,8 +170,10 @@ fn loading_the_module() {
             },
         );
         println!("{capability:?}: {failures:?}");
-        let expected = if capability == Capability::Slab { 3 } else { 0 };
-        assert!(failures.failed >= expected, "{capability:?}: {failures:?}");
+        // Where there are no pages, the kernel gets along without.
+        let uses = failures.failed + failures.survived;
+        assert!(uses >= 1, "{capability:?}: {failures:?}");
+        assert!(failures.failed >= 3 || capability == Capability::Pages);
         last.expect("nothing fails");
         drop(create("works", 64, &[]).expect("a module that works"));
         module::remove_soon();

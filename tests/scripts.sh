@@ -51,6 +51,7 @@ mutants_apply() {
 check root_prints_its_path 0 '^/.*/bpf_percpu/root-[0-9a-f]+$' scripts/root --print
 check root_is_warm_in_a_second 0 '^/' warm
 check root_names_its_kernel 0 '^[0-9]+\.[0-9]+\.[0-9]+.*-amd64$' scripts/root --kernel "$kernel"
+check root_makes_the_kernel_it_is_told 0 '^Ready: .*, kernel [0-9]+\.[0-9]+\.[0-9]+' scripts/root "$kernel"
 check root_lists_the_archive 0 '<- stock$' scripts/root --list
 check root_refuses_unknown_options 1 "unknown option '--nonsense'" scripts/root --nonsense
 check root_knows_no_such_kernel 1 "the archive has no kernel '0.1'" scripts/root --kernel 0.1

@@ -31,6 +31,7 @@ struct tally {
 	u64 sum_of_returned; /* by add_return */
 	u64 swaps; /* that cmpxchg has done */
 	u64 interruptions; /* what others than count() have counted */
+	u64 control_total; /* what the control should have counted */
 	u32 sum_of_returned_32;
 	u32 store_id;
 } tally = {};
@@ -84,6 +85,7 @@ static __always_inline void count_once(struct bpf_percpu_store *s,
 #pragma unroll
 		for (i = 0; i < CONTROL_TIMES; i++)
 			*lossy += 1;
+		__sync_fetch_and_add(&tally.control_total, CONTROL_TIMES);
 	}
 	__sync_fetch_and_add(&tally.total, 1);
 }

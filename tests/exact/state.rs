@@ -9,7 +9,7 @@ use tests::bpf::Loaded;
 use tests::object;
 use tests::stores::Control;
 
-/// `struct state`.
+/// `struct tally`.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct State {
@@ -17,6 +17,7 @@ pub struct State {
     pub sum_of_returned: u64,
     pub swaps: u64,
     pub interruptions: u64,
+    pub control_total: u64,
     pub sum_of_returned_32: u32,
     pub store_id: u32,
 }
@@ -26,9 +27,6 @@ pub struct Counting {
     pub programs: Loaded,
     pub store: Control,
 }
-
-/// How often the control counts while a store counts once.
-const CONTROL_TIMES: u64 = 16;
 
 /// The size of `struct counters`.
 const SIZE: u32 = 64;
@@ -53,7 +51,7 @@ impl Counting {
 
     /// How many increments the control has lost, and of how many.
     pub fn lost(&self) -> (u64, u64) {
-        let all = self.state().total * CONTROL_TIMES;
+        let all = self.state().control_total;
         (all - self.control(), all)
     }
 
@@ -112,7 +110,7 @@ impl Counting {
         assert!(
             lost > 0,
             "the control lost nothing, so this proves nothing: is it a guest of \
-             --one-insn-per-tb, on a machine that is not too slow?"
+             --monitor, on a machine that is not too slow?"
         );
     }
 
