@@ -97,6 +97,16 @@ impl Terminal {
         self.output.lock().expect("no panic").clone()
     }
 
+    /// The first frame that is as `wanted`; what was printed instead, if none comes.
+    fn frame(&self, wanted: impl Fn(&[String]) -> bool) -> Result<Vec<String>, String> {
+        let mut frame = None;
+        let came = soon(|| {
+            frame = last_frame(&self.output());
+            frame.as_deref().is_some_and(&wanted)
+        });
+        frame.filter(|_| came).ok_or_else(|| self.output())
+    }
+
     fn resize(&self, width: u16, height: u16) {
         let size = window(width, height);
         // SAFETY: The request takes this struct.
@@ -148,14 +158,12 @@ fn counted(name: &str) -> Store {
     store
 }
 
-/// The lines of the last frame, without escapes.
-fn last_frame(output: &str) -> Vec<String> {
-    let frame = output.rsplit("\x1b[H").next().expect("a frame");
-    let frame = frame.split("\x1b[J").next().expect("a frame");
-    frame
-        .split("\r\n")
-        .map(|line| line.replace("\x1b[K", ""))
-        .collect()
+/// The lines of the last whole frame, without escapes: what is on its way still does not count.
+fn last_frame(output: &str) -> Option<Vec<String>> {
+    let (whole, _) = output.rsplit_once("\x1b[J")?;
+    let (_, frame) = whole.rsplit_once("\x1b[H")?;
+    let lines = frame.split("\r\n").map(|line| line.replace("\x1b[K", ""));
+    Some(lines.collect())
 }
 
 #[test]
@@ -204,8 +212,8 @@ fn frames_fit_and_follow_the_size() {
     let _store = counted("tty-size");
     let terminal = Terminal::new(60, 24);
     let child = terminal.watch("tty-size --interval 60");
-    let frame = last_frame(&terminal.output());
-    assert_eq!(frame.len(), 10, "a title, a head and 8 rows: {frame:?}");
+    let frame = terminal.frame(|frame| frame.len() == 10);
+    let frame = frame.expect("a title, a head and 8 rows");
     assert!(
         frame.iter().all(|line| line.chars().count() <= 60),
         "{frame:?}"
@@ -214,8 +222,7 @@ fn frames_fit_and_follow_the_size() {
 
     // The next look is a minute away: only the new size brings a frame.
     terminal.resize(120, 6);
-    assert!(soon(|| last_frame(&terminal.output()).len() == 6));
-    let frame = last_frame(&terminal.output());
+    let frame = terminal.frame(|frame| frame.len() == 6).expect("6 lines");
     assert_eq!(frame[5], "and 5 more rows", "{frame:?}");
     assert!(frame[1].len() > heads.len(), "{frame:?}");
     kill(&child, libc::SIGINT);
