@@ -82,11 +82,17 @@ fn stdout(output: Output) -> String {
 /// Each call of the load was counted, by several threads a CPU, which preempt each other.
 #[test]
 fn syscall_count_counts_each_call() {
-    let text = stdout(syscall_count("--load --duration 4 --summary --json"));
-    let summary: Value = serde_json::from_str(&text).expect("JSON");
+    // On a slow machine the load makes few calls.
+    let enough = |summary: &Value| summary["load"]["sched_yield"]["made"].as_u64() > Some(10_000);
+    let mut summaries = [4, 16, 64, 256].into_iter().map(|seconds| {
+        let text = stdout(syscall_count(&format!(
+            "--load --duration {seconds} --summary --json"
+        )));
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    });
+    let summary = summaries.find(enough).expect("10,000 calls");
     for call in ["getppid", "sched_yield"] {
         let check = &summary["load"][call];
-        assert!(check["made"].as_u64() > Some(10_000), "{summary}");
         // Nobody else makes these calls in the guest.
         assert_eq!(check["made"], check["counted"], "{call}: {check}");
     }
