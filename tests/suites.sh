@@ -22,7 +22,7 @@ debugged() {
 
 suite scripts host "$(grep -c '^check ' tests/scripts.sh)" tests/scripts.sh "${kernels[0]}"
 for kernel in "${kernels[@]}"; do
-	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 2400
+	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 3600
 done
 for kernel in "${kernels[@]}"; do
 	guest exact exact "stress::"

@@ -12,9 +12,11 @@ kernel=$1
 . tests/check.sh
 
 # with_fault N [APPEND]: in the background, for who takes a lock twice does not come back
+# shellcheck disable=SC2016 # the guest's
 with_fault() {
+	local reported='dmesg | grep -qE "WARNING:|BUG:"'
 	scripts/vm --kernel "$kernel" --append "${2-}" --check-log --no-module --file "build/faults-$kernel/bpf_percpu_faults.ko" -- \
-		"insmod bpf_percpu_faults.ko fault=$1 & sleep 3"
+		"insmod bpf_percpu_faults.ko fault=$1 & while sleep 1 && kill -0 \$! 2>/dev/null && ! $reported; do :; done; sleep 1"
 }
 
 check nothing_without_a_fault 0 '' with_fault 0

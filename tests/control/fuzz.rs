@@ -186,16 +186,13 @@ fn random_calls() {
         }
         all_bytes_are_free();
         // The allocator keeps what it may need again, sometimes 2 MiB.
-        soon(|| {
-            used()
-                .iter()
-                .zip(before)
-                .all(|(now, before)| *now <= before + 1024)
+        let mut after = before;
+        let fits = soon(|| {
+            after = used();
+            after[0] <= before[0] + 4096 && after[1] <= before[1] + 1024
         });
-        let after = used();
         println!("KiB of Percpu and Slab: {before:?}, then {after:?}");
-        assert!(after[0] <= before[0] + 4096, "Percpu grew");
-        assert!(after[1] <= before[1] + 1024, "Slab grew");
+        assert!(fits, "Percpu or Slab grew");
     });
 }
 

@@ -27,7 +27,7 @@ const TIME: Duration = Duration::from_secs(20);
 const THREADS: usize = 4;
 
 /// How often at most: on a slow machine interruptions are few, and seldom come where it matters.
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 40;
 
 /// So many interruptions have counted at least, or the run says little.
 const INTERRUPTIONS: u64 = 1000;

@@ -142,7 +142,7 @@ int drop_in_nmi(void *ctx)
 #define ROUNDS 65536
 
 /* Longer than the test takes to tell it, in ns. */
-#define PATIENCE 20000000000
+#define PATIENCE 120000000000
 
 /*
  * Takes a view, waits until it is told to go on, and reads. Between, nothing

@@ -95,7 +95,7 @@ pub fn set_affinity(cpus: &Cpus) {
 
 /// Asks `condition` for up to five seconds.
 pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if condition() {
             return true;
         }

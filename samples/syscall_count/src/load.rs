@@ -99,7 +99,7 @@ impl Stopped {
 fn make_calls(stop: &AtomicBool, zero: &File, null: &File) -> u64 {
     let mut rounds = 0;
     let mut bytes = [0u8; 64];
-    while !stop.load(Relaxed) {
+    loop {
         for (number, in_a_row) in CALLS {
             let fd = match number {
                 libc::SYS_read => zero.as_raw_fd(),
@@ -112,8 +112,10 @@ fn make_calls(stop: &AtomicBool, zero: &File, null: &File) -> u64 {
             }
         }
         rounds += 1;
+        if stop.load(Relaxed) {
+            break rounds;
+        }
     }
-    rounds
 }
 
 #[cfg(test)]
