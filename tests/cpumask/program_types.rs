@@ -3,7 +3,7 @@
 //! Getters and iterator work in programs of every kind that users write.
 
 use std::hint::black_box;
-use std::os::fd::AsRawFd;
+use std::os::fd::IntoRawFd;
 
 use tests::attach::cpu_clock;
 use tests::attach::trigger;
@@ -95,7 +95,7 @@ fn perf_event() {
     let event = cpu_clock();
     let _link = loaded
         .program()
-        .attach_perf_event(event.as_raw_fd())
+        .attach_perf_event(event.into_raw_fd())
         .expect("the event takes a program");
     for i in 0..100_000_000_u64 {
         black_box(i);

@@ -2,10 +2,7 @@
 
 //! A program that counts is interrupted by one that counts too, in each context that the guest has.
 
-use std::fs;
-use std::fs::OpenOptions;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::fd::IntoRawFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -14,6 +11,7 @@ use std::time::Instant;
 
 use tests::cpus::set_affinity;
 use tests::monitor::OneInsn;
+use tests::nmi::Watchdog;
 
 use crate::perf;
 use crate::state::Counting;
@@ -92,7 +90,7 @@ fn hard_interrupts() {
     let event = perf::clock(CPU as i32, 1_000_000);
     let program = counting.programs.program_named("clock_tick");
     let link = program
-        .attach_perf_event(event.as_raw_fd())
+        .attach_perf_event(event.into_raw_fd())
         .expect("a clock takes programs");
     count(&counting, 1, |_| ());
     drop(link);
@@ -124,30 +122,6 @@ fn soft_interrupts() {
     counting.check();
 }
 
-/// The kernel does not know why there are NMIs, nor that they are slow here: keeps that off the
-/// console while it lives.
-struct Quiet(String);
-
-impl Quiet {
-    const LEVELS: &str = "/proc/sys/kernel/printk";
-
-    fn new() -> Self {
-        let levels = fs::read_to_string(Self::LEVELS).expect("levels of the log");
-        fs::write(Self::LEVELS, "0").expect("the console's level");
-        fs::write("/sys/kernel/debug/x86/nmi_longest_ns", "10000000000").expect("a threshold");
-        Self(levels)
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        let _ = fs::write(Self::LEVELS, &self.0);
-    }
-}
-
-/// The port of the guest's watchdog, and what makes it fire at once (`scripts/vm --nmi`).
-const WATCHDOG: (u64, u8) = (0x443, 15);
-
 #[test]
 fn nmis() {
     let counting = Counting::new(&["count", "nmi"]);
@@ -156,16 +130,12 @@ fn nmis() {
         .program_named("nmi")
         .attach()
         .expect("the kernel has it");
-    let _quiet = Quiet::new();
-    let ports = OpenOptions::new()
-        .write(true)
-        .open("/dev/port")
-        .expect("/dev/port");
+    let watchdog = Watchdog::new();
     count(&counting, 1, |done| {
         // The kernel's own: NMIs come to the first CPU.
         set_affinity(&[CPU + 1].into());
         while !done.load(Relaxed) {
-            ports.write_at(&[WATCHDOG.1], WATCHDOG.0).expect("a port");
+            watchdog.fire();
             thread::sleep(Duration::from_millis(1));
         }
     });

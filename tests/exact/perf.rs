@@ -22,7 +22,8 @@ fn open(attr: Attr, cpu: i32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
 
-/// An event each `period_ns` of `cpu`'s time, in hard interrupt context.
+/// An event each `period_ns` of `cpu`'s time, in hard interrupt context. A link takes the
+/// descriptor over, and closes it.
 pub fn clock(cpu: i32, period_ns: u64) -> OwnedFd {
     let kind = PERF_TYPE_SOFTWARE | SIZE;
     open(

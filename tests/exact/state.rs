@@ -49,10 +49,10 @@ impl Counting {
         self.programs.global(".bss", 0)
     }
 
-    /// How many increments the control has lost, and of how many.
+    /// How many increments the control has lost, at least while programs count, and of how many.
     pub fn lost(&self) -> (u64, u64) {
         let all = self.state().control_total;
-        (all - self.control(), all)
+        (all.saturating_sub(self.control()), all)
     }
 
     /// What the control has counted.

@@ -2,17 +2,15 @@
 
 //! Who keeps a store, and who lets it go last: with that it cannot be found any more.
 
-use std::fs;
-use std::fs::OpenOptions;
 use std::io::Read;
 use std::io::Write;
-use std::os::fd::AsRawFd;
 use std::os::fd::FromRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::fd::IntoRawFd;
 
 use libc::ENOENT;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;
+use tests::nmi::Watchdog;
 use tests::stores::list;
 use tests::stores::lives;
 use tests::stores::Control;
@@ -167,7 +165,7 @@ fn an_interrupt_lets_go() {
     let event = perf::clock(0, 1_000_000);
     let program = programs.program_named("drop_in_interrupt");
     let link = program
-        .attach_perf_event(event.as_raw_fd())
+        .attach_perf_event(event.into_raw_fd())
         .expect("a clock takes programs");
     set_affinity(&[0].into());
     assert!(soon(|| shared(&programs).ticks == 1));
@@ -183,13 +181,8 @@ fn an_nmi_lets_go() {
         .program_named("drop_in_nmi")
         .attach()
         .expect("the kernel has it");
-    let ports = OpenOptions::new()
-        .write(true)
-        .open("/dev/port")
-        .expect("/dev/port");
-    // Handlers are slow here, at times: the kernel need not say so.
-    fs::write("/sys/kernel/debug/x86/nmi_longest_ns", "10000000000").expect("a threshold");
-    ports.write_at(&[15], 0x443).expect("a port");
+    let watchdog = Watchdog::new();
+    watchdog.fire();
     assert!(
         soon(|| shared(&programs).ticks == 1),
         "is it a guest of --nmi?"

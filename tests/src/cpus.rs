@@ -93,7 +93,7 @@ pub fn set_affinity(cpus: &Cpus) {
     const { assert!(size_of::<libc::cpu_set_t>() >= 128) };
 }
 
-/// Asks `condition` for up to five seconds.
+/// Asks `condition` for up to thirty seconds.
 pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
     for _ in 0..3000 {
         if condition() {

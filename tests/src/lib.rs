@@ -10,5 +10,6 @@ pub mod kernel;
 pub mod memory;
 pub mod module;
 pub mod monitor;
+pub mod nmi;
 pub mod refused;
 pub mod stores;

@@ -3,7 +3,7 @@
 //! Programs of every kind that users write count in a store, in every way.
 
 use std::hint::black_box;
-use std::os::fd::AsRawFd;
+use std::os::fd::IntoRawFd;
 
 use tests::attach::cpu_clock;
 use tests::attach::trigger;
@@ -140,7 +140,7 @@ fn perf_event() {
     let _link = counting
         .program
         .program()
-        .attach_perf_event(event.as_raw_fd())
+        .attach_perf_event(event.into_raw_fd())
         .expect("the event takes a program");
     for i in 0..100_000_000_u64 {
         black_box(i);
