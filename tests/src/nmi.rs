@@ -20,6 +20,7 @@ impl Watchdog {
     /// Its port, and what makes it fire at once.
     const FIRE: (u64, u8) = (0x443, 15);
 
+    /// The guest's watchdog, which there is one of.
     pub fn new() -> Self {
         let levels = fs::read_to_string(Self::LEVELS).expect("levels of the log");
         fs::write(Self::LEVELS, "0").expect("the console's level");
