@@ -27,6 +27,7 @@ for kernel in "${kernels[@]}"; do
 	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 4800 --cpus 2 --append "kfence.sample_interval=0 log_buf_len=4M"
 done
 for kernel in "${kernels[@]}"; do
+	debugged
 	guest exact exact "stress::"
 	guest module module ""
 	# The memory of 66 CPUs takes kmemleak a minute.
@@ -41,7 +42,6 @@ for kernel in "${kernels[@]}"; do
 	guest lifetime lifetime "" --nmi
 	guest ctl ctl ""
 	guest native native ""
-	debugged
 done
 host breakage
 host bits
