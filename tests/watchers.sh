@@ -11,7 +11,8 @@ kernel=$1
 # shellcheck source=tests/check.sh
 . tests/check.sh
 
-# with_fault N [APPEND]: in the background, for who takes a lock twice does not come back
+# with_fault N [APPEND]: until the module is loaded or the kernel has something to report; in the
+# background, for who takes a lock twice does not come back
 # shellcheck disable=SC2016 # the guest's
 with_fault() {
 	local reported='dmesg | grep -qE "WARNING:|BUG:"'

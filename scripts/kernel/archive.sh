@@ -27,9 +27,7 @@ apt_private() {
 refresh_lists() {
 	mkdir -p "$cache"/apt/{lists/partial,cache/archives/partial}
 	write_sources "$cache/apt/sources.list"
-	# A mirror that is changing right now does not fit together for a moment.
-	apt_private apt-get -o APT::Update::Error-Mode=any update ||
-		{ sleep 20 && apt_private apt-get -o APT::Update::Error-Mode=any update; }
+	apt_private apt-get -o APT::Update::Error-Mode=any update
 }
 
 # Prints "SUITE PACKAGE VERSION" for the kernel packages of the archive.

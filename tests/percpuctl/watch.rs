@@ -83,7 +83,7 @@ fn a_live_counter() {
         (totals[i] - totals[i - 1]) / rate
     });
     let passed: f64 = passed.sum();
-    assert!((0.3..time).contains(&passed), "{passed} of {time} s");
+    assert!((0.75..time).contains(&passed), "{passed} of {time} s");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn counters_that_go_back() {
     let store = store("back", 8);
     store.write(0, 0, &100u64.to_ne_bytes()).expect("a write");
     let start = Instant::now();
-    let mut child = command("watch back --json --interval 0.3")
+    let mut child = command("watch back --json --interval 2")
         .stdout(Stdio::piped())
         .spawn()
         .expect("percpuctl");
@@ -131,9 +131,11 @@ fn counters_that_go_back() {
         .map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"))
         .find(|frame| frame["rows"][0]["total"] == json!(40))
         .expect("a look after the write");
-    // The looks are at most as far apart as now and the start.
+    // The looks are at most as far apart as now and the start, and by a tenth of the interval, however
+    // late the first was.
     let rate = frame["rows"][0]["rate"].as_f64().expect("a number");
-    assert!(rate <= -60.0 / start.elapsed().as_secs_f64(), "{rate}");
+    let slowest = -60.0 / start.elapsed().as_secs_f64();
+    assert!((-60.0 / 0.2..=slowest).contains(&rate), "{rate}");
     // SAFETY: The child is not waited for yet.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     assert_eq!(ends(child).status, Some(0));
