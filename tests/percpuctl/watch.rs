@@ -83,7 +83,7 @@ fn a_live_counter() {
         (totals[i] - totals[i - 1]) / rate
     });
     let passed: f64 = passed.sum();
-    assert!((0.75..time).contains(&passed), "{passed} of {time} s");
+    assert!((0.9..time).contains(&passed), "{passed} of {time} s");
 }
 
 #[test]
