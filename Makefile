@@ -6,6 +6,7 @@
 # debug is our own build of the newest source. Tests run on both unless one is asked for.
 TESTED := $(or $(KERNEL),stock debug)
 KERNEL ?= stock
+SAMPLE ?= cpumask_walk syscall_count
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -15,9 +16,9 @@ help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | a series like 7.2 | $$(uname -r)]'
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
 
-run: module tools ## boot the stock kernel, load the module, run the samples
-	scripts/vm --kernel $(KERNEL) --check-log --file build/bin/cpumask_walk --file build/bin/syscall_count -- \
-		'uname -r; lsmod; ./cpumask_walk; echo; ./syscall_count --load --duration 3 --summary --top 6'
+run: module tools ## boot the stock kernel, load the module, run SAMPLE='NAME...' (samples/)
+	scripts/vm --kernel $(KERNEL) --check-log $(SAMPLE:%=--file build/bin/%) -- \
+		"$$(cat $(SAMPLE:%=samples/%/demo.sh))"
 
 test: module tools ## run all tests: host, build, KUnit, guest on the stock and the debug kernel
 	tests/run $(TESTED)

@@ -46,8 +46,7 @@ done
 host breakage
 host bits
 host kfunc_code
-host cpumask_walk
-host syscall_count
+for sample in samples/*/; do host "$(basename "$sample")"; done
 host percpuctl
 host percpuctl-lib
 host uapi

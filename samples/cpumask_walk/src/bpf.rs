@@ -2,13 +2,12 @@
 
 //! The BPF program's side: loads it, runs it once, and takes what it saw.
 
-use crate::cpu_list::CpuList;
 use anyhow::{bail, Context, Result};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     ProgramInput,
 };
-use percpuctl::libbpf;
+use percpuctl::{cpu_list::CpuList, libbpf};
 use skel::{CpumaskWalkSkel, CpumaskWalkSkelBuilder};
 use std::{io, mem::MaybeUninit};
 

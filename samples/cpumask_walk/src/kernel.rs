@@ -2,8 +2,8 @@
 
 //! What the kernel's files say of CPU masks.
 
-use crate::cpu_list::CpuList;
 use anyhow::{Context, Result};
+use percpuctl::cpu_list::CpuList;
 use std::{fmt, fs};
 
 /// Where the kernel says which CPUs are in a mask.

@@ -5,18 +5,15 @@
 //! The exit status is 0 when they agree, 1 on a difference or an error, 2 for bad usage.
 
 mod bpf;
-mod cpu_list;
 mod kernel;
 mod report;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 use clap::Parser;
 use kernel::Source;
+use percpuctl::program;
 use report::{Mask, Report};
-use std::{
-    io::{stdout, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 /// Shows the kernel's CPU masks as a BPF program sees them, beside what the kernel says of them.
 ///
@@ -30,18 +27,13 @@ struct Cli {
     json: bool,
 }
 
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
-    let report = compare()?;
-    let text = if cli.json {
-        format!("{}\n", serde_json::to_string_pretty(&report)?)
-    } else {
-        report.to_string()
-    };
-    stdout()
-        .write_all(text.as_bytes())
-        .context("the result cannot be written to standard output")?;
-    Ok(ExitCode::from(report.exit_status()))
+fn main() -> ExitCode {
+    program::run("cpumask_walk", || {
+        let cli = Cli::parse();
+        let report = compare()?;
+        program::print(&report, cli.json)?;
+        Ok(ExitCode::from(report.exit_status()))
+    })
 }
 
 /// Walks the masks in BPF, and reads what the kernel says of them.

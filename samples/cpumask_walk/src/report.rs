@@ -2,7 +2,8 @@
 
 //! The comparison of what BPF saw with what the kernel says.
 
-use crate::{cpu_list::CpuList, kernel::Source};
+use crate::kernel::Source;
+use percpuctl::cpu_list::CpuList;
 use serde::Serialize;
 use std::{array, fmt, iter};
 

@@ -8,7 +8,7 @@ use percpuctl::{
     cpus,
     store::Store,
     value::Word,
-    watch::{self, format_rate, Frame, Rates, Show},
+    watch::{self, format_rate, Bars, Frame, Rates, Show, Size},
 };
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -141,7 +141,7 @@ impl Counts {
     }
 }
 
-impl Show for Counts {
+impl Counts {
     fn frame(&self) -> Frame {
         let shown = self.syscalls.iter().take(self.top);
         let rate = self.rate.map_or(String::new(), |rate| {
@@ -167,6 +167,12 @@ impl Show for Counts {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Show for Counts {
+    fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
+        self.frame().lines(size, bars)
     }
 
     fn json(&self) -> serde_json::Result<String> {

@@ -10,16 +10,19 @@ mod functions;
 mod load;
 mod names;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use bpf::Counting;
 use clap::Parser;
 use counts::{Counts, Reader};
 use load::{Check, Load};
-use percpuctl::watch::{self, Show, Signals, ENDING};
+use percpuctl::{
+    program,
+    value::parse_seconds,
+    watch::{self, Show, Signals, ENDING},
+};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
-    io::{stdout, Write},
     mem::MaybeUninit,
     process::ExitCode,
     time::{Duration, Instant},
@@ -36,10 +39,10 @@ struct Cli {
     #[arg(long)]
     json: bool,
     /// End after so many seconds
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
     /// Seconds between two tables
-    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
     /// How many system calls a table has
     #[arg(long, value_name = "N", default_value = "20")]
@@ -50,14 +53,6 @@ struct Cli {
     /// Make system calls meanwhile, and check that each was counted
     #[arg(long)]
     load: bool,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (0.01..=86400.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_string())
 }
 
 /// What was counted in the end, and what of the load.
@@ -72,21 +67,11 @@ struct Summary {
 }
 
 fn main() -> ExitCode {
-    // A reader that has enough is no error: end as other tools do.
-    // SAFETY: No thread runs yet, and no handler is set.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    match run(&Cli::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("syscall_count: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run("syscall_count", || run(&Cli::parse()))
 }
 
-/// Counts and shows. False when calls were lost.
-fn run(cli: &Cli) -> Result<bool> {
+/// Counts and shows. The status is 1 when calls were lost.
+fn run(cli: &Cli) -> Result<ExitCode> {
     // Before the load's threads: signals are not for them.
     let signals = Signals::new(&ENDING)?;
     let mut object = MaybeUninit::uninit();
@@ -126,21 +111,12 @@ fn run(cli: &Cli) -> Result<bool> {
         !summary.load.values().any(|check| check.made == 0),
         "the load made no calls: give it more time"
     );
-    print(&summary, cli)?;
-    Ok(summary.lost == 0 && !summary.load.values().any(Check::is_wrong))
-}
-
-fn print(summary: &Summary, cli: &Cli) -> Result<()> {
-    let mut text = String::new();
-    if cli.json {
-        text += &serde_json::to_string(summary)?;
-        text += "\n";
-    } else {
-        text += &table(summary, cli.summary);
-    }
-    stdout()
-        .write_all(text.as_bytes())
-        .context("the result cannot be written to standard output")
+    program::write(&match cli.json {
+        true => serde_json::to_string(&summary)? + "\n",
+        false => table(&summary, cli.summary),
+    })?;
+    let lost = summary.lost > 0 || summary.load.values().any(Check::is_wrong);
+    Ok(ExitCode::from(u8::from(lost)))
 }
 
 fn table(summary: &Summary, first: bool) -> String {
@@ -149,7 +125,7 @@ fn table(summary: &Summary, first: bool) -> String {
     if !first {
         text += &format!("\nIn {:.1} seconds:\n", summary.seconds);
     }
-    for line in summary.counts.frame().lines(None, watch::bars()) {
+    for line in summary.counts.lines(None, watch::bars()) {
         text += &line;
         text += "\n";
     }

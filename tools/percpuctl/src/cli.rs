@@ -10,6 +10,7 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap_complete::Shell;
+use percpuctl::value::parse_seconds;
 use percpuctl::value::parse_size;
 use percpuctl::value::parse_u32;
 use percpuctl::value::Word;
@@ -206,14 +207,6 @@ pub struct Watch {
     /// Totals only, no CPUs
     #[arg(long)]
     pub total: bool,
-}
-
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (0.01..=86400.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_string())
 }
 
 #[cfg(test)]

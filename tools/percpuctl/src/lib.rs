@@ -4,9 +4,11 @@
 //!
 //! [`store`] and [`libbpf`] are what loaders need; the rest is what `percpuctl` is made of, and samples share.
 
+pub mod cpu_list;
 pub mod cpus;
 pub mod libbpf;
 pub mod probe;
+pub mod program;
 pub mod store;
 pub mod table;
 pub mod uapi;

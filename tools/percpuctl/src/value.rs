@@ -2,6 +2,8 @@
 
 //! Numbers as users write them, and as stores hold them.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -90,6 +92,15 @@ pub fn parse_u64(text: &str) -> Result<u64, String> {
 pub fn parse_u32(text: &str) -> Result<u32, String> {
     let number = parse_u64(text)?;
     u32::try_from(number).map_err(|_| format!("larger than {}", u32::MAX))
+}
+
+/// A time in seconds, as an option gives it.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.01..=86400.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_string())
 }
 
 /// The same, or with `K` a number of KiB.

@@ -13,10 +13,12 @@ use percpuctl::store::Info;
 use percpuctl::store::Store;
 use percpuctl::value::Word;
 use percpuctl::watch;
+use percpuctl::watch::Bars;
 use percpuctl::watch::Frame;
 use percpuctl::watch::Options;
 use percpuctl::watch::Rates;
 use percpuctl::watch::Show;
+use percpuctl::watch::Size;
 use serde::Serialize;
 
 use crate::cli::Watch;
@@ -143,7 +145,7 @@ impl Watched<'_> {
     }
 }
 
-impl Show for Look {
+impl Look {
     fn frame(&self) -> Frame {
         let Info {
             id,
@@ -182,6 +184,12 @@ impl Show for Look {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Show for Look {
+    fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
+        self.frame().lines(size, bars)
     }
 
     fn json(&self) -> serde_json::Result<String> {

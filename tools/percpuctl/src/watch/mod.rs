@@ -28,8 +28,8 @@ pub use signals::ENDING;
 
 /// What is shown, for people and for programs.
 pub trait Show {
-    /// For people.
-    fn frame(&self) -> Frame;
+    /// For people: the lines, cut to what fits into `size`.
+    fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String>;
     /// For programs.
     fn json(&self) -> serde_json::Result<String>;
 }
@@ -65,7 +65,7 @@ pub fn run<S: Show>(
     };
     loop {
         match &mut screen {
-            Some(screen) => screen.show(&now.frame())?,
+            Some(screen) => screen.show(&now)?,
             None => print_line(&now.json()?)?,
         }
         shown += 1;
@@ -107,7 +107,7 @@ fn wait<S: Show>(
             _ => return Ok(true),
         }
         if let Some(screen) = screen.as_mut().filter(|screen| screen.is_full()) {
-            screen.show(&now.frame())?;
+            screen.show(now)?;
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::mem::MaybeUninit;
 
 use crate::watch::Bars;
-use crate::watch::Frame;
+use crate::watch::Show;
 use crate::watch::Size;
 
 /// To the alternate screen, and without a cursor.
@@ -40,7 +40,7 @@ impl Screen {
     }
 
     /// Shows a frame in the place of the last one.
-    pub fn show(&mut self, frame: &Frame) -> io::Result<()> {
+    pub fn show(&mut self, now: &impl Show) -> io::Result<()> {
         let mut text = String::new();
         if self.full {
             text += "\x1b[H";
@@ -49,14 +49,14 @@ impl Screen {
                 width: 80,
                 height: 24,
             });
-            let lines = frame.lines(Some(size), self.bars);
+            let lines = now.lines(Some(size), self.bars);
             text += &lines.join("\x1b[K\r\n");
             text += "\x1b[K\x1b[J";
         } else {
             if self.frames > 0 {
                 text += "\n";
             }
-            text += &frame.lines(None, self.bars).join("\n");
+            text += &now.lines(None, self.bars).join("\n");
             text += "\n";
         }
         self.frames += 1;

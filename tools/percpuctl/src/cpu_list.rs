@@ -4,7 +4,11 @@
 
 use anyhow::{ensure, Context, Error, Result};
 use serde::{Serialize, Serializer};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{
+    collections::{btree_set, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 /// More CPUs than any kernel has: a list that names a later one is broken.
 const MAX_CPUS: u32 = 1 << 16;
@@ -39,9 +43,39 @@ impl CpuList {
         self.0.last().copied()
     }
 
+    /// Whether `cpu` is one of them.
+    pub fn contains(&self, cpu: u32) -> bool {
+        self.0.contains(&cpu)
+    }
+
+    /// The CPUs that are in `other`, too.
+    pub fn both(&self, other: &Self) -> Self {
+        Self(&self.0 & &other.0)
+    }
+
+    /// The CPUs, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().copied()
+    }
+
     /// The CPUs that are not in `other`.
     pub fn without(&self, other: &Self) -> Self {
         Self(&self.0 - &other.0)
+    }
+}
+
+impl FromIterator<u32> for CpuList {
+    fn from_iter<I: IntoIterator<Item = u32>>(cpus: I) -> Self {
+        Self(cpus.into_iter().collect())
+    }
+}
+
+impl IntoIterator for CpuList {
+    type Item = u32;
+    type IntoIter = btree_set::IntoIter<u32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `syscall_count`, which counts system calls.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+use percpuctl::store::Store;
+use serde_json::Value;
+use tests::module;
+
+fn syscall_count(args: &str) -> Output {
+    Command::new("/t/syscall_count")
+        .args(args.split_whitespace())
+        .output()
+        .expect("the sample is in the guest")
+}
+
+fn stdout(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Each call of the load was counted, by several threads a CPU, which preempt each other.
+#[test]
+fn syscall_count_counts_each_call() {
+    // On a slow machine the load makes few calls.
+    let enough = |summary: &Value| summary["load"]["sched_yield"]["made"].as_u64() > Some(10_000);
+    let mut summaries = [4, 16, 64, 256].into_iter().map(|seconds| {
+        let text = stdout(syscall_count(&format!(
+            "--load --duration {seconds} --summary --json"
+        )));
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    });
+    let summary = summaries.find(enough).expect("10,000 calls");
+    for call in ["getppid", "sched_yield"] {
+        let check = &summary["load"][call];
+        // Nobody else makes these calls in the guest.
+        assert_eq!(check["made"], check["counted"], "{call}: {check}");
+    }
+    assert_eq!(summary["lost"], 0);
+    let first = &summary["syscalls"][0];
+    assert_eq!(first["name"], "getppid", "{summary}");
+    let cpus = first["cpus"].as_array().expect("an array");
+    let busy = cpus.iter().filter(|count| count.as_u64() > Some(0));
+    assert_eq!(
+        busy.count(),
+        cpus.len(),
+        "a CPU has counted nothing: {first}"
+    );
+}
+
+#[test]
+fn syscall_count_shows_tables() {
+    let text = stdout(syscall_count("--load --duration 6 --interval 0.5 --top 3"));
+    let tables = text.matches("system call  ").count();
+    assert!((7..=13).contains(&tables), "{tables} tables: {text}");
+    assert!(text.contains("getppid"), "{text}");
+    assert!(text.contains("getppid() "), "{text}");
+    assert!(text.contains(", exact\n"), "{text}");
+    assert!(!text.contains("LOST"), "{text}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+
+    let text = stdout(syscall_count("--load --duration 6 --interval 0.5 --json"));
+    let looks: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert!(looks.len() >= 7, "{text}");
+    assert!(looks
+        .windows(2)
+        .all(|two| two[0]["total"].as_u64() <= two[1]["total"].as_u64()));
+}
+
+/// Two that count in one store would count twice; and the store goes with the first.
+#[test]
+fn syscall_count_is_alone() {
+    let mut first = Command::new("/t/syscall_count")
+        .args(["--json", "--interval", "600"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the sample is in the guest");
+    // It counts.
+    let mut lines = BufReader::new(first.stdout.take().expect("a pipe")).lines();
+    lines.next().expect("a line").expect("UTF-8");
+    let output = syscall_count("--summary --duration 1");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("in use"), "{said}");
+    // SAFETY: The child is not waited for yet.
+    unsafe { libc::kill(first.id() as i32, libc::SIGINT) };
+    assert_eq!(first.wait().expect("it ends").code(), Some(0));
+    assert!(Store::open("syscall_count").is_err());
+}
+
+#[test]
+fn syscall_count_says_that_the_module_is_missing() {
+    module::remove_soon();
+    let output = syscall_count("--summary --duration 1");
+    module::insert(module::FILE).expect("insmod");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("insmod bpf_percpu.ko"), "{said}");
+}
+
+#[test]
+fn syscall_count_refuses_bad_usage() {
+    for args in ["--no-such-option", "--duration 0", "--interval x"] {
+        assert_eq!(syscall_count(args).status.code(), Some(2), "{args}");
+    }
+}
