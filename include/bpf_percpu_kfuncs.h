@@ -136,3 +136,18 @@ KFUNC(u32, bpf_percpu_view_cmpxchg_u32, (u32 *view, u32 expect, u32 val))
  */
 KFUNC(int, bpf_percpu_sum_u64, (struct bpf_percpu_store *s, u32 off, const struct cpumask *mask, u64 *sum))
 KFUNC(int, bpf_percpu_sum_u32, (struct bpf_percpu_store *s, u32 off, const struct cpumask *mask, u32 *sum))
+
+/*
+ * What the kernel keeps of the pressure of @cgrp on @cpu (PSI); of the whole
+ * system for the root. NULL for a @cpu that is not possible, where PSI is off,
+ * and for a cgroup that is removed. Valid until the end of the RCU read-side
+ * critical section; the kernel writes it meanwhile.
+ */
+KFUNC(const struct psi_group_cpu *, bpf_cgroup_psi_cpu, (struct cgroup *cgrp, u32 cpu))
+
+/*
+ * Where a __percpu pointer of the kernel's points to on @cpu: a number, for
+ * bpf_core_cast() and bpf_probe_read_kernel(). 0 for NULL, and for a @cpu that
+ * is not possible.
+ */
+KFUNC(void *, bpf_percpu_ptr, (const void *percpu__ign, u32 cpu))

@@ -9,6 +9,7 @@ mod dev;
 mod kfuncs;
 mod parameter;
 mod percpu;
+mod psi;
 mod store;
 
 use dev::{
@@ -59,6 +60,7 @@ impl kernel::InPlaceModule for BpfPercpu {
             // SAFETY: Called once, before the kfuncs are registered. Dropped after the last program.
             _spare: unsafe { kfuncs::SpareGuard::new() }?,
             _kfuncs: {
+                psi::init();
                 kfuncs::BPF_PERCPU_DTORS.register(module)?;
                 kfuncs::BPF_PERCPU_KFUNCS.register(module)?
             },

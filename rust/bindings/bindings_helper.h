@@ -2,6 +2,7 @@
 /*
  * Input of bindgen: what kernel::bindings lacks, and our own prototypes.
  */
+#include <linux/cgroup.h>
 #include <linux/cpumask.h>
 #include <linux/sched/isolation.h>
 #include <linux/vmalloc.h>

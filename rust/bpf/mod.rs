@@ -6,3 +6,4 @@ pub(crate) mod btf_id;
 pub(crate) mod iter;
 pub(crate) mod kfunc;
 pub(crate) mod kptr;
+pub(crate) mod per_cpu_var;

@@ -6,6 +6,7 @@
 #ifndef BPF_PERCPU_HELPERS_H
 #define BPF_PERCPU_HELPERS_H
 
+#include <linux/btf.h>
 #include <linux/irq_work.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
@@ -35,6 +36,9 @@ BPF_PERCPU_DECLARE_PERCPU(32)
 BPF_PERCPU_DECLARE_PERCPU(64)
 
 void *bpf_percpu_helper_this_cpu_ptr(void *ptr);
+
+/* btf.h */
+u32 bpf_percpu_helper_btf_type_vlen(const struct btf_type *type);
 
 /* capability.h */
 bool bpf_percpu_helper_bpf_capable(void);

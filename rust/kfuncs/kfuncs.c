@@ -7,6 +7,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
+#include <linux/cgroup.h>
 #include <linux/cpumask.h>
 
 __bpf_kfunc_start_defs();

@@ -12,6 +12,7 @@ mod data;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod percpu;
+mod psi;
 mod store;
 mod view;
 
@@ -22,6 +23,7 @@ use crate::bpf::{
 use cpumask::*;
 use data::*;
 use percpu::*;
+use psi::*;
 use store::*;
 use view::*;
 
@@ -77,5 +79,8 @@ kfunc_set! {
         bpf_percpu_view_xchg_u32 = [];
         bpf_percpu_view_cmpxchg_u64 = [];
         bpf_percpu_view_cmpxchg_u32 = [];
+
+        bpf_cgroup_psi_cpu = [RET_NULL, RCU, RCU_PROTECTED];
+        bpf_percpu_ptr = [];
     }
 }

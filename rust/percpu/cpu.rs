@@ -46,6 +46,13 @@ impl PossibleCpu {
         cpumask::possible().iter().map(Self)
     }
 
+    /// Where this CPU's copy is of what has the per-CPU address `base`. Whether there is one is for
+    /// who uses the pointer.
+    #[inline]
+    pub(crate) fn ptr<T>(self, base: *const T) -> *const T {
+        base.wrapping_byte_add(self.offset())
+    }
+
     /// What has to be added to a per-CPU address to get this CPU's.
     #[inline]
     pub(super) fn offset(self) -> usize {
