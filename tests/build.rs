@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-const FAMILIES: [&str; 5] = ["cpumask", "exact", "lifetime", "native", "store"];
+const FAMILIES: [&str; 6] = ["cpumask", "exact", "lifetime", "native", "psi", "store"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=pair.h");

@@ -38,6 +38,8 @@ for kernel in "${kernels[@]}"; do
 	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
 	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"
 	guest control control ""
+	guest psi psi "--skip boots::"
+	guest psi-off psi "boots::" --append psi=0
 	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"
 	guest lifetime lifetime "" --nmi
 	guest ctl ctl ""

@@ -6,6 +6,7 @@ pub mod attach;
 pub mod bpf;
 pub mod cpus;
 pub mod faults;
+pub mod iowait;
 pub mod kernel;
 pub mod memory;
 pub mod module;

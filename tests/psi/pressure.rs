@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What programs read, beside what the kernel makes of it.
+
+use std::fs;
+use std::hint::spin_loop;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use tests::bpf::load_some;
+use tests::bpf::Loaded;
+use tests::cpus;
+use tests::cpus::set_affinity;
+use tests::memory::Group;
+use tests::object;
+
+use crate::call::id;
+use crate::call::Call;
+use crate::call::CPU_SOME;
+use crate::call::NONIDLE;
+
+/// How long CPUs have to wait.
+const ENOUGH: f64 = 3e9;
+
+/// Times wrap after 4.3 seconds: look more often than that.
+const STEP: Duration = Duration::from_millis(500);
+const WRAP: Duration = Duration::from_secs(4);
+
+fn read(programs: &Loaded, program: &str, cgroup: u64, cpu: u32) -> Call {
+    let mut call = Call::new(cgroup, cpu);
+    assert_eq!(call.run(programs, program), 0, "CPU {cpu}");
+    call
+}
+
+/// `total=` of a line of a pressure file, in ns.
+fn total(file: &str, line: &str) -> u64 {
+    let text = fs::read_to_string(file).expect("a pressure file");
+    let value = text
+        .lines()
+        .filter(|found| found.starts_with(line))
+        .find_map(|found| found.rsplit_once("total=")?.1.parse::<u64>().ok());
+    value.unwrap_or_else(|| panic!("no {line} in {file}")) * 1000
+}
+
+/// Two threads for each of `cpus` that compete for it, while `work` runs.
+fn compete(cpus: &[u32], work: impl FnOnce()) {
+    let done = AtomicBool::new(false);
+    let compete = |cpu: u32| {
+        set_affinity(&[cpu].into());
+        while !done.load(Relaxed) {
+            spin_loop();
+        }
+    };
+    thread::scope(|scope| {
+        for cpu in cpus.iter().flat_map(|cpu| [*cpu; 2]) {
+            scope.spawn(move || compete(cpu));
+        }
+        work();
+        done.store(true, Relaxed);
+    });
+}
+
+/// The root's is the whole system's, which BPF can read without the module.
+#[test]
+fn root_is_the_system() {
+    let programs = load_some(object!("psi-psi"), &["by_kfunc", "by_variable"])
+        .unwrap_or_else(|log| panic!("{log}"));
+    let mut busy = 0;
+    for _ in 0..100 {
+        for cpu in cpus::sysfs("possible") {
+            let system = read(&programs, "by_variable", id(""), cpu);
+            let root = read(&programs, "by_kfunc", id(""), cpu);
+            let later = read(&programs, "by_variable", id(""), cpu);
+            assert!(system.state_start <= root.state_start);
+            assert!(root.state_start <= later.state_start);
+            for state in 0..=NONIDLE {
+                let (now, whole) = (
+                    root.times[state].wrapping_sub(system.times[state]),
+                    later.times[state].wrapping_sub(system.times[state]),
+                );
+                assert!(now <= whole, "CPU {cpu}: {system:?} {root:?} {later:?}");
+            }
+            busy += u32::from(root.times[NONIDLE] != 0);
+        }
+    }
+    assert!(busy > 0, "no CPU did anything");
+}
+
+/// What CPUs have waited for each other's tasks is what `cpu.pressure` makes of it: of two that
+/// compete one waits all the time, and only where they do.
+#[test]
+fn adds_up_to_cpu_pressure() {
+    let programs =
+        load_some(object!("psi-psi"), &["by_kfunc"]).unwrap_or_else(|log| panic!("{log}"));
+    let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
+    let busy = [possible[1], possible[3]];
+    let group = Group::new("pressure");
+    let cgroup = id("pressure");
+    let times = || -> Vec<u32> {
+        let all = possible.iter();
+        all.map(|cpu| read(&programs, "by_kfunc", cgroup, *cpu).times[CPU_SOME])
+            .collect()
+    };
+    let file = "/sys/fs/cgroup/pressure/cpu.pressure";
+    let (before, start) = (total(file, "some"), Instant::now());
+    let mut some = vec![0.0; possible.len()];
+    let (mut last, mut looked) = (times(), Instant::now());
+    let mut look = |some: &mut [f64]| {
+        let now = times();
+        assert!(looked.elapsed() < WRAP, "the machine stood still");
+        looked = Instant::now();
+        for (some, (now, last)) in some.iter_mut().zip(now.iter().zip(&last)) {
+            *some += f64::from(now.wrapping_sub(*last));
+        }
+        last = now;
+    };
+    group.run(|| {
+        compete(&busy, || {
+            let waited = |some: &[f64]| busy.iter().all(|cpu| some[*cpu as usize] > ENOUGH);
+            while !waited(&some) && start.elapsed() < Duration::from_secs(120) {
+                thread::sleep(STEP);
+                look(&mut some);
+            }
+        });
+    });
+    look(&mut some);
+    let time = start.elapsed().as_nanos() as f64;
+    let kernel = (total(file, "some") - before) as f64;
+    println!("in {time} ns: {some:?} on each CPU, the kernel says {kernel}");
+    // Each CPU weighs as much as it was busy, as these were all the time, and others hardly.
+    let mean = busy.iter().map(|cpu| some[*cpu as usize]).sum::<f64>() / busy.len() as f64;
+    assert!(mean > ENOUGH, "CPUs did not wait");
+    assert!((mean - kernel).abs() < 0.15 * mean, "{mean}");
+    for (cpu, some) in possible.iter().zip(some) {
+        let competed = busy.contains(cpu);
+        assert_eq!(some > ENOUGH, competed, "CPU {cpu}");
+        assert!(competed || some < 0.1 * time, "CPU {cpu}");
+    }
+}

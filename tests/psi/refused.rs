@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the verifier refuses, in its own words.
+
+use tests::object;
+use tests::refused;
+
+refused! {
+    object!("psi-refused");
+    helper_on_a_field: "type=ptr_ expected=percpu_ptr_";
+    unchecked: "invalid mem access 'rcu_ptr_or_null_'";
+    written: "only read is supported";
+    without_rcu: "kernel func bpf_cgroup_psi_cpu requires RCU critical section protection";
+    null_cgroup: "Possibly NULL pointer passed to trusted R1";
+    scalar_as_cgroup: "R1 is scalar expected STRUCT cgroup";
+    number_as_pointer: "invalid mem access 'scalar'";
+}
