@@ -4,5 +4,7 @@
 
 #[path = "sample/cpumask_walk.rs"]
 mod cpumask_walk;
+#[path = "sample/psi_top.rs"]
+mod psi_top;
 #[path = "sample/syscall_count.rs"]
 mod syscall_count;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Shows how long the tasks of each cgroup waited for CPU, memory and IO, on each CPU.
+//!
+//! The exit status is 0, 1 on an error, 2 for bad usage.
+
+mod bpf;
+mod cgroups;
+mod interval;
+mod sampler;
+mod times;
+mod view;
+
+use anyhow::{ensure, Context, Result};
+use bpf::Reader;
+use cgroups::Tree;
+use clap::Parser;
+use interval::{Intervals, Sort};
+use percpuctl::{
+    cpu_list::CpuList,
+    cpus, program,
+    value::parse_seconds,
+    watch::{self, Event, Show, Signals, ENDING},
+};
+use sampler::{Sampler, Totals};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use view::{Choice, View};
+
+/// Shows how long the tasks of each cgroup waited for CPU, memory and IO, on each CPU that they may use.
+///
+/// "Some" is the time that some of them waited, "all" that nothing else was done meanwhile. The line of
+/// a cgroup is what the kernel makes of its CPUs in cpu.pressure, memory.pressure and io.pressure: each
+/// weighs as much as it was busy. Needs root, the bpf_percpu module and a kernel that has PSI on.
+/// Ctrl-C ends it.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Print JSON, an object a line, with times in ns
+    #[arg(long)]
+    json: bool,
+    /// This cgroup and those below it, as its path below where cgroups are mounted
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    cgroup: PathBuf,
+    /// Seconds between two tables
+    #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
+    interval: Duration,
+    /// End after so many seconds
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    duration: Option<Duration>,
+    /// End after so many tables
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: Option<u64>,
+    /// What waiting to sort by
+    #[arg(long, value_enum, default_value_t, value_name = "RESOURCE")]
+    sort: Sort,
+    /// How many cgroups a table has
+    #[arg(long, value_name = "N", default_value = "20")]
+    top: usize,
+    /// Cgroups, not their CPUs
+    #[arg(long)]
+    total: bool,
+    /// Cgroups and CPUs where nothing ran or waited, too
+    #[arg(long)]
+    idle: bool,
+}
+
+fn main() -> ExitCode {
+    program::run("psi_top", || run(&Cli::parse()))
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    // Before the sampler's thread: signals are not for it.
+    let signals = Signals::new(&ENDING)?;
+    ensure!(
+        Path::new("/proc/pressure").exists(),
+        "the kernel keeps no PSI, there is no /proc/pressure: boot with psi=1"
+    );
+    let mut tree = Tree::new(&cli.cgroup)?;
+    let (id, name) = (tree.id()?, tree.name());
+    let records = tree.count() * cpus::possible()?.len();
+    let about = || format!("cgroup {name}");
+    let sampler = Sampler::start(Reader::new(id, records)).with_context(about)?;
+    let start = sampler.now().with_context(about)?;
+    ensure!(
+        start.1.cgroups.contains_key(&id) || start.1.without_psi == 0,
+        "cgroup {name} has PSI switched off: write 1 into its cgroup.pressure"
+    );
+
+    let until = cli.duration.map(|duration| Instant::now() + duration);
+    let mut intervals = Intervals::new(tree, cli.sort, start);
+    // Nothing is to be seen before there is an interval.
+    let first = Instant::now() + cli.interval;
+    let first = until.map_or(first, |until| until.min(first));
+    if let Event::Signal(_) = signals.wait(Some(first))? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = watch::Options {
+        interval: cli.interval,
+        iterations: cli.iterations,
+        until,
+        json: cli.json,
+    };
+    let choice = Choice {
+        top: cli.top,
+        idle: cli.idle,
+        cpus: !cli.total,
+    };
+    let mut look = || {
+        let now: (Instant, Totals) = sampler.now().with_context(about)?;
+        let interval = intervals.next(now, &online()?);
+        Ok(View { interval, choice })
+    };
+    // One alone needs no screen.
+    if cli.iterations == Some(1) && !cli.json {
+        let lines = look()?.lines(None, watch::bars());
+        program::write(&(lines.join("\n") + "\n"))?;
+    } else {
+        watch::run(options, look)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The CPUs that tasks run on now.
+fn online() -> Result<CpuList> {
+    const FILE: &str = "/sys/devices/system/cpu/online";
+    let text = fs::read_to_string(FILE).with_context(|| format!("{FILE} cannot be read"))?;
+    text.trim().parse().context(FILE)
+}
