@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Shows the run queue and the current task of each online CPU, taken in one run of a BPF program.
+//!
+//! The exit status is 0, 1 on an error, 2 for bad usage.
+
+mod bpf;
+mod queue;
+mod report;
+mod task;
+
+use anyhow::Result;
+use bpf::Walker;
+use clap::Parser;
+use percpuctl::{
+    program,
+    value::{parse_seconds, Word},
+    watch::{self, Rates},
+};
+use report::Report;
+use std::{
+    mem::MaybeUninit,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Shows the run queue and the current task of each online CPU, taken in one run of a BPF program.
+///
+/// Needs root and the bpf_percpu module. The table is of one moment unless --interval, --duration
+/// or --iterations asks for more; Ctrl-C ends it. The CPUs go on while they are looked at, one
+/// after the other, and their queues are read without their locks: the head says how long that
+/// took. The exit status is 1 on an error.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Print JSON; with --interval an object a line
+    #[arg(long)]
+    json: bool,
+    /// Look again every so many seconds; 1 if only --duration or --iterations is given
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    interval: Option<Duration>,
+    /// End after so many seconds
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    duration: Option<Duration>,
+    /// End after so many looks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: Option<u64>,
+    /// Only the CPUs that are not idle
+    #[arg(long)]
+    busy: bool,
+}
+
+fn main() -> ExitCode {
+    program::run("runq_walk", || run(&Cli::parse()))
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    let until = cli.duration.map(|duration| Instant::now() + duration);
+    let mut object = MaybeUninit::uninit();
+    let walker = Walker::load(&mut object)?;
+    if cli.interval.is_none() && until.is_none() && cli.iterations.is_none() {
+        program::print(&Report::new(walker.walk()?, cli.busy), cli.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let options = watch::Options {
+        interval: cli.interval.unwrap_or(Duration::from_secs(1)),
+        iterations: cli.iterations,
+        until,
+        json: cli.json,
+    };
+    let mut rates = Rates::new(Word::U64);
+    watch::run(options, || {
+        let mut walk = walker.walk()?;
+        walk.set_rates(&mut rates, Instant::now());
+        Ok(Report::new(walk, cli.busy))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
