@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A task, and the CPUs that it may use.
+
+use crate::bpf::Head;
+use percpuctl::cpu_list::CpuList;
+use std::ffi::c_char;
+
+const PF_KTHREAD: u32 = 0x0020_0000;
+const PF_NO_SETAFFINITY: u32 = 0x0400_0000;
+
+/// The machine's CPUs.
+#[derive(Debug)]
+pub struct Machine {
+    /// Those that run.
+    pub online: CpuList,
+    /// Those that ever may.
+    pub possible: CpuList,
+}
+
+/// A task, and the CPUs that it may use.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The number of the thread.
+    pub tid: i32,
+    /// The number of its process.
+    pub pid: i32,
+    /// Its name.
+    pub comm: String,
+    /// Whether it is a thread of the kernel.
+    pub kernel: bool,
+    /// Whether the kernel says which CPUs it uses, and nobody may change that.
+    pub fixed: bool,
+    /// Whether it has ended, and waits for its parent only.
+    pub exited: bool,
+    /// Whether it must stay on its CPU for a moment, whatever it may use.
+    pub migrate_disabled: bool,
+    /// When it was started, in ns since the machine was.
+    pub started: u64,
+    /// The id of its control group.
+    pub cgroup: u64,
+    /// What it may use.
+    pub allowed: CpuList,
+    /// Those of them that were online.
+    pub online: CpuList,
+    /// What was asked for with `sched_setaffinity()`, if the kernel remembers.
+    pub asked: Option<CpuList>,
+}
+
+/// The task of a record.
+pub fn new(head: &Head, allowed: CpuList, online: CpuList, asked: CpuList) -> Task {
+    let kernel = head.flags & PF_KTHREAD != 0;
+    Task {
+        tid: head.pid,
+        pid: head.tgid,
+        comm: comm(&head.comm),
+        kernel,
+        fixed: kernel && head.flags & PF_NO_SETAFFINITY != 0,
+        exited: head.exit_state != 0,
+        migrate_disabled: head.migrate_disabled != 0,
+        started: head.started,
+        cgroup: head.cgroup,
+        allowed,
+        online,
+        asked: (head.has_asked != 0).then_some(asked),
+    }
+}
+
+/// A task's name, up to its end.
+fn comm(bytes: &[c_char]) -> String {
+    let bytes: Vec<u8> = bytes
+        .iter()
+        .map(|byte| *byte as u8)
+        .take_while(|byte| *byte != 0)
+        .collect();
+    let text = String::from_utf8_lossy(&bytes);
+    // A name may hold what a terminal takes for a command.
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn list(text: &str) -> CpuList {
+        text.parse().unwrap()
+    }
+
+    /// A task on the CPUs 0-3, of which 3 is offline.
+    pub fn task(allowed: &str, asked: Option<&str>) -> Task {
+        let head = Head {
+            pid: 10,
+            tgid: 10,
+            has_asked: asked.is_some().into(),
+            ..Head::default()
+        };
+        let online = list(allowed).both(&list("0-2"));
+        new(&head, list(allowed), online, list(asked.unwrap_or("")))
+    }
+
+    #[test]
+    fn only_threads_of_the_kernel_are_fixed() {
+        for (flags, kernel, fixed) in [
+            (0, false, false),
+            (PF_NO_SETAFFINITY, false, false),
+            (PF_KTHREAD, true, false),
+            (PF_KTHREAD | PF_NO_SETAFFINITY, true, true),
+        ] {
+            let head = Head {
+                flags,
+                ..Head::default()
+            };
+            let task = new(&head, list("0"), list("0"), list(""));
+            assert_eq!((task.kernel, task.fixed), (kernel, fixed), "{flags:#x}");
+            assert_eq!(task.asked, None);
+        }
+    }
+
+    #[test]
+    fn names_end_and_are_printable() {
+        let bytes: Vec<c_char> = b"a\x1b b\0rest".iter().map(|b| *b as c_char).collect();
+        assert_eq!(comm(&bytes), "a? b");
+    }
+}
