@@ -6,5 +6,13 @@
 mod cpumask_walk;
 #[path = "sample/psi_top.rs"]
 mod psi_top;
+#[path = "sample/runq_walk.rs"]
+mod runq_walk;
 #[path = "sample/syscall_count.rs"]
 mod syscall_count;
+#[path = "sample/task_cpus.rs"]
+mod task_cpus;
+#[path = "sample/task_groups.rs"]
+mod task_groups;
+#[path = "sample/walks.rs"]
+mod walks;

@@ -67,6 +67,36 @@ impl Group {
         Self(path)
     }
 
+    /// A new group whose tasks use these CPUs.
+    #[must_use]
+    pub fn with_cpus(name: &str, cpus: &str) -> Self {
+        let group = Self::new(name);
+        fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset").expect("there are cpusets");
+        group.set("cpuset.cpus", cpus);
+        group
+    }
+
+    /// A new group below this one, which is dropped after it.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Self {
+        let path = format!("{}/{name}", self.0);
+        fs::create_dir(&path).expect("a new group");
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0
+    }
+
+    /// A file of the group.
+    #[must_use]
+    pub fn read(&self, file: &str) -> String {
+        let path = format!("{}/{file}", self.0);
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
     /// Writes a file of the group.
     pub fn set(&self, file: &str, value: &str) {
         let path = format!("{}/{file}", self.0);
