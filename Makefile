@@ -6,7 +6,7 @@
 # debug is our own build of the newest source. Tests run on both unless one is asked for.
 TESTED := $(or $(KERNEL),stock debug)
 KERNEL ?= stock
-SAMPLE ?= cpumask_walk syscall_count
+SAMPLE ?= cpumask_walk syscall_count psi_top
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
