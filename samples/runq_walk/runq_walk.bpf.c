@@ -21,6 +21,15 @@ struct cfs_rq___before_6_14 {
 	unsigned int h_nr_running;
 } __attribute__((preserve_access_index));
 
+/* Empty without CONFIG_SCHED_INFO. */
+struct sched_info___kept {
+	unsigned long long last_arrival;
+} __attribute__((preserve_access_index));
+
+struct task_struct___informed {
+	struct sched_info___kept sched_info;
+} __attribute__((preserve_access_index));
+
 /* What a walk saw of a CPU, and of the task on it. */
 struct queue {
 	__u64 walk; /* the number of the walk that came by last */
@@ -75,8 +84,10 @@ static __u64 since(__u64 now, __u64 then)
 static __u64 time_on_cpu(const struct rq *rq, const struct task_struct *curr,
 			 __u64 now)
 {
-	if (bpf_core_field_exists(curr->sched_info.last_arrival))
-		return since(now, curr->sched_info.last_arrival);
+	const struct task_struct___informed *informed = (void *)curr;
+
+	if (bpf_core_field_exists(informed->sched_info.last_arrival))
+		return since(now, informed->sched_info.last_arrival);
 
 	switch (curr->policy) {
 	case SCHED_NORMAL:
