@@ -8,6 +8,10 @@ mod cpumask_walk;
 mod psi_top;
 #[path = "sample/runq_walk.rs"]
 mod runq_walk;
+#[path = "sample/lbr_ring.rs"]
+mod lbr_ring;
+#[path = "sample/shared_tail.rs"]
+mod shared_tail;
 #[path = "sample/syscall_count.rs"]
 mod syscall_count;
 #[path = "sample/task_cpus.rs"]

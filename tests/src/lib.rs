@@ -4,6 +4,7 @@
 
 pub mod attach;
 pub mod bpf;
+pub mod bpftool;
 pub mod cpus;
 pub mod faults;
 pub mod iowait;

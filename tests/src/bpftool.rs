@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What bpftool says.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The standard output of bpftool, which must not fail.
+pub fn text(args: &[&str]) -> String {
+    let output = Command::new("bpftool").args(args).output();
+    let output = output.expect("bpftool is in the guest");
+    assert!(output.status.success(), "bpftool {args:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The programs that are loaded.
+pub fn programs() -> Vec<Value> {
+    let text = text(&["--json", "prog", "show"]);
+    serde_json::from_str(&text).expect("an array of programs")
+}
+
+/// The type of the program with this name, if one is loaded.
+pub fn type_of(name: &str) -> Option<String> {
+    let programs = programs();
+    let program = programs.iter().find(|program| program["name"] == name)?;
+    Some(program["type"].as_str().expect("a type").to_string())
+}
