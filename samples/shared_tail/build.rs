@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles the BPF program and makes its skeleton.
+//! Compiles the BPF programs: those on the device with their skeleton, and the policy, which is
+//! loaded whenever the classes change.
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    bpf_build::skeleton("shared_tail")
+    println!("cargo:rerun-if-changed=shared.h");
+    bpf_build::skeleton("shared_tail")?;
+    bpf_build::object(Path::new("policy.bpf.c"), "policy.bpf.o")
 }

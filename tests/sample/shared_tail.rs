@@ -1,1 +1,463 @@
-//! x
+// SPDX-License-Identifier: GPL-2.0
+
+//! `shared_tail`, which counts packets in programs that hand on what they know.
+
+use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Lines;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::net::UdpSocket;
+use std::process::Child;
+use std::process::ChildStderr;
+use std::process::ChildStdout;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+use percpuctl::store::Store;
+use serde_json::Value;
+use tests::bpftool;
+use tests::cpus::allowed;
+use tests::cpus::set_affinity;
+use tests::cpus::soon;
+use tests::module;
+
+const ETH: u64 = 14;
+const IPV4: u64 = 20;
+const IPV6: u64 = 40;
+const UDP: u64 = 8;
+
+/// Programs on the way of a packet with a class.
+const STAGES: [(&str, &str); 6] = [
+    ("parse", "sched_cls"),
+    ("by_port", "ext"),
+    ("tcp", "sched_cls"),
+    ("udp", "sched_cls"),
+    ("icmp", "sched_cls"),
+    ("other", "sched_cls"),
+];
+
+/// The sample, while it counts.
+struct Counting {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    errors: Lines<BufReader<ChildStderr>>,
+}
+
+impl Counting {
+    fn new(args: &str) -> Self {
+        let mut child = Command::new("/t/shared_tail")
+            .args(args.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sample is in the guest");
+        let mut counting = Self {
+            lines: BufReader::new(child.stdout.take().expect("a pipe")).lines(),
+            errors: BufReader::new(child.stderr.take().expect("a pipe")).lines(),
+            child,
+        };
+        let said = counting.error();
+        assert!(said.contains("counting on lo"), "{said}");
+        counting
+    }
+
+    fn error(&mut self) -> String {
+        self.errors.next().expect("a line").expect("UTF-8")
+    }
+
+    fn json(&mut self) -> Value {
+        let line = self.lines.next().expect("a line").expect("UTF-8");
+        serde_json::from_str(&line).expect("JSON")
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: The child is not waited for yet.
+        unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+
+    /// Ends it: the summary.
+    fn end(mut self) -> Value {
+        self.signal(libc::SIGINT);
+        let summary = self.json();
+        let status = self.child.wait().expect("it ends").code();
+        assert_eq!(status, Some(0), "{summary}");
+        assert_eq!(summary["agree"], true, "{summary}");
+        assert!(Store::open("shared_tail").is_err());
+        summary
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        // When a test has failed, it still runs.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Packets and bytes that came to the loopback device, as the kernel counts them, without the link
+/// layer's header.
+fn received() -> (u64, u64) {
+    let devices = fs::read_to_string("/proc/net/dev").expect("/proc/net/dev");
+    let lo = devices
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("lo:"));
+    let mut numbers = lo
+        .expect("lo")
+        .split_whitespace()
+        .map(|number| number.parse::<u64>().expect("a number"));
+    let bytes = numbers.next().expect("bytes");
+    (numbers.next().expect("packets"), bytes)
+}
+
+/// A row of the stages, or of the classes.
+fn row<'a>(summary: &'a Value, rows: &str, name: &str) -> &'a Value {
+    let rows = summary[rows].as_array().expect("rows");
+    let row = rows.iter().find(|row| row["name"] == name);
+    row.unwrap_or_else(|| panic!("no {name}: {summary}"))
+}
+
+/// What was sent, as a row has to have it.
+#[derive(Default)]
+struct Sent {
+    packets: u64,
+    bytes: u64,
+    value: u64,
+    cpus: Vec<u64>,
+}
+
+impl Sent {
+    fn new(cpus: &Value) -> Self {
+        let cpus = cpus.as_array().expect("CPUs").len();
+        Self {
+            cpus: vec![0; cpus],
+            ..Self::default()
+        }
+    }
+
+    /// Sends datagrams of `size` bytes to `to`, and takes them there.
+    fn send(&mut self, count: u64, size: usize, from: &UdpSocket, to: &UdpSocket, at: usize) {
+        let (source, dest) = (
+            from.local_addr().expect("a port"),
+            to.local_addr().expect("a port"),
+        );
+        let ip = if dest.is_ipv4() { IPV4 } else { IPV6 };
+        let payload = ETH + ip + UDP;
+        let mut bytes = vec![0; size];
+        for _ in 0..count {
+            from.send_to(&bytes, dest).expect("it is sent");
+            assert_eq!(to.recv(&mut bytes).expect("it comes"), size);
+        }
+        self.packets += count;
+        self.bytes += count * (payload + size as u64);
+        let ports = u64::from(source.port()) << 16 | u64::from(dest.port());
+        self.value += count * (payload << 32 | ports);
+        self.cpus[at] += count;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.value += other.value;
+        for (cpu, other) in self.cpus.iter_mut().zip(&other.cpus) {
+            *cpu += other;
+        }
+    }
+
+    fn check(&self, row: &Value) {
+        assert_eq!(row["packets"], self.packets, "{row}");
+        assert_eq!(row["bytes"], self.bytes, "{row}");
+        assert_eq!(row["value"], self.value, "{row}");
+        let cpus: Vec<_> = self.cpus.iter().copied().map(Value::from).collect();
+        assert_eq!(row["cpus"], Value::from(cpus), "{row}");
+    }
+}
+
+/// Connections over which each side says something; all their packets have come when this returns.
+fn connect(port: u16, count: usize) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
+    for _ in 0..count {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let (mut server, _) = listener.accept().expect("a connection");
+        let mut bytes = [1; 1000];
+        client.write_all(&bytes).expect("it is sent");
+        server.read_exact(&mut bytes).expect("it comes");
+        drop(client);
+        assert_eq!(server.read(&mut bytes).expect("the end"), 0);
+    }
+    // Listening, or waiting for no packet of its own.
+    let port = format!(":{port:04X}");
+    let is_quiet = || {
+        let sockets = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+        let mut states = sockets.lines().filter(|line| line.contains(&port));
+        states.all(|line| ["0A", "06"].contains(&line.split_whitespace().nth(3).expect("a state")))
+    };
+    assert!(soon(is_quiet), "connections do not end");
+}
+
+fn tcp_retransmitted() -> u64 {
+    let snmp = fs::read_to_string("/proc/net/snmp").expect("/proc/net/snmp");
+    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, numbers) = (lines.next().expect("names"), lines.next().expect("numbers"));
+    let mut both = names.split_whitespace().zip(numbers.split_whitespace());
+    let (_, number) = both
+        .find(|(name, _)| *name == "RetransSegs")
+        .expect("RetransSegs");
+    number.parse().expect("a number")
+}
+
+/// What was sent is what was parsed, classified and handled, packet for packet and port for port, on
+/// the CPU that sent it.
+#[test]
+fn shared_tail_counts_what_was_sent() {
+    let args = "--json --summary --class web=tcp:7080 --class a=udp:7001 --class b=7002-7003";
+    let socket = |address| UdpSocket::bind(address).expect("a port");
+    let a = socket("127.0.0.1:7001");
+    let b = socket("[::1]:7003");
+    // A class of another protocol is not its own.
+    let none = socket("127.0.0.1:7080");
+    let (from, from6) = (socket("127.0.0.1:7100"), socket("[::1]:7101"));
+
+    let counting = Counting::new(args);
+    assert_stages_hand_on_without_lookups(true);
+    let (packets, bytes) = received();
+    let retransmitted = tcp_retransmitted();
+    let possible: Vec<u32> = tests::cpus::sysfs("possible").into_iter().collect();
+    let shape = Value::from(possible.clone());
+    let (mut to_a, mut to_b, mut to_none) =
+        (Sent::new(&shape), Sent::new(&shape), Sent::new(&shape));
+    for cpu in allowed() {
+        let at = possible
+            .iter()
+            .position(|possible| *possible == cpu)
+            .expect("a CPU");
+        let cpus = allowed();
+        // The loopback device receives where it sends.
+        set_affinity(&[cpu].into());
+        to_a.send(10 + u64::from(cpu), 100, &from, &a, at);
+        to_b.send(3, 1000 + at, &from6, &b, at);
+        to_none.send(2, 0, &from, &none, at);
+        set_affinity(&cpus);
+    }
+    connect(7080, 5);
+    let retransmitted = tcp_retransmitted() - retransmitted;
+    let summary = counting.end();
+    let (packets, bytes) = (received().0 - packets, received().1 - bytes);
+
+    assert_eq!(summary["cpus"], shape);
+    to_a.check(row(&summary, "classes", "a"));
+    to_b.check(row(&summary, "classes", "b"));
+    to_none.check(row(&summary, "classes", "(none)"));
+    let mut udp = Sent::new(&shape);
+    for sent in [&to_a, &to_b, &to_none] {
+        udp.add(sent);
+    }
+    udp.check(row(&summary, "stages", "udp"));
+    for stage in ["parse", "policy"] {
+        let row = row(&summary, "stages", stage);
+        assert_eq!(row["packets"], packets, "{row}");
+        assert_eq!(row["bytes"], bytes + packets * ETH, "{row}");
+    }
+    let (tcp, web) = (
+        row(&summary, "stages", "tcp"),
+        row(&summary, "classes", "web"),
+    );
+    assert_eq!(tcp["packets"], packets - udp.packets, "{summary}");
+    for number in ["packets", "bytes", "value", "cpus"] {
+        assert_eq!(tcp[number], web[number], "{summary}");
+    }
+    for flag in ["syn", "fin"] {
+        // One of each side, and what came again on a machine that stood still.
+        let all = summary[flag].as_u64().expect("a number");
+        assert!(
+            (10..=10 + retransmitted).contains(&all),
+            "{flag}: {summary}"
+        );
+    }
+    assert_eq!(summary["mixed"], 0);
+}
+
+/// The code of a program, as the kernel runs it, without its source.
+fn code(name: &str, kind: &str) -> String {
+    let programs = bpftool::programs();
+    let program = programs
+        .iter()
+        .find(|program| program["name"] == name && program["type"] == kind)
+        .unwrap_or_else(|| panic!("no program {name}: {programs:?}"));
+    let text = bpftool::text(&["prog", "dump", "xlated", "id", &program["id"].to_string()]);
+    let lines = text.lines().filter(|line| !line.starts_with(';'));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// The programs look up no map for what they hand on; or they do.
+fn assert_stages_hand_on_without_lookups(without: bool) {
+    let maps = bpftool::text(&["--json", "map", "show"]);
+    let maps: Vec<Value> = serde_json::from_str(&maps).expect("an array of maps");
+    let instead = maps
+        .iter()
+        .find(|map| map["name"] == "instead")
+        .expect("the map");
+    assert_eq!(instead["type"], "percpu_array");
+    let lookup = format!("map[id:{}]", instead["id"]);
+    for (stage, kind) in STAGES {
+        let code = code(stage, kind);
+        assert_eq!(!code.contains(&lookup), without, "{stage}: {code}");
+        assert_eq!(code.contains("bpf_percpu_data"), without, "{stage}: {code}");
+        assert!(!without || !code.contains("map_lookup"), "{stage}: {code}");
+        assert_eq!(
+            code.contains("tail_call"),
+            stage == "parse",
+            "{stage}: {code}"
+        );
+    }
+}
+
+/// The other way: what the test above looks for is there, and it counts the same.
+#[test]
+fn shared_tail_can_use_a_map() {
+    let counting = Counting::new("--json --summary --via map --class a=7001");
+    assert_stages_hand_on_without_lookups(false);
+    let to = UdpSocket::bind("127.0.0.1:7001").expect("a port");
+    let from = UdpSocket::bind("127.0.0.1:7100").expect("a port");
+    let cpus = tests::cpus::sysfs("possible").len();
+    let mut sent = Sent {
+        cpus: vec![0; cpus],
+        ..Sent::default()
+    };
+    sent.send(20, 50, &from, &to, 0);
+    let summary = counting.end();
+    let row = row(&summary, "classes", "a");
+    assert_eq!(
+        (&row["packets"], &row["value"]),
+        (&sent.packets.into(), &sent.value.into())
+    );
+}
+
+/// Another policy takes the place of the first, while packets go on.
+#[test]
+fn shared_tail_changes_its_classes() {
+    const FILE: &str = "/tmp/classes";
+    let set = |text| fs::write(FILE, text).expect("a file");
+    set("# the first\na=7001\n");
+    let to = UdpSocket::bind("127.0.0.1:7001").expect("a port");
+    let from = UdpSocket::bind("127.0.0.1:7100").expect("a port");
+    let mut sent = Sent {
+        cpus: vec![0],
+        ..Sent::default()
+    };
+    let mut counting = Counting::new("--json --summary --classes /tmp/classes");
+    sent.send(10, 50, &from, &to, 0);
+    set("other=7009\nb=7001\n");
+    counting.signal(libc::SIGUSR1);
+    assert!(counting.error().contains("3 classes"));
+    sent.send(7, 50, &from, &to, 0);
+    set("b=no\n");
+    counting.signal(libc::SIGUSR1);
+    let said = counting.error();
+    assert!(
+        said.contains("stay as they are") && said.contains("line 1"),
+        "{said}"
+    );
+    sent.send(4, 50, &from, &to, 0);
+    set("");
+    counting.signal(libc::SIGUSR1);
+    counting.error();
+    sent.send(2, 50, &from, &to, 0);
+    let summary = counting.end();
+    let packets = |name| row(&summary, "classes", name)["packets"].as_u64();
+    let all = ["a", "other", "b", "(none)"].map(packets);
+    assert_eq!(all, [Some(10), Some(0), Some(11), Some(2)], "{summary}");
+    assert_eq!(
+        row(&summary, "stages", "policy")["packets"],
+        21,
+        "{summary}"
+    );
+    assert_eq!(
+        row(&summary, "stages", "udp")["packets"],
+        sent.packets,
+        "{summary}"
+    );
+    fs::remove_file(FILE).expect("it is there");
+}
+
+fn shared_tail(args: &str) -> Output {
+    Command::new("/t/shared_tail")
+        .args(args.split_whitespace())
+        .output()
+        .expect("the sample is in the guest")
+}
+
+/// A device that is down; another one that would count in the same store; and nothing is left.
+#[test]
+fn shared_tail_leaves_nothing() {
+    let link = |state| {
+        let set = Command::new("ip")
+            .args(["link", "set", "lo", state])
+            .status();
+        assert!(set.expect("ip runs").success());
+    };
+    link("down");
+    let down = shared_tail("--duration 0.01");
+    link("up");
+    assert_eq!(down.status.code(), Some(0), "{down:?}");
+    let (text, said) = (
+        String::from_utf8_lossy(&down.stdout),
+        String::from_utf8_lossy(&down.stderr),
+    );
+    assert!(said.contains("ip link set lo up"), "{said}");
+    assert!(text.contains("lo, which is down"), "{text}");
+    assert!(text.contains("\n  udp"), "{text}");
+
+    let mut counting = Counting::new("--summary --class a=7001");
+    assert!(bpftool::text(&["net", "show"]).contains("parse"));
+    let second = shared_tail("--duration 1");
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains("in use"), "{said}");
+
+    counting.child.kill().expect("it is killed");
+    counting.child.wait().expect("it ends");
+    assert!(
+        soon(|| Store::open("shared_tail").is_err()),
+        "a store is left"
+    );
+    for (stage, _) in STAGES {
+        assert!(
+            soon(|| bpftool::type_of(stage).is_none()),
+            "{stage} is left"
+        );
+    }
+    assert!(!bpftool::text(&["net", "show"]).contains("parse"));
+}
+
+#[test]
+fn shared_tail_says_what_is_wrong() {
+    let output = shared_tail("--dev nothing0");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("'nothing0'") && said.contains("lo"), "{said}");
+    for args in [
+        "--class x",
+        "--class a=sctp:1",
+        "--via air",
+        "--duration 0",
+        "--no-such-option",
+    ] {
+        assert_eq!(shared_tail(args).status.code(), Some(2), "{args}");
+    }
+}
+
+#[test]
+fn shared_tail_says_that_the_module_is_missing() {
+    module::remove_soon();
+    let output = shared_tail("--duration 1");
+    module::insert(module::FILE).expect("insmod");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("insmod bpf_percpu.ko"), "{said}");
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The BPF programs' side: their store, loading them, and having packets come to them.
+
+use crate::{classes::Classes, device::Device, policy::Policy, Via};
+use anyhow::{bail, Context, Result};
+use libbpf_rs::{
+    libbpf_sys::{bpf_link_create, bpf_link_create_opts, bpf_link_detach, BPF_TCX_INGRESS},
+    skel::{OpenSkel, SkelBuilder},
+    MapCore, MapFlags, MapHandle, OpenObject,
+};
+use percpuctl::{
+    cpus, libbpf,
+    store::{self, Store},
+};
+use skel::{SharedTailSkel, SharedTailSkelBuilder};
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+// The generator does not say why its code is safe.
+#[allow(clippy::undocumented_unsafe_blocks)]
+mod skel {
+    include!(concat!(env!("OUT_DIR"), "/shared_tail.skel.rs"));
+}
+
+/// The name in `BPF_PERCPU_STORE()`.
+const STORE: &str = "shared_tail";
+
+/// The programs on a device, until this is dropped.
+pub struct Pipeline<'obj> {
+    link: Option<OwnedFd>,
+    policy: Option<Policy>,
+    via: Via,
+    instead: MapHandle,
+    skel: SharedTailSkel<'obj>,
+    store: Store,
+}
+
+impl<'obj> Pipeline<'obj> {
+    /// Loads the programs. Packets do not come to them yet.
+    pub fn load(
+        object: &'obj mut MaybeUninit<OpenObject>,
+        device: &Device,
+        via: Via,
+    ) -> Result<Self> {
+        libbpf::keep_warnings();
+        let mut open = SharedTailSkelBuilder::default()
+            .open(object)
+            .map_err(libbpf::explain)?;
+        let store = store::bind(open.open_object_mut())?
+            .remove(STORE)
+            .context("the BPF programs ask for no store")?;
+        // Two that count in it would count all twice.
+        if store.info()?.refs != 1 {
+            bail!(
+                "store '{STORE}' is in use: end the other shared_tail, or remove what it left: \
+                 percpuctl rm {STORE}"
+            );
+        }
+        let rodata = open.maps.rodata_data.as_mut();
+        let rodata = rodata.context("the BPF programs have no settings")?;
+        rodata.l2_len = device.l2_len;
+        rodata.via_map = via == Via::Map;
+        let skel = open.load().map_err(libbpf::explain)?;
+        Ok(Self {
+            link: None,
+            policy: None,
+            via,
+            instead: MapHandle::try_from(&skel.maps.instead).map_err(libbpf::explain)?,
+            skel,
+            store,
+        })
+    }
+
+    /// Has packets that come to the device come to the programs.
+    pub fn attach(&mut self, device: &Device) -> Result<()> {
+        let link = tcx(self.skel.progs.parse.as_fd(), device.index);
+        self.link = Some(link.with_context(|| format!("device '{}'", device.name))?);
+        Ok(())
+    }
+
+    /// Ends that. No packet is on its way from program to program then.
+    pub fn detach(&mut self) {
+        if let Some(link) = self.link.take() {
+            // SAFETY: The call takes no pointers. When the device is gone, nothing is attached.
+            unsafe { bpf_link_detach(link.as_raw_fd()) };
+        }
+    }
+
+    /// Puts other classes into force, without stopping packets: what comes between two policies
+    /// has no class.
+    pub fn set_policy(&mut self, classes: &Classes) -> Result<()> {
+        let new = match classes.rules.is_empty() {
+            true => None,
+            false => {
+                let target = self.skel.progs.parse.as_fd();
+                Some(Policy::load(classes, self.via, target, &self.instead)?)
+            }
+        };
+        // One program at a time takes the place of a function.
+        self.policy = None;
+        self.policy = new.map(Policy::attach).transpose()?;
+        Ok(())
+    }
+
+    /// What each possible CPU has: `struct shared`.
+    pub fn read(&self) -> Result<Vec<(u32, Vec<u8>)>> {
+        if self.via == Via::Store {
+            let copies = self.store.read_all(0, self.store.size());
+            return copies.context("the counts cannot be read");
+        }
+        let copies = self.instead.lookup_percpu(&[0; 4], MapFlags::ANY);
+        let copies = copies.map_err(libbpf::explain)?;
+        let copies = copies.context("the map has no value")?;
+        Ok(cpus::possible()?.into_iter().zip(copies).collect())
+    }
+}
+
+/// A link that goes when its file is closed.
+fn tcx(program: BorrowedFd<'_>, device: i32) -> io::Result<OwnedFd> {
+    let opts = bpf_link_create_opts {
+        sz: size_of::<bpf_link_create_opts>() as _,
+        ..Default::default()
+    };
+    // SAFETY: The options are valid for the call.
+    let fd = unsafe { bpf_link_create(program.as_raw_fd(), device, BPF_TCX_INGRESS, &opts) };
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(-fd));
+    }
+    // SAFETY: It is open, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
