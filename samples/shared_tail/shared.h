@@ -4,7 +4,15 @@
 #define SHARED_H
 
 /* Stages of a packet's way: the first two see all packets, and one of the others. */
-enum stage { STAGE_PARSE, STAGE_POLICY, STAGE_TCP, STAGE_UDP, STAGE_ICMP, STAGE_OTHER, STAGES };
+enum stage {
+	STAGE_PARSE,
+	STAGE_POLICY,
+	STAGE_TCP,
+	STAGE_UDP,
+	STAGE_ICMP,
+	STAGE_OTHER,
+	STAGES
+};
 
 #define FIRST_HANDLER STAGE_TCP
 #define CLASSES 16

@@ -67,8 +67,8 @@ static bool find_transport(struct __sk_buff *skb, struct handed *found)
 		__u8 protocol = found->protocol;
 
 		/* A fragment's is not followed: later ones have no ports. */
-		if (protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ROUTING &&
-		    protocol != IPPROTO_DSTOPTS)
+		if (protocol != IPPROTO_HOPOPTS &&
+		    protocol != IPPROTO_ROUTING && protocol != IPPROTO_DSTOPTS)
 			return protocol != IPPROTO_FRAGMENT;
 		if (bpf_skb_load_bytes(skb, found->l4, &extension,
 				       sizeof(extension)))
@@ -171,8 +171,7 @@ int tcp(struct __sk_buff *skb)
 	struct shared *here = take(skb, STAGE_TCP);
 	__u8 flags;
 
-	if (!here ||
-	    bpf_skb_load_bytes(skb, here->handed.l4 + 13, &flags, 1))
+	if (!here || bpf_skb_load_bytes(skb, here->handed.l4 + 13, &flags, 1))
 		return TCX_NEXT;
 	bpf_percpu_view_add_u64(&here->fin, flags & 1);
 	bpf_percpu_view_add_u64(&here->syn, flags >> 1 & 1);

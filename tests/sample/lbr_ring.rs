@@ -50,7 +50,8 @@ impl Recording {
         let functions = CALLS.map(|(_, name)| format!("__x64_sys_{name}"));
         let pid = std::process::id().to_string();
         let mut child = Command::new("/t/lbr_ring")
-            .args(["--pid", &pid, "--functions"])
+            // A broken one shall not keep the test waiting for ever.
+            .args(["--duration", "300", "--pid", &pid, "--functions"])
             .args(functions)
             .args(args.split_whitespace())
             .stdout(Stdio::piped())
@@ -285,7 +286,8 @@ fn lbr_ring_leaves_nothing() {
     let mut seed = 3;
     let made = make_calls(5, &mut seed);
     for text in ["-- sys_enter", &format!("<- __x64_sys_{} (", made[4])] {
-        while !recording.line().contains(text) {}
+        let mut lines = (0..100_000).map(|_| recording.line());
+        assert!(lines.any(|line| line.contains(text)), "no '{text}'");
     }
     set_affinity(&cpus);
     let second = lbr_ring("--functions vfs_read");

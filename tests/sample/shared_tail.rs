@@ -57,6 +57,8 @@ impl Counting {
     fn new(args: &str) -> Self {
         let mut child = Command::new("/t/shared_tail")
             .args(args.split_whitespace())
+            // A broken one shall not keep the test waiting for ever.
+            .args(["--duration", "300"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
