@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # What make run shows of it, in the guest.
-echo "./lbr_ring --functions 'vfs_*' '__x64_sys_*' --trigger __x64_sys_sync --count 1 --last 12 &"
-./lbr_ring --functions 'vfs_*' '__x64_sys_*' --trigger __x64_sys_sync --count 1 --last 12 --duration 60 2>/tmp/lbr_ring.log &
+echo "./lbr_ring --functions 'vfs_*' 'security_*' '__x64_sys_*' --trigger shmem_unlink --count 1 --last 16 &"
+./lbr_ring --functions 'vfs_*' 'security_*' '__x64_sys_*' --trigger shmem_unlink --count 1 --last 16 --duration 60 2>/tmp/lbr_ring.log &
 until [ -s /tmp/lbr_ring.log ]; do sleep 0.1; done
 cat /tmp/lbr_ring.log
-echo "sync"
-sync
+echo "rm /tmp/file"
+touch /tmp/file
+rm /tmp/file
 wait $!

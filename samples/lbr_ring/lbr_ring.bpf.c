@@ -197,7 +197,8 @@ int read_ring(struct wanted *wanted)
 	copy->comm[0] = '\0';
 	copy->cpu = ring->cpu;
 	/* Each field is read once, and in this order: see struct entry. */
-	bpf_for(i, 0, ENTRIES) {
+	bpf_for(i, 0, ENTRIES)
+	{
 		const volatile struct entry *from = &ring->entries[i];
 		struct entry *to = &copy->entries[i];
 
