@@ -16,10 +16,10 @@ use std::process::Stdio;
 use percpuctl::store::Store;
 use serde_json::Value;
 use tests::bpftool;
-use tests::cpus::allowed;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;
 use tests::cpus::sysfs;
+use tests::cpus::usable;
 use tests::cpus::Offline;
 use tests::module;
 
@@ -206,7 +206,7 @@ impl Drop for Tracer {
 /// The newest calls of a CPU come, each one in its order, when this CPU triggers.
 #[test]
 fn lbr_ring_shows_what_a_cpu_did() {
-    let cpus = allowed();
+    let cpus = usable();
     let cpu = *cpus.last().expect("a CPU");
     let addresses = addresses();
     let args = format!("--json --last 512 --count 3 --trigger {TRIGGER}");
@@ -241,7 +241,7 @@ fn lbr_ring_shows_what_a_cpu_did() {
 /// SIGUSR1 shows all CPUs, read by a program of another type. A CPU that has gone has left its ring.
 #[test]
 fn lbr_ring_shows_all_cpus() {
-    let cpus = allowed();
+    let cpus = usable();
     let cpu = *cpus.last().expect("a CPU");
     let mut recording = Recording::new("--json --last 512");
     assert_eq!(bpftool::type_of("function").as_deref(), Some("kprobe"));
@@ -278,7 +278,7 @@ fn lbr_ring_shows_all_cpus() {
 /// What people see; another one that would record in the same rings; and nothing is left.
 #[test]
 fn lbr_ring_leaves_nothing() {
-    let cpus = allowed();
+    let cpus = usable();
     let args = "--last 6 --tracepoints sys_enter --trigger tp:sys_exit";
     let mut recording = Recording::new(args);
     // The ring that comes must be the one of the calls.

@@ -26,9 +26,9 @@ use libbpf_rs::MapType;
 use percpuctl::store::Store;
 use serde_json::Value;
 use tests::bpftool;
-use tests::cpus::allowed;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;
+use tests::cpus::usable;
 use tests::module;
 
 const ETH: u64 = 14;
@@ -244,12 +244,12 @@ fn shared_tail_counts_what_was_sent() {
     let shape = Value::from(possible.clone());
     let (mut to_a, mut to_b, mut to_none) =
         (Sent::new(&shape), Sent::new(&shape), Sent::new(&shape));
-    for cpu in allowed() {
+    for cpu in usable() {
         let at = possible
             .iter()
             .position(|possible| *possible == cpu)
             .expect("a CPU");
-        let cpus = allowed();
+        let cpus = usable();
         // The loopback device receives where it sends.
         set_affinity(&[cpu].into());
         to_a.send(10 + u64::from(cpu), 100, &from, &a, at);

@@ -56,6 +56,11 @@ pub fn allowed() -> Cpus {
     parse(line)
 }
 
+/// Those of them that are online.
+pub fn usable() -> Cpus {
+    &allowed() & &sysfs("online")
+}
+
 /// One more than the highest possible CPU.
 pub fn nr_cpu_ids() -> u32 {
     sysfs("possible").last().expect("a possible CPU") + 1
