@@ -211,6 +211,9 @@ fn lbr_ring_shows_what_a_cpu_did() {
     let addresses = addresses();
     let args = format!("--json --last 512 --count 3 --trigger {TRIGGER}");
     let mut recording = Recording::new(&args);
+    // Who sends the ring is of another type than who fills it.
+    assert_eq!(bpftool::type_of("function").as_deref(), Some("kprobe"));
+    assert_eq!(bpftool::type_of("on_function").as_deref(), Some("tracing"));
     let tracer = Tracer::new();
     set_affinity(&[cpu].into());
     let (mut made, mut seed) = (Vec::new(), 7);
