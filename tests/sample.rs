@@ -4,12 +4,12 @@
 
 #[path = "sample/cpumask_walk.rs"]
 mod cpumask_walk;
+#[path = "sample/lbr_ring.rs"]
+mod lbr_ring;
 #[path = "sample/psi_top.rs"]
 mod psi_top;
 #[path = "sample/runq_walk.rs"]
 mod runq_walk;
-#[path = "sample/lbr_ring.rs"]
-mod lbr_ring;
 #[path = "sample/shared_tail.rs"]
 mod shared_tail;
 #[path = "sample/syscall_count.rs"]
