@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "bpf_percpu.bpf.h"
+
+/* vmlinux.h has no macros. */
+#define EAGAIN 11
+
+/* What is counted up to. It is not reached: that would look like a loss. */
+#define LIMIT (1ULL << 62)
+
+/* An interruption undoes a try, and so many do not come in a row. */
+#define TRIES 64
+
+/* What the loader reads, at these offsets: src/counters.rs. */
+struct counts {
+	/* Every add, in each way. */
+	__u64 on_view;
+	__u64 by_handle;
+	__u64 by_id;
+	__u64 up_to_limit;
+	/* Those of each context. */
+	__u64 of_threads;
+	__u64 of_samples;
+	__u64 of_nmis;
+};
+
+BPF_PERCPU_STORE(counts, "nmi_count", struct counts);
+
+/* What the store is held against: the same adds, without it. */
+struct control {
+	__u64 plain;
+	__u64 up_to_limit;
+	__u64 locked;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct control);
+} control SEC(".maps");
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Of one run of add_in_task(). */
+const volatile __u32 adds_per_run = 1;
+
+/*
+ * How many adds there should be, beside those of threads, which user space
+ * counts. Locked operations on what all CPUs share.
+ */
+__u64 samples;
+__u64 nmis;
+
+/* What is known of the context of samples. */
+__u64 samples_in_nmi;
+__u64 samples_somewhere;
+
+/*
+ * The kernel's count of what it is in. Its upper bits moved with the count of
+ * who has disabled interrupts, which came with the other variable.
+ */
+extern const int __preempt_count __ksym __weak;
+extern const int local_interrupt_disable_state __ksym __weak;
+
+#define NMI_BITS 0x00f00000
+#define NMI_BITS_MOVED 0xf0000000
+
+static __always_inline void count_context(void)
+{
+	__u32 count, bits = NMI_BITS;
+
+	if (!bpf_ksym_exists(&__preempt_count)) {
+		__sync_fetch_and_add(&samples_somewhere, 1);
+		return;
+	}
+	if (bpf_ksym_exists(&local_interrupt_disable_state))
+		bits = NMI_BITS_MOVED;
+	count = *(int *)bpf_this_cpu_ptr(&__preempt_count);
+	if (count & bits)
+		__sync_fetch_and_add(&samples_in_nmi, 1);
+}
+
+static __always_inline void store_up_to_limit(__u64 *counter)
+{
+	__u64 old;
+	int i;
+
+#pragma clang loop unroll(disable)
+	for (i = 0; i < TRIES; i++) {
+		old = *(volatile __u64 *)counter;
+		if (old >= LIMIT)
+			return;
+		if (bpf_percpu_view_cmpxchg_u64(counter, old, old + 1) == old)
+			return;
+	}
+}
+
+/* As programs do it that count, or allow, so many of something. */
+static __always_inline void array_up_to_limit(volatile __u64 *counter)
+{
+	__u64 old = *counter;
+
+	if (old < LIMIT)
+		*counter = old + 1;
+}
+
+static __always_inline void add(struct bpf_percpu_store *s, struct counts *view,
+				struct control *array)
+{
+	bpf_percpu_view_add_u64(&view->on_view, 1);
+	array->plain++;
+	bpf_percpu_add_u64(s, offsetof(struct counts, by_handle), 1);
+	array_up_to_limit(&array->up_to_limit);
+	bpf_percpu_id_add_u64(counts.id, offsetof(struct counts, by_id), 1);
+	__sync_fetch_and_add(&array->locked, 1);
+	store_up_to_limit(&view->up_to_limit);
+}
+
+/* Adds so often, and to the counter of the context at @of, too. */
+static __always_inline int add_times(__u32 times, __u32 of)
+{
+	struct bpf_percpu_store *s;
+	struct control *array;
+	struct counts *view;
+	__u32 key = 0;
+	int i;
+
+	s = bpf_percpu_store_get(counts.id);
+	if (!s)
+		return -EAGAIN;
+	view = (struct counts *)bpf_percpu_store_this_cpu(s, 0, sizeof(*view));
+	array = bpf_map_lookup_elem(&control, &key);
+	if (!view || !array)
+		return -EAGAIN;
+
+	bpf_for(i, 0, times)
+	{
+		add(s, view, array);
+		bpf_percpu_add_u64(s, of, 1);
+	}
+	return 0;
+}
+
+/* Run by threads, which preempt each other. */
+SEC("syscall")
+int add_in_task(void *ctx)
+{
+	int err;
+
+	/* A syscall program may sleep: it is in no RCU section of its own. */
+	bpf_rcu_read_lock();
+	err = add_times(adds_per_run, offsetof(struct counts, of_threads));
+	bpf_rcu_read_unlock();
+	return err;
+}
+
+/* In an NMI, or a timer's interrupt: as the machine has it. */
+SEC("perf_event")
+int add_in_sample(void *ctx)
+{
+	__sync_fetch_and_add(&samples, 1);
+	count_context();
+	return add_times(1, offsetof(struct counts, of_samples));
+}
+
+/* After each handler that the kernel asks in an NMI, of whatever cause. */
+SEC("raw_tp/nmi_handler")
+int add_in_nmi(void *ctx)
+{
+	__sync_fetch_and_add(&nmis, 1);
+	return add_times(1, offsetof(struct counts, of_nmis));
+}

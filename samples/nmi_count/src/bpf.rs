@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The BPF programs' side: the store, loading them, and attaching them.
+
+use crate::{
+    load::ADDS_PER_RUN,
+    perf::{Event, Events},
+};
+use anyhow::{bail, Context as _, Result};
+use libbpf_rs::{
+    skel::{OpenSkel, SkelBuilder},
+    Link, MapCore, MapFlags, OpenObject,
+};
+use percpuctl::{
+    cpus, libbpf,
+    store::{self, Store},
+    value::Word,
+};
+use skel::{NmiCountSkel, NmiCountSkelBuilder};
+use std::{
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd},
+};
+
+// The generator does not say why its code is safe.
+#[allow(clippy::undocumented_unsafe_blocks)]
+mod skel {
+    include!(concat!(env!("OUT_DIR"), "/nmi_count.skel.rs"));
+}
+
+/// The name in `BPF_PERCPU_STORE()`.
+const STORE: &str = "nmi_count";
+
+/// The tracepoint of NMIs.
+const NMI_HANDLER: &str = "nmi_handler";
+
+/// The programs. Those that interrupt run until this is dropped.
+pub struct Programs<'obj> {
+    /// In this order: when the events have ended, no CPU is in an NMI any more that came before.
+    nmis: Option<Link>,
+    samples: Vec<Link>,
+    skel: NmiCountSkel<'obj>,
+    store: Store,
+    /// The possible CPUs.
+    pub cpus: Vec<u32>,
+}
+
+/// How often programs were run that interrupt others.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Interruptions {
+    /// By perf's events.
+    pub samples: u64,
+    /// How many of the samples came in NMI context, if that is known.
+    pub samples_in_nmi: Option<u64>,
+    /// By handlers of NMIs.
+    pub nmis: u64,
+}
+
+impl<'obj> Programs<'obj> {
+    /// Makes the store, and loads the programs.
+    pub fn load(object: &'obj mut MaybeUninit<OpenObject>) -> Result<Self> {
+        libbpf::keep_warnings();
+        let mut open = NmiCountSkelBuilder::default()
+            .open(object)
+            .map_err(libbpf::explain)?;
+        let constants = open.maps.rodata_data.as_mut();
+        constants
+            .context("the BPF program has no .rodata")?
+            .adds_per_run = ADDS_PER_RUN;
+        let store = store::bind(open.open_object_mut())?
+            .remove(STORE)
+            .context("the BPF program asks for no store")?;
+        // With another that counts in it all totals would be wrong.
+        if store.info()?.refs != 1 {
+            bail!(
+                "store '{STORE}' is in use: end the other nmi_count, or remove what it left: \
+                 percpuctl rm {STORE}"
+            );
+        }
+        Ok(Self {
+            nmis: None,
+            samples: Vec::new(),
+            skel: open.load().map_err(libbpf::explain)?,
+            store,
+            cpus: cpus::possible()?,
+        })
+    }
+
+    /// The program that threads run.
+    pub fn task(&self) -> Result<OwnedFd> {
+        let program = &self.skel.progs.add_in_task;
+        let program = program.as_fd().try_clone_to_owned();
+        program.context("the BPF program's file cannot be duplicated")
+    }
+
+    /// Runs a program at each sample of the events, and returns which CPUs have which.
+    pub fn attach_samples(&mut self, events: Events) -> Result<Vec<(u32, Event)>> {
+        let mut attached = Vec::new();
+        for (cpu, event, fd) in events.open {
+            let program = &self.skel.progs.add_in_sample;
+            let link = program.attach_perf_event(fd.as_raw_fd());
+            self.samples.push(link.map_err(libbpf::explain)?);
+            // The link closes it.
+            let _ = fd.into_raw_fd();
+            attached.push((cpu, event));
+        }
+        Ok(attached)
+    }
+
+    /// Runs a program after each handler of an NMI. False when the kernel does not tell of them.
+    pub fn attach_nmis(&mut self) -> Result<bool> {
+        let program = &self.skel.progs.add_in_nmi;
+        match program.attach_raw_tracepoint(NMI_HANDLER) {
+            Ok(link) => self.nmis = Some(link),
+            Err(error) if error.kind() == libbpf_rs::ErrorKind::NotFound => (),
+            Err(error) => return Err(libbpf::explain(error)),
+        }
+        Ok(self.nmis.is_some())
+    }
+
+    /// Ends the interruptions. When it returns, each has counted all it will.
+    pub fn detach(&mut self) {
+        self.nmis = None;
+        self.samples.clear();
+    }
+
+    /// How many interruptions there were.
+    pub fn interruptions(&self) -> Interruptions {
+        let Some(bss) = self.skel.maps.bss_data.as_ref() else {
+            return Interruptions::default();
+        };
+        let is_known = bss.samples > 0 && bss.samples_somewhere == 0;
+        Interruptions {
+            samples: bss.samples,
+            samples_in_nmi: is_known.then_some(bss.samples_in_nmi),
+            nmis: bss.nmis,
+        }
+    }
+
+    /// What each CPU has counted in the store, in the order of `struct counts`.
+    pub fn store(&self) -> Result<Vec<Vec<u64>>> {
+        let copies = self.store.read_all(0, self.store.size());
+        let copies = copies.context("the store cannot be read")?.into_iter();
+        Ok(copies.map(|(_, bytes)| Word::U64.split(&bytes).0).collect())
+    }
+
+    /// What each CPU has counted in the PERCPU_ARRAY, in the order of `struct control`.
+    pub fn array(&self) -> Result<Vec<Vec<u64>>> {
+        let map = &self.skel.maps.control;
+        let copies = map
+            .lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY)
+            .context("the PERCPU_ARRAY cannot be read")?
+            .context("the PERCPU_ARRAY is empty")?;
+        Ok(copies
+            .iter()
+            .map(|bytes| Word::U64.split(bytes).0)
+            .collect())
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Threads that run a BPF program, of which it is known how often they did.
+
+use anyhow::{ensure, Context, Result};
+use libbpf_rs::libbpf_sys;
+use percpuctl::cpu_list::CpuList;
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::{
+        atomic::{AtomicBool, Ordering::Relaxed},
+        Arc,
+    },
+    thread::{self, JoinHandle},
+};
+
+/// How often the program adds in a run.
+pub const ADDS_PER_RUN: u32 = 256;
+
+/// As many as masks of CPUs have bits.
+const MAX_CPUS: usize = 8192;
+
+/// Threads that run the program until they are stopped.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Result<u64>>>,
+    /// Where they run.
+    pub cpus: CpuList,
+}
+
+impl Load {
+    /// Starts so many threads on each CPU that this process may use.
+    pub fn start(program: OwnedFd, threads_per_cpu: u32) -> Result<Self> {
+        let program = Arc::new(program);
+        let mut load = Self {
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+            cpus: allowed_cpus().context("the CPUs that may be used are not known")?,
+        };
+        for cpu in load.cpus.iter() {
+            for _ in 0..threads_per_cpu {
+                let (program, stop) = (program.clone(), load.stop.clone());
+                let thread = thread::Builder::new().spawn(move || {
+                    stay_on(cpu);
+                    count_runs(&stop, || run(&program))
+                });
+                load.threads
+                    .push(thread.context("a thread cannot be started")?);
+            }
+        }
+        Ok(load)
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Ends the threads, and returns how often they have added.
+    pub fn stop(mut self) -> Result<u64> {
+        self.stop.store(true, Relaxed);
+        let mut runs = 0;
+        for thread in self.threads.drain(..) {
+            let made = thread.join();
+            runs += made.map_err(|_| anyhow::anyhow!("a thread of the load has panicked"))??;
+        }
+        ensure!(runs > 0, "no thread ran the program: give it more time");
+        Ok(runs * u64::from(ADDS_PER_RUN))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        for thread in self.threads.drain(..) {
+            // An error is on its way already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs until it is time to stop, and returns how often.
+fn count_runs(stop: &AtomicBool, mut run: impl FnMut() -> Result<()>) -> Result<u64> {
+    let mut runs = 0;
+    while !stop.load(Relaxed) {
+        run()?;
+        runs += 1;
+    }
+    Ok(runs)
+}
+
+/// Runs the program once.
+fn run(program: &OwnedFd) -> Result<()> {
+    let mut opts = libbpf_sys::bpf_test_run_opts {
+        sz: size_of::<libbpf_sys::bpf_test_run_opts>() as libbpf_sys::size_t,
+        ..Default::default()
+    };
+    // SAFETY: The options are valid for the call, and as large as they say.
+    let ret = unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), &raw mut opts) };
+    if ret != 0 {
+        return Err(io::Error::from_raw_os_error(-ret)).context("the BPF program cannot be run");
+    }
+    ensure!(
+        opts.retval == 0,
+        "the BPF program found no store: it returned {}",
+        opts.retval as i32
+    );
+    Ok(())
+}
+
+/// Keeps the calling thread on a CPU, where others are; one that went offline meanwhile has none.
+fn stay_on(cpu: u32) {
+    let mut mask = [0u64; MAX_CPUS / 64];
+    mask[cpu as usize / 64] |= 1 << (cpu % 64);
+    // SAFETY: The mask is valid for the call.
+    unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) };
+}
+
+/// The online CPUs that this process may use.
+fn allowed_cpus() -> io::Result<CpuList> {
+    let mut mask = [0u64; MAX_CPUS / 64];
+    // SAFETY: The mask is valid for the call.
+    match unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) } {
+        0 => Ok(CpuList::from_bitmap(&mask)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn runs_are_counted_until_the_end() {
+        let stop = AtomicBool::new(false);
+        let made = Cell::new(0);
+        let run = || {
+            made.set(made.get() + 1);
+            stop.store(made.get() == 5, Relaxed);
+            Ok(())
+        };
+        assert_eq!(count_runs(&stop, run).unwrap(), 5);
+        // It has been stopped.
+        assert_eq!(count_runs(&stop, || unreachable!()).unwrap(), 0);
+    }
+
+    #[test]
+    fn errors_end_it() {
+        let stop = AtomicBool::new(false);
+        let error = count_runs(&stop, || anyhow::bail!("no store")).unwrap_err();
+        assert_eq!(error.to_string(), "no store");
+    }
+
+    #[test]
+    fn there_is_a_cpu_to_run_on() {
+        let cpus = allowed_cpus().unwrap();
+        assert!(!cpus.is_empty());
+        let parallelism = thread::available_parallelism().unwrap().get();
+        assert!(cpus.len() >= parallelism, "{cpus} {parallelism}");
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events that interrupt a CPU again and again: `perf_event_open(2)`.
+
+use anyhow::{ensure, Context, Result};
+use clap::ValueEnum;
+use percpuctl::cpu_list::CpuList;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::fd::{FromRawFd, OwnedFd},
+    ptr,
+};
+
+const ONLINE: &str = "/sys/devices/system/cpu/online";
+const MAX_FREQUENCY: &str = "/proc/sys/kernel/perf_event_max_sample_rate";
+
+/// How often, where the user does not say it and the kernel allows it.
+const FREQUENCY: u64 = 2000;
+
+/// What the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// Cycles where the CPU can count them, else the clock
+    Auto,
+    /// The CPU's cycles, whose samples come as NMIs
+    Cycles,
+    /// A timer, whose samples come as interrupts
+    Clock,
+    /// Nothing: threads preempt each other only
+    None,
+}
+
+/// What samples a CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// Hardware cycles.
+    Cycles,
+    /// Software clock.
+    CpuClock,
+}
+
+impl Event {
+    /// As perf calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cycles => "cycles",
+            Self::CpuClock => "cpu-clock",
+        }
+    }
+
+    /// Type and config of `struct perf_event_attr`.
+    fn number(self) -> (u64, u64) {
+        match self {
+            // PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
+            Self::Cycles => (0, 0),
+            // PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK
+            Self::CpuClock => (1, 0),
+        }
+    }
+
+    /// Opens it on a CPU, for all that runs there.
+    fn open(self, cpu: u32, frequency: u64) -> io::Result<OwnedFd> {
+        // struct perf_event_attr, as it was first: type and size, config, frequency, ..., flags.
+        let mut attr = [0u64; 8];
+        const FREQ: u64 = 1 << 10;
+        const FD_CLOEXEC: libc::c_ulong = 8;
+        let (kind, config) = self.number();
+        attr[0] = kind | (size_of_val(&attr) as u64) << 32;
+        attr[1] = config;
+        attr[2] = frequency;
+        attr[5] = FREQ;
+        let fd = retried(|| {
+            // SAFETY: The struct is valid for the call, and as large as it says.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_perf_event_open,
+                    attr.as_ptr(),
+                    -1,
+                    cpu,
+                    -1,
+                    FD_CLOEXEC,
+                )
+            }
+        })?;
+        // SAFETY: It is new, and nobody else's.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    }
+}
+
+fn retried(mut call: impl FnMut() -> libc::c_long) -> io::Result<libc::c_long> {
+    loop {
+        match call() {
+            -1 => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => (),
+                error => return Err(error),
+            },
+            value => return Ok(value),
+        }
+    }
+}
+
+/// An event on each online CPU.
+pub struct Events {
+    /// How often a second.
+    pub frequency: u64,
+    /// The events, with their CPUs.
+    pub open: Vec<(u32, Event, OwnedFd)>,
+}
+
+impl Events {
+    /// Opens what the user asks for.
+    pub fn open(source: Source, frequency: Option<u64>) -> Result<Self> {
+        let read =
+            |path: &str| fs::read_to_string(path).with_context(|| format!("{path} cannot be read"));
+        let mut events = Self {
+            frequency: 0,
+            open: Vec::new(),
+        };
+        if source == Source::None {
+            return Ok(events);
+        }
+        events.frequency = allowed(frequency, &read(MAX_FREQUENCY)?)?;
+        let online: CpuList = read(ONLINE)?.trim().parse()?;
+        raise_file_limit();
+        for cpu in online.iter() {
+            if let Some((event, fd)) = open(source, cpu, events.frequency)? {
+                events.open.push((cpu, event, fd));
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// The event that a CPU has; none when it went offline meanwhile.
+fn open(source: Source, cpu: u32, frequency: u64) -> Result<Option<(Event, OwnedFd)>> {
+    if source != Source::Clock {
+        match Event::Cycles.open(cpu, frequency) {
+            Ok(fd) => return Ok(Some((Event::Cycles, fd))),
+            Err(_) if source == Source::Auto => (),
+            Err(error) => {
+                return Err(error).context(format!(
+                    "the cycles of CPU {cpu} cannot be sampled: a virtual machine may have no \
+                     counter for them; --source clock does without"
+                ))
+            }
+        }
+    }
+    match Event::CpuClock.open(cpu, frequency) {
+        Ok(fd) => Ok(Some((Event::CpuClock, fd))),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        Err(error) => Err(error).context(format!(
+            "CPU {cpu} cannot be sampled {frequency} times a second"
+        )),
+    }
+}
+
+/// The frequency to take, where the kernel's limit is `max`.
+fn allowed(frequency: Option<u64>, max: &str) -> Result<u64> {
+    let max = max.trim();
+    let max: u64 = max
+        .parse()
+        .with_context(|| format!("{MAX_FREQUENCY} is no number: '{max}'"))?;
+    ensure!(max > 0, "{MAX_FREQUENCY} is 0: the kernel takes no samples");
+    let frequency = frequency.unwrap_or(FREQUENCY.min(max));
+    ensure!(
+        frequency <= max,
+        "--frequency {frequency} is more than the kernel allows: {MAX_FREQUENCY} is {max}"
+    );
+    Ok(frequency)
+}
+
+/// Each CPU takes two files, and more than the usual 1024 may be needed.
+fn raise_file_limit() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: The struct is valid for the calls. Without success, opening says what is wrong.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, ptr::from_ref(&limit));
+        }
+    }
+}
+
+/// Which CPUs an event samples.
+pub fn by_event(events: &[(u32, Event)]) -> BTreeMap<Event, CpuList> {
+    let of = |event| {
+        let cpus = events.iter().filter(move |(_, e)| *e == event);
+        CpuList::from_iter(cpus.map(|(cpu, _)| *cpu))
+    };
+    [Event::Cycles, Event::CpuClock]
+        .map(|event| (event, of(event)))
+        .into_iter()
+        .filter(|(_, cpus)| !cpus.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frequencies_are_those_that_the_kernel_allows() {
+        assert_eq!(allowed(None, "100000\n").unwrap(), FREQUENCY);
+        assert_eq!(allowed(None, "900\n").unwrap(), 900);
+        assert_eq!(allowed(Some(900), "900").unwrap(), 900);
+        let error = allowed(Some(901), "900").unwrap_err().to_string();
+        assert!(error.contains("901") && error.contains("900"), "{error}");
+        let error = allowed(None, "0").unwrap_err().to_string();
+        assert!(error.contains("no samples"), "{error}");
+        assert!(allowed(None, "many").is_err());
+    }
+
+    #[test]
+    fn cpus_are_listed_by_event() {
+        let cpus = [(0, Event::Cycles), (1, Event::Cycles), (4, Event::CpuClock)];
+        let sources = by_event(&cpus);
+        assert_eq!(sources[&Event::Cycles].to_string(), "0-1");
+        assert_eq!(sources[&Event::CpuClock].to_string(), "4");
+        assert_eq!(by_event(&cpus[..2]).len(), 1);
+    }
+}
