@@ -12,6 +12,8 @@ mod psi_top;
 mod runq_walk;
 #[path = "sample/shared_tail.rs"]
 mod shared_tail;
+#[path = "sample/nmi_count.rs"]
+mod nmi_count;
 #[path = "sample/syscall_count.rs"]
 mod syscall_count;
 #[path = "sample/task_cpus.rs"]

@@ -33,7 +33,7 @@ for kernel in "${kernels[@]}"; do
 	# The memory of 66 CPUs takes kmemleak a minute.
 	guest cpumask-many cpumask "masks:: iterator:: boots::many" --cpus 66 --append kmemleak=off
 	guest store store "--skip slots::partial_boot"
-	guest sample sample ""
+	guest sample sample "" --nmi --monitor
 	guest cpumask cpumask "--skip boots::"
 	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
 	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"

@@ -47,15 +47,17 @@ char LICENSE[] SEC("license") = "GPL";
 const volatile __u32 adds_per_run = 1;
 
 /*
- * How many adds there should be, beside those of threads, which user space
- * counts. Locked operations on what all CPUs share.
+ * How often those ran that interrupt: as user space counts the runs of threads.
+ * Locked operations on what all CPUs share.
  */
-__u64 samples;
-__u64 nmis;
+struct runs {
+	__u64 all;
+	__u64 in_nmi;
+	__u64 somewhere; /* in a context that is not known */
+};
 
-/* What is known of the context of samples. */
-__u64 samples_in_nmi;
-__u64 samples_somewhere;
+struct runs samples;
+struct runs nmis;
 
 /*
  * The kernel's count of what it is in. Its upper bits moved with the count of
@@ -67,19 +69,20 @@ extern const int local_interrupt_disable_state __ksym __weak;
 #define NMI_BITS 0x00f00000
 #define NMI_BITS_MOVED 0xf0000000
 
-static __always_inline void count_context(void)
+static __always_inline void count_run(struct runs *runs)
 {
 	__u32 count, bits = NMI_BITS;
 
+	__sync_fetch_and_add(&runs->all, 1);
 	if (!bpf_ksym_exists(&__preempt_count)) {
-		__sync_fetch_and_add(&samples_somewhere, 1);
+		__sync_fetch_and_add(&runs->somewhere, 1);
 		return;
 	}
 	if (bpf_ksym_exists(&local_interrupt_disable_state))
 		bits = NMI_BITS_MOVED;
 	count = *(int *)bpf_this_cpu_ptr(&__preempt_count);
 	if (count & bits)
-		__sync_fetch_and_add(&samples_in_nmi, 1);
+		__sync_fetch_and_add(&runs->in_nmi, 1);
 }
 
 static __always_inline void store_up_to_limit(__u64 *counter)
@@ -160,8 +163,7 @@ int add_in_task(void *ctx)
 SEC("perf_event")
 int add_in_sample(void *ctx)
 {
-	__sync_fetch_and_add(&samples, 1);
-	count_context();
+	count_run(&samples);
 	return add_times(1, offsetof(struct counts, of_samples));
 }
 
@@ -169,6 +171,6 @@ int add_in_sample(void *ctx)
 SEC("raw_tp/nmi_handler")
 int add_in_nmi(void *ctx)
 {
-	__sync_fetch_and_add(&nmis, 1);
+	count_run(&nmis);
 	return add_times(1, offsetof(struct counts, of_nmis));
 }

@@ -45,15 +45,22 @@ pub struct Programs<'obj> {
     pub cpus: Vec<u32>,
 }
 
-/// How often programs were run that interrupt others.
+/// How often a program was run that interrupts others.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Interruptions {
-    /// By perf's events.
-    pub samples: u64,
-    /// How many of the samples came in NMI context, if that is known.
-    pub samples_in_nmi: Option<u64>,
-    /// By handlers of NMIs.
-    pub nmis: u64,
+pub struct Runs {
+    /// Wherever it was.
+    pub all: u64,
+    /// How many of them were in NMI context, if that is known of all.
+    pub in_nmi: Option<u64>,
+}
+
+impl From<&skel::types::runs> for Runs {
+    fn from(runs: &skel::types::runs) -> Self {
+        Self {
+            all: runs.all,
+            in_nmi: (runs.somewhere == 0).then_some(runs.in_nmi),
+        }
+    }
 }
 
 impl<'obj> Programs<'obj> {
@@ -124,17 +131,12 @@ impl<'obj> Programs<'obj> {
         self.samples.clear();
     }
 
-    /// How many interruptions there were.
-    pub fn interruptions(&self) -> Interruptions {
-        let Some(bss) = self.skel.maps.bss_data.as_ref() else {
-            return Interruptions::default();
-        };
-        let is_known = bss.samples > 0 && bss.samples_somewhere == 0;
-        Interruptions {
-            samples: bss.samples,
-            samples_in_nmi: is_known.then_some(bss.samples_in_nmi),
-            nmis: bss.nmis,
-        }
+    /// How often samples and handlers of NMIs ran their programs.
+    pub fn interruptions(&self) -> [Runs; 2] {
+        let bss = self.skel.maps.bss_data.as_ref();
+        bss.map_or([Runs::default(); 2], |bss| {
+            [&bss.samples, &bss.nmis].map(Runs::from)
+        })
     }
 
     /// What each CPU has counted in the store, in the order of `struct counts`.

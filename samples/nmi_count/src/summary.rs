@@ -3,7 +3,7 @@
 //! What was lost in the end, and what was not.
 
 use crate::{
-    bpf::Interruptions,
+    bpf::Runs,
     counters::{Counted, Memory, Way, CONTEXTS, WAYS},
     perf::Event,
 };
@@ -36,6 +36,8 @@ pub struct Run {
 struct Context {
     /// As user space knows it of threads, and locked operations of the rest.
     made: u64,
+    /// How many of them in NMI context, if that is known.
+    in_nmi: Option<u64>,
     /// In its own counter of the store.
     counted: u64,
 }
@@ -44,7 +46,6 @@ struct Context {
 struct Added {
     threads: Context,
     samples: Context,
-    samples_in_nmi: Option<u64>,
     nmi_handlers: Context,
 }
 
@@ -72,23 +73,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Holds what was counted against `made`, the adds of threads, and the interruptions.
-    pub fn new(run: Run, made: u64, interruptions: Interruptions, counted: &Counted) -> Self {
-        let [threads, samples, nmis] = counted.contexts();
+    /// Holds what was counted against `made`, the adds of threads, and the runs of samples and of
+    /// handlers of NMIs.
+    pub fn new(run: Run, made: u64, interruptions: [Runs; 2], counted: &Counted) -> Self {
+        let [samples, nmis] = interruptions;
+        let [of_threads, of_samples, of_nmis] = counted.contexts();
         let added = Added {
-            threads: Context {
-                made,
-                counted: threads,
-            },
-            samples: Context {
-                made: interruptions.samples,
-                counted: samples,
-            },
-            samples_in_nmi: interruptions.samples_in_nmi,
-            nmi_handlers: Context {
-                made: interruptions.nmis,
-                counted: nmis,
-            },
+            threads: Context::new(made, Some(0), of_threads),
+            samples: Context::new(samples.all, samples.in_nmi, of_samples),
+            nmi_handlers: Context::new(nmis.all, nmis.in_nmi, of_nmis),
         };
         let expected = added.contexts().iter().map(|c| c.made).sum();
         let counter = |way: &Way| Counter {
@@ -134,28 +127,36 @@ impl Summary {
         who.join(", ")
     }
 
-    /// What ran of those who add, and whether they did it in NMI context.
-    fn shown(&self) -> Vec<(&'static str, &'static str, &Context)> {
-        let Added {
-            samples,
-            samples_in_nmi,
-            ..
-        } = &self.added;
-        let in_nmi = match samples_in_nmi {
-            _ if samples.made == 0 => "-",
-            None => "unknown",
-            Some(0) => "no",
-            Some(some) if *some == samples.made => "yes",
-            Some(_) => "some",
-        };
+    /// Those who add, if they were there.
+    fn shown(&self) -> Vec<(&'static str, &Context)> {
         let ran = [true, !self.run.events.is_empty(), self.run.sees_nmis];
         let contexts = CONTEXTS.iter().zip(self.added.contexts());
         contexts
-            .zip(["no", in_nmi, "yes"])
             .zip(ran)
             .filter(|(_, ran)| *ran)
-            .map(|((((_, name, _), context), in_nmi), _)| (*name, in_nmi, context))
+            .map(|(((_, name, _), context), _)| (*name, context))
             .collect()
+    }
+}
+
+impl Context {
+    fn new(made: u64, in_nmi: Option<u64>, counted: u64) -> Self {
+        Self {
+            made,
+            in_nmi,
+            counted,
+        }
+    }
+
+    /// Whether it adds in NMI context.
+    fn told_in_nmi(&self) -> &'static str {
+        match self.in_nmi {
+            _ if self.made == 0 => "-",
+            None => "unknown",
+            Some(0) => "no",
+            Some(all) if all == self.made => "yes",
+            Some(_) => "sometimes",
+        }
     }
 }
 
@@ -195,12 +196,12 @@ impl fmt::Display for Summary {
             ("own counter", Align::Right),
             ("", Align::Left),
         ]);
-        for (name, in_nmi, context) in self.shown() {
-            let Context { made, counted } = *context;
+        for (name, context) in self.shown() {
+            let Context { made, counted, .. } = *context;
             let lost = difference(made, counted);
             table.row([
                 name.to_string(),
-                in_nmi.to_string(),
+                context.told_in_nmi().to_string(),
                 made.to_string(),
                 counted.to_string(),
                 verdict(made, lost),
@@ -247,11 +248,8 @@ mod tests {
     fn summary(store: u64, plain: u64, locked: u64) -> Summary {
         let copy = vec![store, 12, 12, 12, 9, 2, 1];
         let counted = Counted::new(vec![copy], vec![vec![plain, 12, locked]]);
-        let interruptions = Interruptions {
-            samples: 2,
-            samples_in_nmi: Some(0),
-            nmis: 1,
-        };
+        let runs = |all, in_nmi| Runs { all, in_nmi };
+        let interruptions = [runs(2, None), runs(1, Some(1))];
         Summary::new(run(), 9, interruptions, &counted)
     }
 
@@ -270,6 +268,19 @@ mod tests {
         }
         let text = summary(13, 12, 12).to_string();
         assert!(text.contains("1 TOO MANY"), "{text}");
+    }
+
+    #[test]
+    fn contexts_are_told() {
+        let text = summary(12, 12, 12).to_string();
+        for (name, in_nmi) in [
+            ("threads", "no"),
+            ("samples", "unknown"),
+            ("NMI handlers", "yes"),
+        ] {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            assert!(line.unwrap().trim().starts_with(in_nmi), "{text}");
+        }
     }
 
     #[test]
