@@ -95,7 +95,7 @@ fn nmi_count_shows_that_the_array_loses_and_the_store_does_not() {
         let added = &look["added"];
         each(&added["threads"], &cpus, 1000)
             && each(&added["samples"], &cpus, 100)
-            && number(look, "/lost/limit/total") > 0
+            && number(look, "/missing/limit/total") > 0
     });
     // What has been counted by now.
     let before = witness.in_store(0);
@@ -104,13 +104,12 @@ fn nmi_count_shows_that_the_array_loses_and_the_store_does_not() {
     is_exact(status, &summary);
     agrees(&summary, &witness);
     assert!(number(&summary, "/expected") >= before, "{summary}");
+    // What is missing once is never made up for.
     assert!(counter(&summary, "percpu-array", "limit")["lost"].as_i64() > Some(0));
     assert_eq!(counter(&summary, "percpu-array", "locked")["lost"], 0);
     assert_eq!(number(&summary, "/threads"), 2 * cpus.len() as u64);
     // A timer's interrupt is no NMI.
     assert_eq!(number(&summary, "/added/samples/in_nmi"), 0);
-    let online = json_of("percpuctl list --json");
-    assert_eq!(online[0]["name"], "nmi_count", "{online}");
 }
 
 /// One thread on each CPU has nobody who interrupts it: then the array is as exact.
@@ -128,9 +127,9 @@ fn nmi_count_without_interruptions_loses_nothing() {
 
 #[test]
 fn nmi_count_counts_in_nmis() {
-    const NMIS: u64 = 40;
+    const NMIS: u64 = 30;
     let _stats = Stats::new();
-    let mut tool = Tool::start("");
+    let mut tool = Tool::start_on_first_cpu();
     let witness = Witness::new();
     let watchdog = Watchdog::new();
     let before = interrupts("NMI");
@@ -159,14 +158,11 @@ fn nmi_count_counts_in_nmis() {
 /// `(*v)++`, too, where interrupts come between any two instructions, as on hardware.
 #[test]
 fn nmi_count_shows_that_a_plain_add_loses() {
-    let all = cpus::allowed();
-    cpus::set_affinity(&[0].into());
-    let mut tool = Tool::start("");
-    cpus::set_affinity(&all);
+    let mut tool = Tool::start_on_first_cpu();
     {
         let _one_insn = OneInsn::new();
         tool.wait_until("a plain add is lost", |look| {
-            number(look, "/lost/plain/total") > 0
+            number(look, "/missing/plain/total") > 0
         });
     }
     let (status, summary) = tool.end();

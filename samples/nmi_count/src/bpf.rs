@@ -20,6 +20,8 @@ use skel::{NmiCountSkel, NmiCountSkelBuilder};
 use std::{
     mem::MaybeUninit,
     os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd},
+    thread,
+    time::Duration,
 };
 
 // The generator does not say why its code is safe.
@@ -34,9 +36,10 @@ const STORE: &str = "nmi_count";
 /// The tracepoint of NMIs.
 const NMI_HANDLER: &str = "nmi_handler";
 
+const LONGER_THAN_AN_NMI: Duration = Duration::from_millis(100);
+
 /// The programs. Those that interrupt run until this is dropped.
 pub struct Programs<'obj> {
-    /// In this order: when the events have ended, no CPU is in an NMI any more that came before.
     nmis: Option<Link>,
     samples: Vec<Link>,
     skel: NmiCountSkel<'obj>,
@@ -127,8 +130,15 @@ impl<'obj> Programs<'obj> {
 
     /// Ends the interruptions. When it returns, each has counted all it will.
     pub fn detach(&mut self) {
-        self.nmis = None;
         self.samples.clear();
+        self.nmis = None;
+        // Another CPU may still be in an NMI. No CPU is in what it was in when the kernel has waited
+        // for RCU, which it does not where CPUs run without ticks.
+        const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+        // SAFETY: It has no requirements.
+        if unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) } != 0 {
+            thread::sleep(LONGER_THAN_AN_NMI);
+        }
     }
 
     /// How often samples and handlers of NMIs ran their programs.

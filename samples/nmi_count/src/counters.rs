@@ -122,9 +122,9 @@ impl Counted {
         CONTEXTS.map(|(_, _, word)| Word::U64.sum(column(&self.store, word)))
     }
 
-    /// What each CPU's counter has lost, at least: each add comes to its context last, and that was
-    /// read before the PERCPU_ARRAY.
-    fn lost(&self, way: &Way) -> Vec<u64> {
+    /// What each CPU's counter lacks, at least: each add comes to its context last, and that was read
+    /// before the PERCPU_ARRAY.
+    fn missing(&self, way: &Way) -> Vec<u64> {
         let all_of = |copy: &Vec<u64>| {
             let contexts = CONTEXTS.iter().filter_map(|(_, _, word)| copy.get(*word));
             Word::U64.sum(contexts.copied())
@@ -160,21 +160,21 @@ pub struct Look {
     added: BTreeMap<&'static str, Line>,
     /// In the store.
     counted: Line,
-    /// What the PERCPU_ARRAY has lost so far, at least.
-    lost: BTreeMap<&'static str, Line>,
+    /// What the PERCPU_ARRAY lacks of them now, at least.
+    missing: BTreeMap<&'static str, Line>,
     #[serde(skip)]
-    title: String,
+    title: &'static str,
 }
 
 /// Looks at the counters, time after time.
 pub struct Looks {
-    title: String,
+    title: &'static str,
     rates: Rates<&'static str>,
 }
 
 impl Looks {
     /// Looks whose tables have this title.
-    pub fn new(title: String) -> Self {
+    pub fn new(title: &'static str) -> Self {
         Self {
             title,
             rates: Rates::new(Word::U64),
@@ -192,8 +192,8 @@ impl Looks {
         let lossy = || WAYS.iter().filter(|way| !way.is_exact);
         let added = CONTEXTS.map(|(name, _, word)| (name, column(&counted.store, word)));
         let all = [("store", column(&counted.store, WAYS[0].word))];
-        let lost = lossy().map(|way| (way.name, counted.lost(way)));
-        let rows: Vec<_> = added.into_iter().chain(all).chain(lost).collect();
+        let missing = lossy().map(|way| (way.name, counted.missing(way)));
+        let rows: Vec<_> = added.into_iter().chain(all).chain(missing).collect();
 
         let totals: Vec<_> = rows
             .iter()
@@ -209,8 +209,8 @@ impl Looks {
             cpus: cpus.to_vec(),
             added: lines.by_ref().take(CONTEXTS.len()).collect(),
             counted: lines.next().map_or_else(Line::none, |(_, line)| line),
-            lost: lines.collect(),
-            title: self.title.clone(),
+            missing: lines.collect(),
+            title: self.title,
         }
     }
 }
@@ -239,18 +239,18 @@ impl Look {
         let added = CONTEXTS.iter().filter_map(|(name, people, _)| {
             Some(self.added.get(name)?.row(format!("added by {people}")))
         });
-        let lost = WAYS.iter().filter(|way| !way.is_exact).filter_map(|way| {
-            let line = self.lost.get(way.name)?;
-            Some(line.row(format!("lost by {}", way.how)))
+        let missing = WAYS.iter().filter(|way| !way.is_exact).filter_map(|way| {
+            let line = self.missing.get(way.name)?;
+            Some(line.row(format!("missing in {}", way.how)))
         });
         Frame {
-            title: self.title.clone(),
+            title: self.title.to_string(),
             key: "adds",
             numeric: false,
             cpus: self.cpus.clone(),
             rows: added
                 .chain([self.counted.row("in the store".to_string())])
-                .chain(lost)
+                .chain(missing)
                 .collect(),
         }
     }
@@ -285,8 +285,8 @@ mod tests {
     }
 
     #[test]
-    fn a_look_shows_who_added_and_what_is_lost() {
-        let mut looks = Looks::new("a title".to_string());
+    fn a_look_shows_who_added_and_what_is_missing() {
+        let mut looks = Looks::new("a title");
         let look = looks.update(Instant::now(), &[0, 1], &counted());
         let lines = look.lines(None, Bars::Ascii);
         let fields: Vec<Vec<_>> = lines
@@ -296,11 +296,11 @@ mod tests {
         assert_eq!(lines[0], "a title");
         assert_eq!(fields[2][..4], ["5", "7", "-", "12"], "{lines:?}");
         assert_eq!(fields[5][..4], ["5", "10", "-", "15"], "{lines:?}");
-        // The first CPU has lost one; the second has counted more since the store was read.
+        // The first CPU lacks one; the second has counted more since the store was read.
         assert_eq!(fields[6][..4], ["0", "1", "-", "1"], "{lines:?}");
         assert_eq!(fields[7][..4], ["0", "6", "-", "6"], "{lines:?}");
         let json: serde_json::Value = serde_json::from_str(&look.json().unwrap()).unwrap();
-        assert_eq!(json["lost"]["plain"]["cpus"][0], 1);
+        assert_eq!(json["missing"]["plain"]["cpus"][0], 1);
         assert_eq!(json["added"]["samples"]["total"], 2);
     }
 }

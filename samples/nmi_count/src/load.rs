@@ -2,6 +2,7 @@
 
 //! Threads that run a BPF program, of which it is known how often they did.
 
+use crate::cpus::stay_on;
 use anyhow::{ensure, Context, Result};
 use libbpf_rs::libbpf_sys;
 use percpuctl::cpu_list::CpuList;
@@ -18,31 +19,26 @@ use std::{
 /// How often the program adds in a run.
 pub const ADDS_PER_RUN: u32 = 256;
 
-/// As many as masks of CPUs have bits.
-const MAX_CPUS: usize = 8192;
-
 /// Threads that run the program until they are stopped.
 pub struct Load {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Result<u64>>>,
-    /// Where they run.
-    pub cpus: CpuList,
 }
 
 impl Load {
-    /// Starts so many threads on each CPU that this process may use.
-    pub fn start(program: OwnedFd, threads_per_cpu: u32) -> Result<Self> {
+    /// Starts so many threads on each of these CPUs.
+    pub fn start(program: OwnedFd, cpus: &CpuList, threads_per_cpu: u32) -> Result<Self> {
         let program = Arc::new(program);
         let mut load = Self {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
-            cpus: allowed_cpus().context("the CPUs that may be used are not known")?,
         };
-        for cpu in load.cpus.iter() {
+        for cpu in cpus.iter() {
             for _ in 0..threads_per_cpu {
                 let (program, stop) = (program.clone(), load.stop.clone());
                 let thread = thread::Builder::new().spawn(move || {
                     stay_on(cpu);
+                    come_last();
                     count_runs(&stop, || run(&program))
                 });
                 load.threads
@@ -109,22 +105,10 @@ fn run(program: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the calling thread on a CPU, where others are; one that went offline meanwhile has none.
-fn stay_on(cpu: u32) {
-    let mut mask = [0u64; MAX_CPUS / 64];
-    mask[cpu as usize / 64] |= 1 << (cpu % 64);
-    // SAFETY: The mask is valid for the call.
-    unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) };
-}
-
-/// The online CPUs that this process may use.
-fn allowed_cpus() -> io::Result<CpuList> {
-    let mut mask = [0u64; MAX_CPUS / 64];
-    // SAFETY: The mask is valid for the call.
-    match unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) } {
-        0 => Ok(CpuList::from_bitmap(&mask)),
-        _ => Err(io::Error::last_os_error()),
-    }
+/// Lets all else that wants to run come before the calling thread. Where it may not, it does not.
+fn come_last() {
+    // SAFETY: It has no requirements. The process 0 is the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
 }
 
 #[cfg(test)]
@@ -151,13 +135,5 @@ mod tests {
         let stop = AtomicBool::new(false);
         let error = count_runs(&stop, || anyhow::bail!("no store")).unwrap_err();
         assert_eq!(error.to_string(), "no store");
-    }
-
-    #[test]
-    fn there_is_a_cpu_to_run_on() {
-        let cpus = allowed_cpus().unwrap();
-        assert!(!cpus.is_empty());
-        let parallelism = thread::available_parallelism().unwrap().get();
-        assert!(cpus.len() >= parallelism, "{cpus} {parallelism}");
     }
 }

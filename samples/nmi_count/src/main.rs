@@ -6,11 +6,12 @@
 
 mod bpf;
 mod counters;
+mod cpus;
 mod load;
 mod perf;
 mod summary;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bpf::Programs;
 use clap::Parser;
 use counters::{Counted, Looks};
@@ -32,7 +33,8 @@ use summary::{Run, Summary};
 ///
 /// BPF programs that interrupt each other add to the same counters: threads of each CPU run one,
 /// and samples of the CPU (NMIs, where it can count cycles) and handlers of NMIs run others. How
-/// often they add is known exactly. Needs root and the bpf_percpu module. Ctrl-C ends it sooner.
+/// often they add is known exactly. taskset(1) limits it to some CPUs. Needs root and the bpf_percpu
+/// module. Ctrl-C ends it sooner.
 /// The exit status is 1 on an error, or when the store lost something.
 #[derive(Parser)]
 #[command(version)]
@@ -70,17 +72,18 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let signals = Signals::new(&ENDING)?;
     let mut object = MaybeUninit::uninit();
     let mut programs = Programs::load(&mut object)?;
-    let events = Events::open(cli.source, cli.frequency)?;
+    let cpus = cpus::allowed().context("it is not known which CPUs may be used")?;
+    let events = Events::open(cli.source, &cpus, cli.frequency)?;
     let frequency = events.frequency;
     let sees_nmis = cli.source != Source::None && programs.attach_nmis()?;
     let events = by_event(&programs.attach_samples(events)?);
 
     let start = Instant::now();
-    let load = Load::start(programs.task()?, cli.threads)?;
+    let load = Load::start(programs.task()?, &cpus, cli.threads)?;
     let mut run = Run {
         seconds: 0.0,
         threads: load.threads(),
-        cpus: load.cpus.clone(),
+        cpus,
         frequency,
         events,
         sees_nmis,
@@ -95,8 +98,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             until,
             json: cli.json,
         };
-        let title = "adds so far, and what the PERCPU_ARRAY has lost of them at least".to_string();
-        let mut looks = Looks::new(title);
+        let mut looks = Looks::new("adds, and what the PERCPU_ARRAY lacks of them now, at least");
         watch::run(options, || looks.look(&programs))?;
     }
 

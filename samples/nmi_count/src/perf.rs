@@ -13,7 +13,6 @@ use std::{
     ptr,
 };
 
-const ONLINE: &str = "/sys/devices/system/cpu/online";
 const MAX_FREQUENCY: &str = "/proc/sys/kernel/perf_event_max_sample_rate";
 
 /// How often, where the user does not say it and the kernel allows it.
@@ -102,7 +101,7 @@ fn retried(mut call: impl FnMut() -> libc::c_long) -> io::Result<libc::c_long> {
     }
 }
 
-/// An event on each online CPU.
+/// An event on each CPU.
 pub struct Events {
     /// How often a second.
     pub frequency: u64,
@@ -111,10 +110,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Opens what the user asks for.
-    pub fn open(source: Source, frequency: Option<u64>) -> Result<Self> {
-        let read =
-            |path: &str| fs::read_to_string(path).with_context(|| format!("{path} cannot be read"));
+    /// Opens what the user asks for, on these CPUs.
+    pub fn open(source: Source, cpus: &CpuList, frequency: Option<u64>) -> Result<Self> {
         let mut events = Self {
             frequency: 0,
             open: Vec::new(),
@@ -122,10 +119,11 @@ impl Events {
         if source == Source::None {
             return Ok(events);
         }
-        events.frequency = allowed(frequency, &read(MAX_FREQUENCY)?)?;
-        let online: CpuList = read(ONLINE)?.trim().parse()?;
+        let max = fs::read_to_string(MAX_FREQUENCY);
+        let max = max.with_context(|| format!("{MAX_FREQUENCY} cannot be read"))?;
+        events.frequency = allowed(frequency, &max)?;
         raise_file_limit();
-        for cpu in online.iter() {
+        for cpu in cpus.iter() {
             if let Some((event, fd)) = open(source, cpu, events.frequency)? {
                 events.open.push((cpu, event, fd));
             }

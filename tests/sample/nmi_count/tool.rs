@@ -19,6 +19,7 @@ use libbpf_rs::MapHandle;
 use libbpf_rs::Program;
 use percpuctl::store::Store;
 use serde_json::Value;
+use tests::cpus;
 
 /// How many adds a run of the thread's program makes: `ADDS_PER_RUN`.
 pub const ADDS_PER_RUN: u64 = 256;
@@ -71,6 +72,15 @@ impl Tool {
             last: None,
         };
         tool.look();
+        tool
+    }
+
+    /// Starts it on the first CPU only, where the watchdog's NMIs come.
+    pub fn start_on_first_cpu() -> Self {
+        let all = cpus::allowed();
+        cpus::set_affinity(&[0].into());
+        let tool = Self::start("");
+        cpus::set_affinity(&all);
         tool
     }
 
