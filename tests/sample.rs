@@ -22,3 +22,5 @@ mod task_cpus;
 mod task_groups;
 #[path = "sample/walks.rs"]
 mod walks;
+#[path = "sample/together.rs"]
+mod together;
