@@ -7,7 +7,7 @@
 #define EAGAIN 11
 
 /* What is counted up to. It is not reached: that would look like a loss. */
-#define LIMIT (1ULL << 62)
+#define LIMIT 0x4000000000000000ULL
 
 /* An interruption undoes a try, and so many do not come in a row. */
 #define TRIES 64

@@ -3,6 +3,7 @@
 //! `nmi_count`, which shows what counters lose to programs that interrupt each other.
 
 use std::fs;
+use std::process::Command;
 
 use percpuctl::store::Store;
 use serde_json::Value;
@@ -197,6 +198,20 @@ fn nmi_count_bears_cpus_that_go_offline() {
     assert_eq!(summary["cpus"], *list, "{summary}");
     let events = summary["events"].as_object().expect("events");
     assert!(events.values().any(|cpus| *cpus == *list), "{summary}");
+}
+
+/// Whatever makes the store wrong is told; here it is user space.
+#[test]
+fn nmi_count_fails_when_the_store_is_not_exact() {
+    for offset in [8, 32] {
+        let tool = Tool::start_on_first_cpu();
+        let args = format!("set nmi_count --offset {offset} --value 0x1000000000000000 --cpu 0");
+        let set = Command::new("percpuctl").args(args.split(' ')).status();
+        assert!(set.expect("percpuctl is in the guest").success());
+        let (status, summary) = tool.end();
+        assert_eq!(status, Some(1), "{summary}");
+        assert_eq!(summary["exact"], false, "{summary}");
+    }
 }
 
 #[test]

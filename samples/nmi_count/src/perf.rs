@@ -67,7 +67,7 @@ impl Event {
         const FREQ: u64 = 1 << 10;
         const FD_CLOEXEC: libc::c_ulong = 8;
         let (kind, config) = self.number();
-        attr[0] = kind | (size_of_val(&attr) as u64) << 32;
+        attr[0] = kind | ((size_of_val(&attr) as u64) << 32);
         attr[1] = config;
         attr[2] = frequency;
         attr[5] = FREQ;

@@ -110,7 +110,7 @@ impl Tool {
     /// Ends it as Ctrl-C does, and returns the status and the summary.
     pub fn end(mut self) -> (Option<i32>, Value) {
         self.signal(libc::SIGINT);
-        while let Some(line) = self.lines.next() {
+        for line in self.lines.by_ref() {
             let line = line.expect("UTF-8");
             self.last = Some(serde_json::from_str(&line).expect("JSON"));
         }
