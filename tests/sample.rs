@@ -6,21 +6,21 @@
 mod cpumask_walk;
 #[path = "sample/lbr_ring.rs"]
 mod lbr_ring;
+#[path = "sample/nmi_count.rs"]
+mod nmi_count;
 #[path = "sample/psi_top.rs"]
 mod psi_top;
 #[path = "sample/runq_walk.rs"]
 mod runq_walk;
 #[path = "sample/shared_tail.rs"]
 mod shared_tail;
-#[path = "sample/nmi_count.rs"]
-mod nmi_count;
 #[path = "sample/syscall_count.rs"]
 mod syscall_count;
 #[path = "sample/task_cpus.rs"]
 mod task_cpus;
 #[path = "sample/task_groups.rs"]
 mod task_groups;
-#[path = "sample/walks.rs"]
-mod walks;
 #[path = "sample/together.rs"]
 mod together;
+#[path = "sample/walks.rs"]
+mod walks;

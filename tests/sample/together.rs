@@ -21,11 +21,20 @@ use tests::module;
 /// and again; none for one that ends by itself.
 const SAMPLES: &[(&str, Option<&str>)] = &[
     ("cpumask_walk", None),
+    // The others read files all the time.
+    (
+        "lbr_ring",
+        Some("--json --functions vfs_read --trigger vfs_open --last 1"),
+    ),
     (
         "nmi_count",
         Some("--json --interval 0.5 --duration 3600 --threads 1 --frequency 200"),
     ),
+    ("psi_top", Some("--json --interval 0.5")),
+    ("runq_walk", Some("--json --interval 0.5")),
+    ("shared_tail", Some("--dev lo --json --interval 0.5")),
     ("syscall_count", Some("--json --interval 0.5")),
+    ("task_cpus", None),
 ];
 
 /// Programs in the folder that are no samples, beside this one.
