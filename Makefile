@@ -18,7 +18,7 @@ help: ## list the targets
 
 run: module tools ## boot the stock kernel, load the module, run SAMPLE='NAME...' (samples/)
 	scripts/vm --kernel $(KERNEL) --check-log $(SAMPLE:%=--file build/bin/%) -- \
-		"$$(cat $(SAMPLE:%=samples/%/demo.sh))"
+		"uname -r; lsmod; $$(cat $(SAMPLE:%=samples/%/demo.sh))"
 
 test: module tools ## run all tests: host, build, KUnit, guest on the stock and the debug kernel
 	tests/run $(TESTED)
