@@ -3,8 +3,6 @@
 //! `psi_top`, which shows the pressure of cgroups, beside what the kernel makes of it.
 
 use std::fs;
-use std::hint::black_box;
-use std::hint::spin_loop;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Child;
@@ -12,27 +10,16 @@ use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 use tests::cpus;
-use tests::cpus::set_affinity;
 use tests::cpus::Cpus;
 use tests::cpus::Offline;
-use tests::iowait;
 use tests::memory::Group;
 use tests::module;
 
-/// How much waiting is enough to compare, in ns.
-const ENOUGH: u64 = 2_000_000_000;
-
-/// How long a load goes on at most to have that.
-const LONG: Duration = Duration::from_secs(180);
+#[path = "psi_top/pressure.rs"]
+mod pressure;
 
 fn psi_top(args: &str) -> Output {
     Command::new("/t/psi_top")
@@ -86,189 +73,6 @@ impl Drop for Running {
 fn of<'a>(look: &'a Value, cgroup: &str) -> Option<&'a Value> {
     let cgroups = look["cgroups"].as_array().expect("an array");
     cgroups.iter().find(|found| found["cgroup"] == cgroup)
-}
-
-/// `total=` of `some` and `full` in a pressure file, in ns.
-fn totals(file: &str) -> [u64; 2] {
-    let text = fs::read_to_string(file).unwrap_or_else(|e| panic!("{file}: {e}"));
-    ["some ", "full "].map(|start| {
-        let line = text.lines().find(|line| line.starts_with(start));
-        let total = line.and_then(|line| line.rsplit_once("total=")?.1.parse::<u64>().ok());
-        total.unwrap_or_else(|| panic!("no {start} in {file}: {text}")) * 1000
-    })
-}
-
-const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
-
-/// What the kernel says of a cgroup, of each resource.
-fn kernel(group: &str) -> [[u64; 2]; 3] {
-    RESOURCES.map(|resource| match group {
-        "" => totals(&format!("/proc/pressure/{resource}")),
-        _ => totals(&format!("/sys/fs/cgroup/{group}/{resource}.pressure")),
-    })
-}
-
-/// Runs `load` in a group of its own until its tasks have waited long enough for `resource`, and
-/// compares what the sample saw with what the kernel says, for the group and the whole system.
-///
-/// The load stays on its CPUs: the kernel weighs CPUs by how busy they were in its periods of 2 s, and
-/// the sample in shorter ones.
-fn compare(
-    name: &str,
-    resource: usize,
-    set_up: impl Fn(&Group),
-    load: impl Fn(&AtomicBool) + Sync,
-) {
-    let attempts = (0..5).find_map(|_| attempt(name, resource, &set_up, &load));
-    let [kernel, seen] = attempts.expect("the machine does not stand still all the time");
-    for (i, cgroup) in [name, ""].iter().enumerate() {
-        for (j, resource) in RESOURCES.iter().enumerate() {
-            for (k, state) in ["some", "full"].iter().enumerate() {
-                let (kernel, seen) = (kernel[i][j][k], seen[i][j][k]);
-                println!("/{cgroup} {resource} {state}: {seen} ns, the kernel says {kernel}");
-                // The whole system goes on meanwhile.
-                let slack = kernel / 10 + 150_000_000;
-                assert!(
-                    seen.abs_diff(kernel) <= slack,
-                    "/{cgroup} {resource} {state}"
-                );
-            }
-        }
-    }
-    assert!(seen[0][resource][0] >= ENOUGH, "tasks did not wait");
-}
-
-/// Times of some and of all, for each resource, of the group and of the system.
-type Waited = [[[u64; 2]; 3]; 2];
-
-/// What the kernel and the sample say of a load; none when the machine stood still, and the sample
-/// says that it does not know.
-fn attempt(
-    name: &str,
-    resource: usize,
-    set_up: &impl Fn(&Group),
-    load: &(impl Fn(&AtomicBool) + Sync),
-) -> Option<[Waited; 2]> {
-    let group = Group::new(name);
-    set_up(&group);
-    let mut psi_top = Running::start("--idle");
-    let totals = || [name, ""].map(kernel);
-    // Its first interval has begun.
-    psi_top.next();
-    let before = totals();
-    let (mut seen, mut unknown) = (Waited::default(), false);
-    let mut add = |look: &Value| {
-        unknown |= look["unknown_seconds"] != 0.0;
-        for (sum, cgroup) in seen.iter_mut().zip([format!("/{name}"), "/".to_string()]) {
-            let all = &of(look, &cgroup).expect("it is there")["all"];
-            for (sum, resource) in sum.iter_mut().zip(RESOURCES) {
-                for (sum, state) in sum.iter_mut().zip(["some_ns", "full_ns"]) {
-                    *sum += all[resource][state].as_u64().expect("a number");
-                }
-            }
-        }
-        seen[0][resource][0]
-    };
-
-    let (done, start) = (AtomicBool::new(false), Instant::now());
-    group.run(|| {
-        thread::scope(|scope| {
-            scope.spawn(|| load(&done));
-            while add(&psi_top.next()) < ENOUGH && start.elapsed() < LONG {}
-            done.store(true, Relaxed);
-        });
-    });
-    let ended = UNIX_EPOCH.elapsed().expect("a time");
-    loop {
-        let look = psi_top.next();
-        add(&look);
-        if look["time"].as_f64() > Some(ended.as_secs_f64()) {
-            break;
-        }
-    }
-    let mut kernel = totals();
-    let all = kernel.as_flattened_mut().as_flattened_mut();
-    for (now, before) in all.iter_mut().zip(before.as_flattened().as_flattened()) {
-        *now -= before;
-    }
-    (!unknown).then_some([kernel, seen])
-}
-
-/// Two that compete for each of two CPUs.
-#[test]
-fn waiting_for_cpu_is_what_the_kernel_says() {
-    compare("compete", 0, |_| {}, |done| compete(&[1, 3], done));
-}
-
-/// Two tasks for each of `cpus`.
-fn compete(cpus: &[u32], done: &AtomicBool) {
-    thread::scope(|scope| {
-        for cpu in cpus.iter().flat_map(|cpu| [*cpu; 2]) {
-            scope.spawn(move || {
-                set_affinity(&[cpu].into());
-                while !done.load(Relaxed) {
-                    spin_loop();
-                }
-            });
-        }
-    });
-}
-
-/// An interval is longer than the kernel's counters go.
-#[test]
-fn long_intervals_are_whole() {
-    let group = Group::new("long");
-    let done = AtomicBool::new(false);
-    let look = || {
-        let output = psi_top("--json --cgroup long --interval 6 --iterations 1");
-        let look: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        (look["unknown_seconds"] == 0.0).then_some(look)
-    };
-    let look = group.run(|| {
-        thread::scope(|scope| {
-            scope.spawn(|| compete(&[1], &done));
-            let look = (0..5).find_map(|_| look());
-            done.store(true, Relaxed);
-            look.expect("the machine does not stand still all the time")
-        })
-    });
-    let waited = &of(&look, "/long").expect("it is there")["all"]["cpu"]["some_ns"];
-    let part = waited.as_f64().expect("a number") / 1e9 / look["seconds"].as_f64().expect("one");
-    // The second of the two has to start; and CPUs where others are weigh, too.
-    assert!((0.7..1.05).contains(&part), "{part}: {look}");
-}
-
-/// One that has more memory than it should, and is held back for it.
-#[test]
-fn waiting_for_memory_is_what_the_kernel_says() {
-    let limit = |group: &Group| group.set("memory.high", "8M");
-    let allocate = |done: &AtomicBool| {
-        set_affinity(&[1].into());
-        let mut all = Vec::new();
-        while !done.load(Relaxed) && all.len() < 64 {
-            all.push(black_box(vec![1u8; 1 << 20]));
-        }
-        while !done.load(Relaxed) {
-            // Each page is one more.
-            drop(black_box(vec![1u8; 1 << 20]));
-        }
-    };
-    compare("memory", 1, limit, allocate);
-}
-
-#[test]
-fn waiting_for_io_is_what_the_kernel_says() {
-    if !iowait::is_possible() {
-        println!("not tested: this kernel has no io_uring");
-        return;
-    }
-    let wait = |done: &AtomicBool| {
-        set_affinity(&[3].into());
-        while !done.load(Relaxed) {
-            iowait::wait(Duration::from_millis(100));
-        }
-    };
-    compare("io", 2, |_| {}, wait);
 }
 
 /// Which CPUs a look says that a cgroup has: in its list, and each of its own.

@@ -7,10 +7,6 @@ use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Lines;
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpListener;
-use std::net::TcpStream;
 use std::net::UdpSocket;
 use std::process::Child;
 use std::process::ChildStderr;
@@ -31,10 +27,14 @@ use tests::cpus::soon;
 use tests::cpus::usable;
 use tests::module;
 
-const ETH: u64 = 14;
-const IPV4: u64 = 20;
-const IPV6: u64 = 40;
-const UDP: u64 = 8;
+#[path = "shared_tail/traffic.rs"]
+mod traffic;
+
+use traffic::connect;
+use traffic::received;
+use traffic::tcp_retransmitted;
+use traffic::Sent;
+use traffic::ETH;
 
 /// Programs on the way of a packet with a class.
 const STAGES: [(&str, &str); 6] = [
@@ -107,115 +107,11 @@ impl Drop for Counting {
     }
 }
 
-/// Packets and bytes that came to the loopback device, as the kernel counts them, without the link
-/// layer's header.
-fn received() -> (u64, u64) {
-    let devices = fs::read_to_string("/proc/net/dev").expect("/proc/net/dev");
-    let lo = devices
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("lo:"));
-    let mut numbers = lo
-        .expect("lo")
-        .split_whitespace()
-        .map(|number| number.parse::<u64>().expect("a number"));
-    let bytes = numbers.next().expect("bytes");
-    (numbers.next().expect("packets"), bytes)
-}
-
 /// A row of the stages, or of the classes.
 fn row<'a>(summary: &'a Value, rows: &str, name: &str) -> &'a Value {
     let rows = summary[rows].as_array().expect("rows");
     let row = rows.iter().find(|row| row["name"] == name);
     row.unwrap_or_else(|| panic!("no {name}: {summary}"))
-}
-
-/// What was sent, as a row has to have it.
-#[derive(Default)]
-struct Sent {
-    packets: u64,
-    bytes: u64,
-    value: u64,
-    cpus: Vec<u64>,
-}
-
-impl Sent {
-    fn new(cpus: &Value) -> Self {
-        let cpus = cpus.as_array().expect("CPUs").len();
-        Self {
-            cpus: vec![0; cpus],
-            ..Self::default()
-        }
-    }
-
-    /// Sends datagrams of `size` bytes to `to`, and takes them there.
-    fn send(&mut self, count: u64, size: usize, from: &UdpSocket, to: &UdpSocket, at: usize) {
-        let (source, dest) = (
-            from.local_addr().expect("a port"),
-            to.local_addr().expect("a port"),
-        );
-        let ip = if dest.is_ipv4() { IPV4 } else { IPV6 };
-        let payload = ETH + ip + UDP;
-        let mut bytes = vec![0; size];
-        for _ in 0..count {
-            from.send_to(&bytes, dest).expect("it is sent");
-            assert_eq!(to.recv(&mut bytes).expect("it comes"), size);
-        }
-        self.packets += count;
-        self.bytes += count * (payload + size as u64);
-        let ports = (u64::from(source.port()) << 16) | u64::from(dest.port());
-        self.value += count * ((payload << 32) | ports);
-        self.cpus[at] += count;
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.value += other.value;
-        for (cpu, other) in self.cpus.iter_mut().zip(&other.cpus) {
-            *cpu += other;
-        }
-    }
-
-    fn check(&self, row: &Value) {
-        assert_eq!(row["packets"], self.packets, "{row}");
-        assert_eq!(row["bytes"], self.bytes, "{row}");
-        assert_eq!(row["value"], self.value, "{row}");
-        let cpus: Vec<_> = self.cpus.iter().copied().map(Value::from).collect();
-        assert_eq!(row["cpus"], Value::from(cpus), "{row}");
-    }
-}
-
-/// Connections over which each side says something; all their packets have come when this returns.
-fn connect(port: u16, count: usize) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
-    for _ in 0..count {
-        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        let (mut server, _) = listener.accept().expect("a connection");
-        let mut bytes = [1; 1000];
-        client.write_all(&bytes).expect("it is sent");
-        server.read_exact(&mut bytes).expect("it comes");
-        drop(client);
-        assert_eq!(server.read(&mut bytes).expect("the end"), 0);
-    }
-    // Listening, or waiting for no packet of its own.
-    let port = format!(":{port:04X}");
-    let is_quiet = || {
-        let sockets = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
-        let mut states = sockets.lines().filter(|line| line.contains(&port));
-        states.all(|line| ["0A", "06"].contains(&line.split_whitespace().nth(3).expect("a state")))
-    };
-    assert!(soon(is_quiet), "connections do not end");
-}
-
-fn tcp_retransmitted() -> u64 {
-    let snmp = fs::read_to_string("/proc/net/snmp").expect("/proc/net/snmp");
-    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
-    let (names, numbers) = (lines.next().expect("names"), lines.next().expect("numbers"));
-    let mut both = names.split_whitespace().zip(numbers.split_whitespace());
-    let (_, number) = both
-        .find(|(name, _)| *name == "RetransSegs")
-        .expect("RetransSegs");
-    number.parse().expect("a number")
 }
 
 /// What was sent is what was parsed, classified and handled, packet for packet and port for port, on
