@@ -36,9 +36,9 @@ pub fn received() -> (u64, u64) {
 #[derive(Default)]
 pub struct Sent {
     pub packets: u64,
-    bytes: u64,
+    pub bytes: u64,
     pub value: u64,
-    cpus: Vec<u64>,
+    pub cpus: Vec<u64>,
 }
 
 impl Sent {
