@@ -8,6 +8,10 @@ TESTED := $(or $(KERNEL),stock debug)
 KERNEL ?= stock
 SAMPLE ?= cpumask_walk syscall_count psi_top
 
+SAMPLES := $(notdir $(wildcard samples/*))
+unknown := $(filter-out $(SAMPLES),$(SAMPLE))
+$(if $(unknown),$(error there is no sample '$(unknown)': there are $(SAMPLES)))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test check root module tools clean

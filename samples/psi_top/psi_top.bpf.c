@@ -78,7 +78,6 @@ static void see_clock(void)
 #define TIME(psi, name, since)                                             \
 	({                                                                 \
 		u32 state = bpf_core_enum_value(enum psi_states, name);    \
-                                                                           \
 		(psi)->times[state] +                                      \
 			((psi)->state_mask & (1U << state) ? (since) : 0); \
 	})

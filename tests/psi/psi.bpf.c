@@ -26,20 +26,20 @@ struct call {
 /* Statics of the kernel, which the verifier knows. */
 extern const struct psi_group_cpu system_group_pcpu __ksym;
 
-/* Another task may change it meanwhile: once each. */
-#define COPY(c, psi)                                               \
-	({                                                         \
-		const volatile struct psi_group_cpu *from = (psi); \
-		int i;                                             \
-                                                                   \
-		for (i = 0; i < NR_PSI_STATES; i++)                \
-			(c)->times[i] = from->times[i];            \
-		for (i = 0; i < NR_PSI_TASK_COUNTS; i++)           \
-			(c)->tasks[i] = from->tasks[i];            \
-		(c)->state_mask = from->state_mask;                \
-		(c)->state_start = from->state_start;              \
-		0;                                                 \
-	})
+/* The kernel may change it meanwhile: each field is read once. */
+static __always_inline int copy(struct call *c,
+				const volatile struct psi_group_cpu *from)
+{
+	int i;
+
+	for (i = 0; i < NR_PSI_STATES; i++)
+		c->times[i] = from->times[i];
+	for (i = 0; i < NR_PSI_TASK_COUNTS; i++)
+		c->tasks[i] = from->tasks[i];
+	c->state_mask = from->state_mask;
+	c->state_start = from->state_start;
+	return 0;
+}
 
 SEC("?syscall")
 int by_kfunc(struct call *c)
@@ -54,7 +54,7 @@ int by_kfunc(struct call *c)
 	bpf_rcu_read_lock();
 	psi = bpf_cgroup_psi_cpu(cgrp, c->cpu);
 	if (psi)
-		ret = COPY(c, psi);
+		ret = copy(c, psi);
 	bpf_rcu_read_unlock();
 	bpf_cgroup_release(cgrp);
 	return ret;
@@ -76,7 +76,7 @@ int by_pointer(struct call *c)
 	if (!c->addr)
 		return NO_PSI;
 	psi = bpf_core_cast((void *)c->addr, struct psi_group_cpu);
-	return COPY(c, psi);
+	return copy(c, psi);
 }
 
 /* What bpf_percpu_ptr() makes of any number. */
@@ -94,7 +94,7 @@ int by_variable(struct call *c)
 	const struct psi_group_cpu *psi;
 
 	psi = bpf_per_cpu_ptr(&system_group_pcpu, c->cpu);
-	return psi ? COPY(c, psi) : NO_PSI;
+	return psi ? copy(c, psi) : NO_PSI;
 }
 
 struct kept {
@@ -145,7 +145,7 @@ int by_kptr(struct call *c)
 	if (cgrp) {
 		psi = bpf_cgroup_psi_cpu(cgrp, c->cpu);
 		if (psi)
-			ret = COPY(c, psi);
+			ret = copy(c, psi);
 	}
 	bpf_rcu_read_unlock();
 	return ret;

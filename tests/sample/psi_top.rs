@@ -157,6 +157,14 @@ fn only_what_is_asked_for() {
 }
 
 #[test]
+fn only_the_cpus_that_are_asked_for() {
+    let output = psi_top("--cpus 1,3 --json --iterations 1 --interval 0.1");
+    let look: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let (list, each, _) = cpus_of(of(&look, "/").expect("it is there"));
+    assert_eq!((list, each), (cpus::sysfs("possible"), [1, 3].into()));
+}
+
+#[test]
 fn tables_are_sorted() {
     let output = psi_top("--idle --iterations 3 --interval 0.2 --total");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -168,6 +176,11 @@ fn tables_are_sorted() {
 #[test]
 fn errors_say_what_is_wrong() {
     assert!(refused("--cgroup no/such").contains("no/such"));
+    let said = refused("--cpus 0,9-10,8191");
+    assert!(
+        said.contains("no CPU 9-10,8191") && said.contains("0-3"),
+        "{said}"
+    );
     assert!(refused("--cgroup cgroup.procs").contains("cgroup.procs is no cgroup"));
     let group = Group::new("off");
     group.set("cgroup.pressure", "0");
@@ -189,6 +202,8 @@ fn errors_say_what_is_wrong() {
         "--interval 0",
         "--sort disk",
         "--iterations 0",
+        "--cpus x",
+        "--cpus 1-0",
     ] {
         assert_eq!(psi_top(args).status.code(), Some(2), "{args}");
     }

@@ -111,7 +111,7 @@ fn is_cgroup2(path: &Path) -> bool {
     // SAFETY: The path ends with NUL, and there is room for the result, which zeroes are a value of.
     unsafe {
         libc::statfs(path.as_ptr(), found.as_mut_ptr()) == 0
-            && found.assume_init().f_type as i64 == CGROUP2
+            && found.assume_init().f_type == CGROUP2
     }
 }
 

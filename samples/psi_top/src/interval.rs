@@ -44,6 +44,15 @@ pub struct Interval {
     pub cgroups: Vec<Cgroup>,
 }
 
+impl Interval {
+    /// Keeps of the CPUs these only. What all of them make together stays.
+    pub fn keep(&mut self, wanted: &CpuList) {
+        for cgroup in &mut self.cgroups {
+            cgroup.per_cpu.retain(|cpu| wanted.contains(cpu.cpu));
+        }
+    }
+}
+
 /// A cgroup's part of it.
 #[derive(Serialize)]
 pub struct Cgroup {

@@ -61,6 +61,9 @@ struct Cli {
     /// How many cgroups a table has
     #[arg(long, value_name = "N", default_value = "20")]
     top: usize,
+    /// Of the CPUs these only, like 0-3,5
+    #[arg(long, value_name = "LIST", conflicts_with = "total")]
+    cpus: Option<CpuList>,
     /// Cgroups, not their CPUs
     #[arg(long)]
     total: bool,
@@ -80,9 +83,16 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Path::new("/proc/pressure").exists(),
         "the kernel keeps no PSI, there is no /proc/pressure: boot with psi=1"
     );
+    let possible: CpuList = cpus::possible()?.into_iter().collect();
+    let wanted = cli.cpus.clone().unwrap_or_else(|| possible.clone());
+    let impossible = wanted.without(&possible);
+    ensure!(
+        impossible.is_empty(),
+        "there is no CPU {impossible}: the possible ones are {possible}"
+    );
     let mut tree = Tree::new(&cli.cgroup)?;
     let (id, name) = (tree.id()?, tree.name());
-    let records = tree.count() * cpus::possible()?.len();
+    let records = tree.count() * possible.len();
     let about = || format!("cgroup {name}");
     let sampler = Sampler::start(Reader::new(id, records)).with_context(about)?;
     let start = sampler.now().with_context(about)?;
@@ -112,7 +122,8 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     };
     let mut look = || {
         let now: (Instant, Totals) = sampler.now().with_context(about)?;
-        let interval = intervals.next(now, &online()?);
+        let mut interval = intervals.next(now, &online()?);
+        interval.keep(&wanted);
         Ok(View { interval, choice })
     };
     // One alone needs no screen.
