@@ -10,10 +10,15 @@ use crate::{
     bpf::per_cpu_var,
     percpu::PossibleCpu, //
 };
-use core::ptr;
+use core::{
+    mem::offset_of,
+    ptr, //
+};
 use kernel::{
     bindings::{
         cgroup,
+        cgroup_root,
+        cgrp_dfl_root,
         psi_group_cpu,
         CSS_ONLINE, //
     },
@@ -22,7 +27,6 @@ use kernel::{
         Atomic,
         Relaxed, //
     },
-    task::Task,
 };
 
 /// The per-CPU data of the whole system, which is the root's; NULL while PSI is off.
@@ -32,25 +36,33 @@ static SYSTEM: Atomic<*mut psi_group_cpu> = Atomic::new(ptr::null_mut());
 ///
 /// Context: process, may sleep.
 pub(crate) fn init() {
-    if !is_on() {
-        return;
-    }
     match per_cpu_var::find::<psi_group_cpu>(c"system_group_pcpu") {
-        Ok(system) => SYSTEM.store(system.cast_mut(), Relaxed),
+        Ok(system) if is_kept(system) => SYSTEM.store(system.cast_mut(), Relaxed),
+        Ok(_) => {}
         Err(error) => pr_warn!(
             "the kernel's BTF does not say where system_group_pcpu is ({error:?}): no PSI of the root cgroup\n"
         ),
     }
 }
 
-/// Whether the kernel keeps PSI: if so, it knows of a task that runs that it does.
-fn is_on() -> bool {
-    // SAFETY: The current task, whose flags the scheduler changes only while it does not run.
-    unsafe { (&raw const (*Task::current_raw()).psi_flags).read_volatile() != 0 }
+/// Whether the kernel keeps `system`: it has written to it on each CPU that has switched tasks.
+fn is_kept(system: *const psi_group_cpu) -> bool {
+    PossibleCpu::all().any(|cpu| {
+        let since = cpu
+            .ptr(system)
+            .wrapping_byte_add(offset_of!(psi_group_cpu, state_start));
+        // SAFETY: A field of a per-CPU variable of the kernel's, on a possible CPU.
+        unsafe { since.cast::<u64>().read_volatile() != 0 }
+    })
 }
 
-/// What the kernel keeps of `cgroup` on `cpu`; `None` where PSI is off, for all or for this one, and
-/// when the cgroup is removed.
+/// The hierarchy whose cgroups have PSI.
+fn version_2() -> *const cgroup_root {
+    &raw const cgrp_dfl_root
+}
+
+/// What the kernel keeps of `cgroup` on `cpu`; `None` where PSI is off, for all or for this one, when
+/// the cgroup is removed, and for cgroups of version 1, of which the kernel keeps none.
 ///
 /// The kernel writes it at any time, so that it is no reference. It is freed with the cgroup: after
 /// the RCU sections of then.
@@ -65,16 +77,17 @@ pub(crate) unsafe fn of_cgroup(
     cpu: PossibleCpu,
 ) -> Option<*const psi_group_cpu> {
     // SAFETY: By the function's contract. Of these, only the flags change while others can see it.
-    let (level, flags, group) = unsafe {
+    let (level, root, flags, group) = unsafe {
         (
             (*cgroup).level,
+            (*cgroup).root.cast_const(),
             (&raw const (*cgroup).self_.flags).read_volatile(),
             (*cgroup).psi,
         )
     };
     let percpu = if level == 0 {
         SYSTEM.load(Relaxed)
-    } else if group.is_null() || flags & CSS_ONLINE == 0 {
+    } else if group.is_null() || flags & CSS_ONLINE == 0 || root != version_2() {
         ptr::null_mut()
     } else {
         // SAFETY: The group lives as long as the cgroup. `enabled` changes at any time, `pcpu` never.

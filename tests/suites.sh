@@ -38,7 +38,7 @@ for kernel in "${kernels[@]}"; do
 	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
 	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"
 	guest control control ""
-	guest psi psi "--skip boots::"
+	guest psi psi "--skip boots::" --append kmemleak=off
 	guest psi-off psi "boots::" --append psi=0
 	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"
 	guest lifetime lifetime "" --nmi

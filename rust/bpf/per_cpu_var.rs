@@ -41,8 +41,8 @@ struct Found {
 }
 
 impl Found {
-    /// The kernel's BTF stays, so that it does not matter that each call takes a reference to it,
-    /// for which a module has no way back.
+    /// Each call takes a reference to the BTF, which modules have no way to give back: it stays. That
+    /// is the kernel's, or that of a module which has what the kernel has not.
     fn new(name: &CStr, kind: u32) -> Result<Self> {
         let mut btf = ptr::null_mut();
         // SAFETY: The name ends with NUL, and `btf` is valid for the call.

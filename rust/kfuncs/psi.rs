@@ -21,7 +21,8 @@ use kernel::{
 /// What the kernel keeps of the pressure of `cgrp` on `cpu`; of the whole system for the root.
 ///
 /// NULL for a `cpu` that is not possible, where PSI is off, at boot (`psi=0`) or for this cgroup
-/// (`cgroup.pressure`), and when the cgroup is removed, though references to it may be left.
+/// (`cgroup.pressure`), when the cgroup is removed, though references to it may be left, and for
+/// cgroups of version 1, below the root.
 ///
 /// Context: any, in an RCU read-side critical section that lasts as long as the pointer is used.
 ///
@@ -100,6 +101,7 @@ mod tests {
         child.level = 1;
         child.psi = group;
         child.self_.flags = flags;
+        child.root = &raw mut kernel::bindings::cgrp_dfl_root;
         Ok(child)
     }
 
@@ -152,7 +154,9 @@ mod tests {
         let none = child(ptr::null_mut(), CSS_ONLINE)?;
         let disabled = child(&raw mut *off, CSS_ONLINE)?;
         let removed = child(&raw mut *on, !CSS_ONLINE)?;
-        for cgroup in [none, disabled, removed] {
+        let mut version_1 = child(&raw mut *on, CSS_ONLINE)?;
+        version_1.root = ptr::null_mut();
+        for cgroup in [none, disabled, removed, version_1] {
             for cpu in PossibleCpu::all() {
                 assert!(pressure(&raw const *cgroup, cpu.number()).is_null());
             }

@@ -61,13 +61,14 @@ struct runs nmis;
 
 /*
  * The kernel's count of what it is in. Its upper bits moved with the count of
- * who has disabled interrupts, which came with the other variable.
+ * who has disabled interrupts, which came with the other variable. The highest
+ * is another's where the kernel has no room for it.
  */
 extern const int __preempt_count __ksym __weak;
 extern const int local_interrupt_disable_state __ksym __weak;
 
 #define NMI_BITS 0x00f00000
-#define NMI_BITS_MOVED 0xf0000000
+#define NMI_BITS_MOVED 0x70000000
 
 static __always_inline void count_run(struct runs *runs)
 {

@@ -212,8 +212,8 @@ static int find_cpus(struct cgroup *cgrp)
 		css = ancestor->subsys[id];
 		set = css ? bpf_core_cast(css, struct cpuset) : NULL;
 		if (set && set->partition_root_state > 0) {
-			/* A partition has CPUs of its own. */
-			err = err ?: read_mask(&cpus, set->effective_cpus);
+			/* Its own, and what it has passed on to others below. */
+			err = err ?: read_mask(&cpus, set->effective_xcpus);
 		} else if (set) {
 			err = err ?: read_mask(&mask, set->cpus_allowed);
 			restrict_cpus();

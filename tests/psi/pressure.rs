@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::hint::spin_loop;
+use std::mem;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -95,23 +96,30 @@ fn root_is_the_system() {
 fn adds_up_to_cpu_pressure() {
     let programs =
         load_some(object!("psi-psi"), &["by_kfunc"]).unwrap_or_else(|log| panic!("{log}"));
+    let attempt = (0..5).find(|_| adds_up(&programs));
+    assert!(attempt.is_some(), "the machine stands still all the time");
+}
+
+/// False when it stood still for so long that the counters say nothing.
+fn adds_up(programs: &Loaded) -> bool {
     let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
     let busy = [possible[1], possible[3]];
     let group = Group::new("pressure");
     let cgroup = id("pressure");
     let times = || -> Vec<u32> {
         let all = possible.iter();
-        all.map(|cpu| read(&programs, "by_kfunc", cgroup, *cpu).times[CPU_SOME])
+        all.map(|cpu| read(programs, "by_kfunc", cgroup, *cpu).times[CPU_SOME])
             .collect()
     };
     let file = "/sys/fs/cgroup/pressure/cpu.pressure";
     let (before, start) = (total(file, "some"), Instant::now());
     let mut some = vec![0.0; possible.len()];
-    let (mut last, mut looked) = (times(), Instant::now());
+    let (mut began, mut stood_still) = (Instant::now(), false);
+    let mut last = times();
     let mut look = |some: &mut [f64]| {
+        let last_began = mem::replace(&mut began, Instant::now());
         let now = times();
-        assert!(looked.elapsed() < WRAP, "the machine stood still");
-        looked = Instant::now();
+        stood_still |= last_began.elapsed() > WRAP;
         for (some, (now, last)) in some.iter_mut().zip(now.iter().zip(&last)) {
             *some += f64::from(now.wrapping_sub(*last));
         }
@@ -127,6 +135,9 @@ fn adds_up_to_cpu_pressure() {
         });
     });
     look(&mut some);
+    if stood_still {
+        return false;
+    }
     let time = start.elapsed().as_nanos() as f64;
     let kernel = (total(file, "some") - before) as f64;
     println!("in {time} ns: {some:?} on each CPU, the kernel says {kernel}");
@@ -139,4 +150,5 @@ fn adds_up_to_cpu_pressure() {
         assert_eq!(some > ENOUGH, competed, "CPU {cpu}");
         assert!(competed || some < 0.1 * time, "CPU {cpu}");
     }
+    true
 }

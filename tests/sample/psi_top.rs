@@ -100,16 +100,26 @@ fn cpus_are_those_of_the_cpuset() {
     let group = Group::new("set");
     group.set("cpuset.cpus", "1,3");
     group.set("cgroup.subtree_control", "+cpuset");
-    // One that may use them all, one that may use one, and one below.
+    // One that may use them all, one that may use one, and one below. A partition has CPUs of its
+    // own, and those of the partition in it.
     let (_all, one) = (Group::new("set/all"), Group::new("set/one"));
     one.set("cpuset.cpus", "3");
     let _below = Group::new("set/one/below");
-    let expected: [(&str, Cpus); 5] = [
+    let part = Group::new("part");
+    part.set("cpuset.cpus", "0,2");
+    part.set("cpuset.cpus.partition", "root");
+    part.set("cgroup.subtree_control", "+cpuset");
+    let inside = Group::new("part/in");
+    inside.set("cpuset.cpus", "2");
+    inside.set("cpuset.cpus.partition", "root");
+    let expected: [(&str, Cpus); 7] = [
         ("", cpus::sysfs("possible")),
         ("set", [1, 3].into()),
         ("set/all", [1, 3].into()),
         ("set/one", [3].into()),
         ("set/one/below", [3].into()),
+        ("part", [0, 2].into()),
+        ("part/in", [2].into()),
     ];
     let check = || {
         let output = psi_top("--json --iterations 1 --interval 0.1");
@@ -164,13 +174,27 @@ fn only_the_cpus_that_are_asked_for() {
     assert_eq!((list, each), (cpus::sysfs("possible"), [1, 3].into()));
 }
 
+/// The cgroups of a table, in its order.
+fn order(table: &str) -> Vec<&str> {
+    let names = table.lines().filter_map(|line| line.split(' ').next());
+    names.filter(|name| name.starts_with('/')).collect()
+}
+
+/// What slept is last, and by name.
 #[test]
 fn tables_are_sorted() {
+    let _groups = ["b", "a", "c"].map(Group::new);
     let output = psi_top("--idle --iterations 3 --interval 0.2 --total");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(text.matches("cgroup  CPU").count(), 3, "{text}");
     assert!(!text.contains('\x1b'), "{text:?}");
+    for table in text.split("\n\ncgroup").skip(1) {
+        assert_eq!(order(table), ["/", "/a", "/b", "/c"], "{text}");
+    }
+    let output = psi_top("--idle --iterations 1 --interval 0.2 --total --top 2");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(order(&text), ["/", "/a"], "{text}");
 }
 
 #[test]

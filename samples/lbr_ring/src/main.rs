@@ -13,7 +13,7 @@ mod show;
 use anyhow::{Context, Result};
 use bpf::{Arrived, Recorder, Setup, Trigger};
 use clap::Parser;
-use libbpf_rs::RingBuffer;
+use libbpf_rs::{ErrorKind, RingBuffer};
 use percpuctl::{
     cpus, program,
     value::parse_seconds,
@@ -120,7 +120,11 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let mut ended = false;
     while !ended && !shower.is_enough() && !is_over(Instant::now()) {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        buffer.poll(left.map_or(TICK, |left| left.min(TICK)))?;
+        match buffer.poll(left.map_or(TICK, |left| left.min(TICK))) {
+            // Whoever has stopped it goes on with it.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            polled => polled?,
+        }
         shower.show_arrived(None)?;
         match signals.wait(Some(Instant::now()))? {
             Event::Signal(libc::SIGUSR1) => shower.show_all(Reason::Signal)?,

@@ -57,6 +57,11 @@ impl Tree {
         self.name_of(&self.top)
     }
 
+    /// Whether PSI can be switched on and off for the first.
+    pub fn can_switch_psi(&self) -> bool {
+        self.top.join("cgroup.pressure").exists()
+    }
+
     /// How many there are now.
     pub fn count(&mut self) -> usize {
         self.read();

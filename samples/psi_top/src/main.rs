@@ -11,7 +11,7 @@ mod sampler;
 mod times;
 mod view;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use bpf::Reader;
 use cgroups::Tree;
 use clap::Parser;
@@ -96,10 +96,13 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let about = || format!("cgroup {name}");
     let sampler = Sampler::start(Reader::new(id, records)).with_context(about)?;
     let start = sampler.now().with_context(about)?;
-    ensure!(
-        start.1.cgroups.contains_key(&id) || start.1.without_psi == 0,
-        "cgroup {name} has PSI switched off: write 1 into its cgroup.pressure"
-    );
+    if !start.1.cgroups.contains_key(&id) && start.1.without_psi > 0 {
+        let todo = match tree.can_switch_psi() {
+            true => "write 1 into its cgroup.pressure",
+            false => "boot without cgroup_disable=pressure",
+        };
+        bail!("cgroup {name} has PSI switched off: {todo}");
+    }
 
     let until = cli.duration.map(|duration| Instant::now() + duration);
     let mut intervals = Intervals::new(tree, cli.sort, start);

@@ -101,11 +101,12 @@ fn look_on(
     let mut object = MaybeUninit::uninit();
     let loaded = reader.load(&mut object)?;
     loop {
+        let began = Instant::now();
         let Some(look) = loaded.look()? else {
             return Ok(false);
         };
         let now = Instant::now();
-        sum.add(now, look);
+        sum.add(began, now, look);
         if let Some(question) = waiting.take() {
             // Who has asked may have gone.
             let _ = question.send(Ok((now, sum.totals())));
@@ -118,7 +119,7 @@ fn look_on(
     }
 }
 
-/// A cgroup's counter on a CPU.
+/// A cgroup's counter on a CPU: what it was when a look found it that began then.
 #[derive(Clone, Copy, Default)]
 struct Counter {
     seen: Option<(Instant, Times<u32>)>,
@@ -136,9 +137,13 @@ struct Sum {
 }
 
 impl Sum {
-    /// What was seen now. Cgroups and CPUs that are not in it are forgotten.
-    fn add(&mut self, now: Instant, look: Look) {
-        let step = self.looked.replace(now).map(|last| now - last);
+    /// What a look has found that began then, and ends now. Cgroups and CPUs that are not in it are
+    /// forgotten.
+    ///
+    /// The thread may have to wait for its CPU while it looks: times are of some moment between, so
+    /// that they grow by no more than from when the last look began.
+    fn add(&mut self, began: Instant, now: Instant, look: Look) {
+        let step = self.looked.replace(began).map(|last| now - last);
         self.unknown += step.filter(|step| *step > MAX_STEP).unwrap_or_default();
         self.without_psi = look.without_psi;
 
@@ -153,7 +158,7 @@ impl Sum {
                 let (at, mut last) = known.unwrap_or((now, times));
                 let growth = last.advance(&times, now - at);
                 counter.total = counter.total.plus(&growth);
-                counter.seen = Some((now, last));
+                counter.seen = Some((began, last));
                 grown.push(growth);
             }
             self.counters.insert((cgroup, cpu), counter);
@@ -223,7 +228,7 @@ mod tests {
                 records: records.to_vec(),
                 without_psi: 3,
             };
-            sum.add(now, look);
+            sum.add(now, now, look);
             now += step;
         }
         sum.totals()
@@ -253,6 +258,28 @@ mod tests {
         let totals = sum(&looks, Duration::from_secs(5));
         assert_eq!(some(&totals, 1), 0.0);
         assert_eq!(totals.unknown, Duration::from_secs(10));
+    }
+
+    /// Looks at a task that waits all the time, one of which is held up before it knows the time.
+    #[test]
+    fn looks_may_take_long() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let mut sum = Sum::default();
+        for (began, read, ended) in [
+            (0, 0, 0),
+            (999, 1000, 1500),
+            (2000, 2000, 2000),
+            (3000, 3400, 3400),
+        ] {
+            let look = Look {
+                records: vec![record(1, 0, read * 1_000_000)],
+                without_psi: 0,
+            };
+            sum.add(start + ms(began), start + ms(ended), look);
+        }
+        let totals = sum.totals();
+        assert_eq!(some(&totals, 1), 3.4e9);
+        assert_eq!(totals.unknown, Duration::ZERO);
     }
 
     #[test]

@@ -18,12 +18,13 @@ pub struct Times<T> {
     pub full: [T; 3],
 }
 
-/// How much more a counter may grow than the time that has passed: looks are not of the very moment
-/// of their records.
+/// How much more a counter may grow than the time that has passed: the clock that the program takes
+/// for the scheduler's is an estimate.
 const SLACK: Duration = Duration::from_millis(50);
 
 impl Times<u32> {
-    /// Goes on to the times `now`, `time` after the last; what they have grown by, modulo 2^32.
+    /// Goes on to the times `now`, at most `time` after the last; what they have grown by, modulo
+    /// 2^32.
     ///
     /// The part of a state that lasts is an estimate, since programs do not have the scheduler's
     /// clock. When it was too long, the next look is at less: nothing was added then.
@@ -44,9 +45,9 @@ impl Times<f64> {
         self.zip(more, Add::add)
     }
 
-    /// What these have grown by since the times `before`.
+    /// What these have grown by since the times `before`; nothing when they began anew.
     pub fn minus(&self, before: &Self) -> Self {
-        self.zip(before, |now, before| now - before)
+        self.zip(before, |now, before| (now - before).max(0.0))
     }
 }
 

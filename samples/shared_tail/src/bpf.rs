@@ -91,7 +91,7 @@ impl<'obj> Pipeline<'obj> {
     }
 
     /// Puts other classes into force, without stopping packets: what comes between two policies
-    /// has no class.
+    /// has no class. After an error the old ones are in force, or none: see [`Self::has_policy`].
     pub fn set_policy(&mut self, classes: &Classes) -> Result<()> {
         let new = match classes.rules.is_empty() {
             true => None,
@@ -104,6 +104,11 @@ impl<'obj> Pipeline<'obj> {
         self.policy = None;
         self.policy = new.map(Policy::attach).transpose()?;
         Ok(())
+    }
+
+    /// Whether there are classes in force.
+    pub fn has_policy(&self) -> bool {
+        self.policy.is_some()
     }
 
     /// What each possible CPU has: `struct shared`.

@@ -174,7 +174,12 @@ fn read_again(cli: &Cli, classes: &mut Classes, pipeline: &mut Pipeline<'_>) {
     });
     match set {
         Ok(()) => eprintln!("shared_tail: {} classes", classes.names.len()),
-        Err(error) => eprintln!("shared_tail: the classes stay as they are: {error:#}"),
+        Err(error) if pipeline.has_policy() || classes.rules.is_empty() => {
+            eprintln!("shared_tail: the classes stay as they are: {error:#}")
+        }
+        Err(error) => {
+            eprintln!("shared_tail: no class is in force now, send SIGUSR1 again: {error:#}")
+        }
     }
 }
 
