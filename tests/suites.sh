@@ -33,11 +33,13 @@ for kernel in "${kernels[@]}"; do
 	# The memory of 66 CPUs takes kmemleak a minute.
 	guest cpumask-many cpumask "masks:: iterator:: boots::many" --cpus 66 --append kmemleak=off
 	guest store store "--skip slots::partial_boot"
-	guest sample sample "" --nmi --monitor
+	# Tools, on kfuncs that the other suites have kmemleak look at.
+	guest sample sample "" --nmi --monitor --append kmemleak=off
 	guest cpumask cpumask "--skip boots::"
 	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
 	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"
 	guest control control ""
+	# With kmemleak 10,000 cgroups take three times as long.
 	guest psi psi "--skip boots::" --append kmemleak=off
 	guest psi-off psi "boots::" --append psi=0
 	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"
