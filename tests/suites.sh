@@ -39,7 +39,7 @@ for kernel in "${kernels[@]}"; do
 	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
 	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"
 	guest control control ""
-	# With kmemleak 10,000 cgroups take three times as long.
+	# With kmemleak 10,000 cgroups take twice as long.
 	guest psi psi "--skip boots::" --append kmemleak=off
 	guest psi-off psi "boots::" --append psi=0
 	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"

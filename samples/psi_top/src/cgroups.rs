@@ -3,15 +3,13 @@
 //! Where cgroups are, and what they are called.
 
 use anyhow::{bail, ensure, Context, Result};
+use percpuctl::kernel::is_on_cgroup2;
 use std::{
     collections::HashMap,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
-
-/// `CGROUP2_SUPER_MAGIC` of `<linux/magic.h>`.
-const CGROUP2: i64 = 0x6367_7270;
 
 /// A cgroup, and those below it.
 pub struct Tree {
@@ -37,7 +35,9 @@ impl Tree {
             Ok(found) => ensure!(found.is_dir(), "{} is no cgroup", top.display()),
             Err(error) => bail!("there is no cgroup {}: {error}", top.display()),
         }
-        ensure!(is_cgroup2(&top), "{} is no cgroup", top.display());
+        let is_cgroup = is_on_cgroup2(&top)
+            .with_context(|| format!("the file system of {} cannot be told", top.display()))?;
+        ensure!(is_cgroup, "{} is no cgroup", top.display());
         Ok(Self {
             mount,
             top,
@@ -107,19 +107,6 @@ fn find_mount(mounts: &str) -> Option<PathBuf> {
     })
 }
 
-fn is_cgroup2(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else {
-        return false;
-    };
-    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: The path ends with NUL, and there is room for the result, which zeroes are a value of.
-    unsafe {
-        libc::statfs(path.as_ptr(), found.as_mut_ptr()) == 0
-            && found.assume_init().f_type == CGROUP2
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,11 +119,5 @@ mod tests {
         let found = find_mount(mounts);
         assert_eq!(found, Some(PathBuf::from("/sys/fs/cgroup/unified")));
         assert_eq!(find_mount("proc /proc proc rw 0 0\n"), None);
-    }
-
-    #[test]
-    fn other_directories_are_no_cgroups() {
-        assert!(!is_cgroup2(Path::new("/proc")));
-        assert!(!is_cgroup2(Path::new("/no/such/directory")));
     }
 }

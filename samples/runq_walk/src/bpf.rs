@@ -11,7 +11,7 @@ use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     MapCore, MapFlags, OpenObject, ProgramInput,
 };
-use percpuctl::{cpus, libbpf};
+use percpuctl::{cpus, kernel::comm, libbpf};
 use skel::{types, RunqWalkSkel, RunqWalkSkelBuilder};
 use std::{io, mem::MaybeUninit, process, ptr, time::Duration};
 
@@ -110,7 +110,7 @@ fn queue(cpu: u32, seen: &types::queue) -> Queue {
     let current = (seen.idle == 0).then(|| Task {
         pid: seen.pid,
         tgid: seen.tgid,
-        comm: task::comm(&seen.comm),
+        comm: comm(&seen.comm),
         state: task::state(seen.state),
         policy: task::policy(seen.policy),
         prio: seen.prio,

@@ -3,7 +3,6 @@
 //! The task that is on a CPU.
 
 use serde::Serialize;
-use std::ffi::c_char;
 
 /// The task that is on a CPU.
 #[derive(Clone, Debug, Serialize)]
@@ -86,30 +85,9 @@ pub fn state(state: u32) -> char {
     }
 }
 
-/// A task's name, up to its end.
-pub fn comm(bytes: &[c_char]) -> String {
-    let bytes: Vec<u8> = bytes
-        .iter()
-        .map(|byte| *byte as u8)
-        .take_while(|byte| *byte != 0)
-        .collect();
-    let text = String::from_utf8_lossy(&bytes);
-    // A name may hold what a terminal takes for a command.
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_end_and_are_printable() {
-        let bytes: Vec<c_char> = b"a\x1b b\0rest".iter().map(|b| *b as c_char).collect();
-        assert_eq!(comm(&bytes), "a? b");
-        assert_eq!(comm(&[]), "");
-    }
 
     #[test]
     fn states_are_those_of_ps() {

@@ -3,11 +3,10 @@
 //! Control groups, as directories.
 
 use anyhow::{bail, ensure, Context, Result};
+use percpuctl::kernel::is_on_cgroup2;
 use std::{
-    ffi::CString,
     fs, io,
-    mem::MaybeUninit,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -85,17 +84,6 @@ fn below(path: &Path) -> io::Result<Vec<Directory>> {
 
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
-}
-
-fn is_on_cgroup2(path: &Path) -> io::Result<bool> {
-    let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
-    let mut stat = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: The arguments are a string and room for the answer, valid for the call.
-    if unsafe { libc::statfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: The call has filled it.
-    Ok(unsafe { stat.assume_init() }.f_type == libc::CGROUP2_SUPER_MAGIC)
 }
 
 #[cfg(test)]

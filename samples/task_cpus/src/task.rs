@@ -3,8 +3,7 @@
 //! A task, and the CPUs that it may use.
 
 use crate::bpf::Head;
-use percpuctl::cpu_list::CpuList;
-use std::ffi::c_char;
+use percpuctl::{cpu_list::CpuList, kernel::comm};
 
 const PF_KTHREAD: u32 = 0x0020_0000;
 const PF_NO_SETAFFINITY: u32 = 0x0400_0000;
@@ -66,20 +65,6 @@ pub fn new(head: &Head, allowed: CpuList, online: CpuList, asked: CpuList) -> Ta
     }
 }
 
-/// A task's name, up to its end.
-fn comm(bytes: &[c_char]) -> String {
-    let bytes: Vec<u8> = bytes
-        .iter()
-        .map(|byte| *byte as u8)
-        .take_while(|byte| *byte != 0)
-        .collect();
-    let text = String::from_utf8_lossy(&bytes);
-    // A name may hold what a terminal takes for a command.
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -116,11 +101,5 @@ pub mod tests {
             assert_eq!((task.kernel, task.fixed), (kernel, fixed), "{flags:#x}");
             assert_eq!(task.asked, None);
         }
-    }
-
-    #[test]
-    fn names_end_and_are_printable() {
-        let bytes: Vec<c_char> = b"a\x1b b\0rest".iter().map(|b| *b as c_char).collect();
-        assert_eq!(comm(&bytes), "a? b");
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod cpu_list;
 pub mod cpus;
+pub mod kernel;
 pub mod libbpf;
 pub mod probe;
 pub mod program;
