@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Kernels of our own: the newest source of the archive, configured by NAME.config beside this file
-# on top of `allnoconfig`. To be sourced.
+# Kernels of our own: the newest source of the archive, configured by own.config and NAME.config
+# beside this file on top of `allnoconfig`. To be sourced.
 
 is_own() {
-	[ -f "$clone/scripts/kernel/$1.config" ]
+	[ "$1" != own ] && [ -f "$clone/scripts/kernel/$1.config" ]
 }
 
 # choose_own NAME: "SUITE SERIES VERSION RELEASE", as candidates() has them.
@@ -31,13 +31,14 @@ fetch_source() {
 # build_kernel RELEASE NAME: runs in the root.
 build_kernel() {
 	cd "/kernel/$1"
-	local name=$2 config=/src/scripts/kernel/$2.config unmet
+	local name=$2 unmet
+	cat /src/scripts/kernel/{own,"$2"}.config >own.config
 	kmake() { /src/scripts/kernel/kmake "$PWD/obj" -C ../src O="$PWD/obj" LOCALVERSION="-$name" "$@"; }
-	KCONFIG_ALLCONFIG=$config kmake allnoconfig
+	KCONFIG_ALLCONFIG=$PWD/own.config kmake allnoconfig
 	# kconfig drops in silence what the other options do not let it have.
-	unmet=$(grep '^CONFIG_' "$config" | grep -vxFf obj/.config || true)
+	unmet=$(grep '^CONFIG_' own.config | grep -vxFf obj/.config || true)
 	[ -z "$unmet" ] || {
-		echo "$config: the kernel's dependencies do not hold for:" "$unmet"
+		echo "$2.config: the kernel's dependencies do not hold for:" "$unmet"
 		exit 1
 	}
 	kmake bzImage modules_prepare
@@ -60,5 +61,5 @@ make_own() {
 # own_recipe NAME
 own_recipe() {
 	recipe fetch_source unpack_source build_kernel
-	cat "$clone/scripts/kernel/kmake" "$clone/scripts/kernel/$1.config" | sha256sum | cut -c1-12
+	cat "$clone"/scripts/kernel/{kmake,own.config,"$1.config"} | sha256sum | cut -c1-12
 }
