@@ -49,6 +49,7 @@ struct BpfPercpu {
 
 impl kernel::InPlaceModule for BpfPercpu {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        cpumask::init();
         try_pin_init!(Self {
             // SAFETY: Called once, and first. Dropped last, when programs and files are gone.
             _stores: unsafe {

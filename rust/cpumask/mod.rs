@@ -8,12 +8,17 @@
 
 mod bits;
 mod housekeeping;
+mod numbers;
 
 use bits::{
-    Len,
-    SetBits, //
+    RawWords,
+    SetBits,
+    Words, //
 };
-use core::marker::PhantomData;
+use core::{
+    hint::assert_unchecked,
+    marker::PhantomData, //
+};
 use kernel::{
     bindings,
     cpu::{
@@ -24,13 +29,27 @@ use kernel::{
     prelude::*, //
 };
 
+pub(crate) use bits::bits_of;
 pub(crate) use housekeeping::housekeeping;
+pub(crate) use numbers::init;
 
 /// The CPUs that could ever come online. Never changes.
 #[inline]
 pub(crate) fn possible() -> &'static Cpumask {
     // SAFETY: The mask is part of the kernel.
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) }
+}
+
+/// CPU `cpu`, if it could ever come online. Without a call, unlike [`Cpumask::test`].
+#[inline]
+pub(crate) fn possible_cpu(cpu: u32) -> Option<CpuId> {
+    let words = RawWords::new(possible().as_raw().cast_const().cast());
+    let bit = cpu % usize::BITS;
+    let is_possible = (cpu as usize) < size_of::<bindings::cpumask>() * 8
+        // SAFETY: The mask has that word.
+        && unsafe { words.read(cpu.wrapping_sub(bit)) } >> bit & 1 != 0;
+    // SAFETY: Possible CPUs are below `nr_cpu_ids`.
+    is_possible.then(|| unsafe { CpuId::from_u32_unchecked(cpu) })
 }
 
 /// The CPUs that are plugged in.
@@ -54,14 +73,66 @@ pub(crate) fn active() -> &'static Cpumask {
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_active_mask) }
 }
 
-/// `nr_cpu_ids` bits, as many as every cpumask has at least.
-pub(crate) struct NrCpuIds;
+/// The bits of a cpumask that no lifetime protects.
+///
+/// # Invariants
+///
+/// The words that hold `nr_cpu_ids` bits are readable as long as the value is used. They need not be
+/// aligned.
+pub(crate) struct RawMask(RawWords);
 
-// SAFETY: The kernel does not change `nr_cpu_ids` once modules load.
-unsafe impl Len for NrCpuIds {
+impl RawMask {
+    /// # Safety
+    ///
+    /// The words of `mask` that hold `nr_cpu_ids` bits are readable as long as the value is used.
+    #[inline]
+    pub(crate) unsafe fn new(mask: *const bindings::cpumask) -> Self {
+        // INVARIANT: By the function's contract.
+        Self(RawWords::new(mask.cast()))
+    }
+
+    /// The first CPU from number `first` on.
+    #[inline]
+    pub(crate) fn first_from(self, first: u32) -> Option<CpuId> {
+        // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
+        bits::first_from(self, first).map(|cpu| unsafe { CpuId::from_u32_unchecked(cpu) })
+    }
+}
+
+// SAFETY: The kernel does not change `nr_cpu_ids` once modules load, and it is not larger than what a
+// cpumask has. By the invariant of `Numbers`, no bit at it or past it is left.
+unsafe impl Words for RawMask {
     #[inline]
     fn len(&self) -> u32 {
-        nr_cpu_ids()
+        let len = nr_cpu_ids();
+        // SAFETY: There is the CPU that this runs on.
+        unsafe { assert_unchecked(len > 0) };
+        len
+    }
+
+    #[inline]
+    unsafe fn word(&self, base: u32) -> usize {
+        // SAFETY: By the function's contract, and by the type invariant. There are as many numbers.
+        unsafe { self.0.read(base) & numbers::below_nr_cpu_ids().read(base) }
+    }
+}
+
+/// The possible CPUs of a mask: all bits of its words are in `cpu_possible_mask`.
+pub(crate) struct Possible(RawMask);
+
+// SAFETY: As for `RawMask`. Possible CPUs are below `nr_cpu_ids`.
+unsafe impl Words for Possible {
+    #[inline]
+    fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    #[inline]
+    unsafe fn word(&self, base: u32) -> usize {
+        let possible = RawWords::new(possible().as_raw().cast_const().cast());
+        // SAFETY: By the function's contract, and by the type invariant. The kernel's mask has as
+        // many bits, too.
+        unsafe { self.0 .0.read(base) & possible.read(base) }
     }
 }
 
@@ -69,36 +140,60 @@ unsafe impl Len for NrCpuIds {
 ///
 /// Reads the mask a word at a time, when it comes to it: a CPU that is added or removed meanwhile
 /// is seen or not seen. `for_each_cpu()` reads the word again for each CPU.
-pub(crate) struct RawCpus(SetBits<NrCpuIds>);
+pub(crate) struct RawCpus<W = RawMask>(SetBits<W>);
 
 impl RawCpus {
-    /// The CPUs of `mask` from number `first` on.
-    ///
-    /// # Safety
-    ///
-    /// The words of `mask` that hold `nr_cpu_ids` bits are readable as long as the iterator is
-    /// used. They need not be aligned.
+    /// The CPUs of `mask`.
     #[inline]
-    pub(crate) unsafe fn new(mask: *const bindings::cpumask, first: u32) -> Self {
-        // SAFETY: By the function's contract.
-        Self(unsafe { SetBits::new(mask.cast(), NrCpuIds, first) })
+    pub(crate) fn new(mask: RawMask) -> Self {
+        Self(SetBits::new(mask))
     }
 
-    /// The number of the CPU that [`next`](Iterator::next) returned last.
+    /// The number of the next CPU of the mask's word in hand; `None` after its last.
     #[inline]
-    pub(crate) fn current(&self) -> &i32 {
-        self.0.current()
+    pub(crate) fn next_number_of_word(&mut self) -> Option<&c_int> {
+        self.0.next_of_word()
+    }
+
+    /// The number of the next CPU when [`next_number_of_word`](Self::next_number_of_word) had none. Otherwise
+    /// leaves out what the word in hand has left.
+    #[inline]
+    pub(crate) fn next_number_of_others(&mut self) -> Option<&c_int> {
+        self.0.next_of_others()
     }
 }
 
-impl Iterator for RawCpus {
+impl RawCpus<Possible> {
+    /// The possible CPUs of `mask`.
+    #[inline]
+    pub(crate) fn possible(mask: RawMask) -> Self {
+        Self(SetBits::new(Possible(mask)))
+    }
+
+    /// What `f` makes, beginning with `init`, of the mask's words, each with the number of its first CPU.
+    /// All bits are of possible CPUs.
+    #[inline]
+    pub(crate) fn fold_words<A>(self, init: A, f: impl FnMut(A, u32, usize) -> A) -> A {
+        self.0.fold_words(init, f)
+    }
+}
+
+impl<W: Words> Iterator for RawCpus<W> {
     type Item = CpuId;
 
     #[inline]
     fn next(&mut self) -> Option<CpuId> {
-        let cpu = self.0.next()?;
+        let cpu = *self.0.next()?;
         // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
-        Some(unsafe { CpuId::from_u32_unchecked(cpu) })
+        Some(unsafe { CpuId::from_u32_unchecked(cpu as u32) })
+    }
+
+    #[inline]
+    fn fold<A, F: FnMut(A, CpuId) -> A>(self, init: A, mut f: F) -> A {
+        self.0.fold(init, |folded, cpu| {
+            // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
+            f(folded, unsafe { CpuId::from_u32_unchecked(cpu) })
+        })
     }
 }
 
@@ -115,6 +210,11 @@ impl Iterator for Cpus<'_> {
     fn next(&mut self) -> Option<CpuId> {
         self.cpus.next()
     }
+
+    #[inline]
+    fn fold<A, F: FnMut(A, CpuId) -> A>(self, init: A, f: F) -> A {
+        self.cpus.fold(init, f)
+    }
 }
 
 /// What [`Cpumask`] lacks.
@@ -128,7 +228,7 @@ impl CpumaskExt for Cpumask {
     fn iter(&self) -> Cpus<'_> {
         Cpus {
             // SAFETY: A cpumask has `nr_cpu_ids` bits at least, and this one is borrowed.
-            cpus: unsafe { RawCpus::new(self.as_raw(), 0) },
+            cpus: RawCpus::new(unsafe { RawMask::new(self.as_raw()) }),
             _mask: PhantomData,
         }
     }
@@ -177,7 +277,7 @@ mod tests {
     #[test]
     fn from_any_cpu() {
         // SAFETY: The mask is part of the kernel.
-        let from = |first| unsafe { RawCpus::new(possible().as_raw(), first) }.next();
+        let from = |first| unsafe { RawMask::new(possible().as_raw()) }.first_from(first);
         let mut first = 0;
         for cpu in possible().iter() {
             assert_eq!(from(first), Some(cpu));
@@ -230,8 +330,11 @@ mod tests {
     fn bits_from_nr_cpu_ids_on_are_left_out() -> Result {
         let ones = ones()?;
         // SAFETY: The words of a mask, and longer here than the iterator.
-        let cpus = unsafe { RawCpus::new(ones.as_ptr().cast(), 0) };
-        assert!(cpus.map(|cpu| cpu.as_u32()).eq(0..nr_cpu_ids()));
+        let mask = || unsafe { RawMask::new(ones.as_ptr().cast()) };
+        let numbers = |cpu: CpuId| cpu.as_u32();
+        assert!(RawCpus::new(mask()).map(numbers).eq(0..nr_cpu_ids()));
+        let all = RawCpus::new(mask()).fold(0, |next, cpu| next + u32::from(cpu.as_u32() == next));
+        assert_eq!(all, nr_cpu_ids());
         Ok(())
     }
 
@@ -247,15 +350,34 @@ mod tests {
     }
 
     #[test]
-    fn current_is_the_last_cpu_that_came() -> Result {
+    fn possible_ones_of_a_mask() -> Result {
         let ones = ones()?;
         // SAFETY: The words of a mask, and longer here than the iterator.
-        let mut cpus = unsafe { RawCpus::new(ones.as_ptr().cast(), 0) };
-        assert_eq!(*cpus.current(), -1);
-        while let Some(cpu) = cpus.next() {
-            assert_eq!(*cpus.current(), cpu.as_u32() as i32);
+        let all = || RawCpus::possible(unsafe { RawMask::new(ones.as_ptr().cast()) });
+        assert!(all().eq(possible().iter()));
+        assert_eq!(all().fold(0, |count, _| count + 1), possible().weight());
+        let none = CpumaskVar::new_zero(GFP_KERNEL)?;
+        // SAFETY: The mask lives longer than the iterator.
+        let none = || RawCpus::possible(unsafe { RawMask::new(none.as_raw()) });
+        assert_eq!(none().next(), None);
+        assert_eq!(none().fold(0, |count, _| count + 1), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_cpus() -> Result {
+        let ones = ones()?;
+        // SAFETY: The words of a mask, and longer here than the iterator.
+        let mut cpus = RawCpus::new(unsafe { RawMask::new(ones.as_ptr().cast()) });
+        let mut next = || {
+            let of_word = cpus.next_number_of_word().copied();
+            of_word.or_else(|| cpus.next_number_of_others().copied())
+        };
+        for cpu in 0..nr_cpu_ids() {
+            assert_eq!(next(), Some(cpu as c_int));
         }
-        assert_eq!(*cpus.current(), nr_cpu_ids() as i32 - 1);
+        assert_eq!(next(), None);
+        assert_eq!(next(), None);
         Ok(())
     }
 }

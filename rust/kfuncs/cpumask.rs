@@ -9,7 +9,8 @@ use crate::{
     bpf::iter::IterSlot,
     cpumask::{
         self,
-        RawCpus, //
+        RawCpus,
+        RawMask, //
     },
 };
 use core::ptr;
@@ -117,13 +118,11 @@ pub(crate) unsafe extern "C" fn bpf_cpumask_next(
     cpu: c_int,
     mask: *const bindings::cpumask,
 ) -> c_int {
-    let none = nr_cpu_ids() as c_int;
-    if !(-1..none).contains(&cpu) {
-        return none;
-    }
-    // SAFETY: By the function's contract; the iterator does not outlive it.
-    let mut rest = unsafe { RawCpus::new(mask, cpu.wrapping_add(1) as u32) };
-    rest.next().map_or(none, |cpu| cpu.as_u32() as c_int)
+    // One compare for both ends: -2 and what is below come out large.
+    let first = cpu.wrapping_add(1) as u32;
+    // SAFETY: By the function's contract; the mask is not used later.
+    let next = unsafe { RawMask::new(mask) }.first_from(first);
+    next.map_or(nr_cpu_ids(), |cpu| cpu.as_u32()) as c_int
 }
 
 /// Starts an iteration over the CPUs of `mask`. Returns 0.
@@ -147,7 +146,7 @@ pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
     mask: *const bindings::cpumask,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    let (mut slot, cpus) = unsafe { (Slot::new(it), RawCpus::new(mask, 0)) };
+    let (mut slot, cpus) = unsafe { (Slot::new(it), RawCpus::new(RawMask::new(mask))) };
     slot.init(cpus);
     0
 }
@@ -168,10 +167,19 @@ pub(crate) unsafe extern "C" fn bpf_iter_cpumask_next(it: *mut bpf_iter_cpumask)
     let mut slot = unsafe { Slot::new(it) };
     // SAFETY: By the function's contract.
     let cpus = unsafe { slot.state() };
-    match cpus.next() {
-        Some(_) => ptr::from_ref(cpus.current()).cast_mut(),
-        None => ptr::null_mut(),
+    if let Some(cpu) = cpus.next_number_of_word() {
+        return ptr::from_ref(cpu).cast_mut();
     }
+    next_of_others(cpus)
+}
+
+/// The end of [`bpf_iter_cpumask_next`] when the word in hand has no CPU left: out of line, so that nothing
+/// is kept for it.
+#[cold]
+#[inline(never)]
+fn next_of_others(cpus: &mut RawCpus) -> *mut c_int {
+    let cpu = cpus.next_number_of_others();
+    cpu.map_or(ptr::null_mut(), |cpu| ptr::from_ref(cpu).cast_mut())
 }
 
 /// Ends an iteration.

@@ -4,11 +4,18 @@
  *
  * pahole reads no Rust unit, so each kfunc has a weak body here: BTF takes the
  * prototype, the linker takes the strong symbol of the same name from Rust.
+ *
+ * The kernel's structs are only declared, and pahole resolves that to vmlinux's.
+ * It may not unite definitions with vmlinux's: to libbpf 1.5 equal pointers that
+ * gcc describes twice are different types, and before 7.3 the kernel's build does
+ * not deduplicate once more. Then the verifier would refuse the kernel's structs.
  */
-#include <linux/bpf.h>
 #include <linux/btf.h>
-#include <linux/cgroup.h>
-#include <linux/cpumask.h>
+#include <linux/types.h>
+
+struct cgroup;
+struct cpumask;
+struct psi_group_cpu;
 
 __bpf_kfunc_start_defs();
 

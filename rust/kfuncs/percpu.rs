@@ -9,13 +9,17 @@
 use super::store::store;
 use crate::{
     bindings::bpf_percpu_store,
-    cpumask::RawCpus,
+    cpumask::RawMask,
     percpu::{
-        PossibleCpu,
+        Index,
+        PossibleCpus,
         Primitive,
         Slot, //
     },
-    store, //
+    store::{
+        self,
+        Store, //
+    },
 };
 use kernel::{
     bindings,
@@ -34,13 +38,22 @@ unsafe fn with_slot<T: Primitive>(
     op: impl FnOnce(Slot<'_, T>),
 ) -> c_int {
     // SAFETY: By the function's contract.
-    match unsafe { store(s) }.memory().slot(off) {
-        Ok(slot) => {
+    let store = unsafe { store(s) };
+    let index = Index::new(off);
+    match store.slot_at(index) {
+        Some(slot) => {
             op(slot);
             0
         }
-        Err(error) => Error::from(error).to_errno(),
+        None => why_not(store, index),
     }
+}
+
+/// Errors are found out of line, so that nothing is kept or prepared for them.
+#[cold]
+#[inline(never)]
+fn why_not<T: Primitive>(store: &Store, index: Index<T>) -> c_int {
+    Error::from(store.memory().why_not(index)).to_errno()
 }
 
 /// As [`with_slot`], and puts what `op` returns at `res`.
@@ -66,24 +79,36 @@ unsafe fn with_result<T: Primitive>(
 /// The caller is in an RCU section.
 #[inline]
 unsafe fn id_add<T: Primitive>(id: u32, off: u32, val: T) -> c_int {
+    let index = Index::new(off);
     // SAFETY: By the function's contract.
-    let Some(store) = (unsafe { store::get(id) }) else {
-        return ENOENT.to_errno();
-    };
-    match store.memory().slot::<T>(off) {
-        Ok(slot) => {
+    match unsafe { store::get(id) }.and_then(|store| store.slot_at(index)) {
+        Some(slot) => {
             slot.add(val);
             0
         }
-        Err(error) => Error::from(error).to_errno(),
+        // SAFETY: By the function's contract.
+        None => unsafe { why_not_by_id(id, index) },
     }
+}
+
+/// As [`why_not`]. Looks the store up again, which may be gone by now, or be there.
+///
+/// # Safety
+///
+/// As for [`id_add`].
+#[cold]
+#[inline(never)]
+unsafe fn why_not_by_id<T: Primitive>(id: u32, index: Index<T>) -> c_int {
+    // SAFETY: By the function's contract.
+    let store = unsafe { store::get(id) }.filter(|store| store.slot_at(index).is_none());
+    store.map_or(ENOENT.to_errno(), |store| why_not(store, index))
 }
 
 /// The sum of what the CPUs of `mask` have at `off`.
 ///
 /// # Safety
 ///
-/// As for [`with_result`]; `mask` as for [`RawCpus::new`].
+/// As for [`with_result`]; `mask` as for [`RawMask::new`].
 #[inline]
 unsafe fn sum_on<T: Primitive>(
     s: *const bpf_percpu_store,
@@ -93,8 +118,8 @@ unsafe fn sum_on<T: Primitive>(
 ) -> c_int {
     // SAFETY: By the function's contract; the iterator does not outlive it.
     unsafe {
-        let cpus = RawCpus::new(mask, 0).filter_map(PossibleCpu::from_id);
-        with_result(s, off, sum, |slot| slot.sum(cpus))
+        let cpus = PossibleCpus::of(RawMask::new(mask));
+        with_result(s, off, sum, |slot| slot.sum_on(cpus))
     }
 }
 
@@ -318,7 +343,10 @@ mod tests {
     use crate::{
         cpumask,
         kfuncs::kunit::TestStore,
-        percpu::kunit::Value, //
+        percpu::{
+            kunit::Value,
+            PossibleCpu, //
+        },
     };
     use kernel::{
         cpumask::CpumaskVar,

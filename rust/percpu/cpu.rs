@@ -6,7 +6,11 @@
 
 use crate::cpumask::{
     self,
-    CpumaskExt, //
+    bits_of,
+    CpumaskExt,
+    Possible,
+    RawCpus,
+    RawMask, //
 };
 use kernel::{
     bindings,
@@ -29,14 +33,8 @@ impl PossibleCpu {
     /// CPU `cpu`, if it is possible.
     #[inline]
     pub(crate) fn new(cpu: u32) -> Option<Self> {
-        CpuId::from_u32(cpu).and_then(Self::from_id)
-    }
-
-    /// CPU `cpu`, if it is possible.
-    #[inline]
-    pub(crate) fn from_id(cpu: CpuId) -> Option<Self> {
         // INVARIANT: It is in the mask.
-        cpumask::possible().test(cpu).then_some(Self(cpu))
+        cpumask::possible_cpu(cpu).map(Self)
     }
 
     /// All of them, ascending.
@@ -56,16 +54,52 @@ impl PossibleCpu {
     /// What has to be added to a per-CPU address to get this CPU's.
     #[inline]
     pub(super) fn offset(self) -> usize {
-        let offsets = (&raw const bindings::__per_cpu_offset).cast::<usize>();
         // SAFETY: The array has an entry for each CPU below `NR_CPUS`, and the entries of possible
         // CPUs do not change once modules load.
-        unsafe { offsets.add(self.0.as_u32() as usize).read() }
+        unsafe { offsets().add(self.0.as_u32() as usize).read() }
+    }
+}
+
+/// What has to be added to a per-CPU address to get a CPU's, by its number.
+#[inline]
+fn offsets() -> *const usize {
+    (&raw const bindings::__per_cpu_offset).cast()
+}
+
+/// Some of the possible CPUs, ascending.
+pub(crate) struct PossibleCpus(RawCpus<Possible>);
+
+impl PossibleCpus {
+    /// Those of `mask`.
+    #[inline]
+    pub(crate) fn of(mask: RawMask) -> Self {
+        Self(RawCpus::possible(mask))
+    }
+
+    /// What `f` makes, beginning with `init`, of what has to be added to a per-CPU address to get each
+    /// CPU's.
+    #[inline]
+    pub(super) fn fold_offsets<A>(self, init: A, mut f: impl FnMut(A, usize) -> A) -> A {
+        self.0.fold_words(init, |folded, first, word| {
+            // The first one's, so that the others need but the bit.
+            let offsets = offsets().wrapping_add(first as usize);
+            bits_of(word).fold(folded, |folded, bit| {
+                // SAFETY: All CPUs of `RawCpus<Possible>` are possible, and of those the array has
+                // entries that do not change once modules load.
+                f(folded, unsafe { offsets.add(bit as usize).read() })
+            })
+        })
     }
 }
 
 /// What tests need to know on which CPU they are.
 #[cfg(CONFIG_KUNIT = "y")]
 impl PossibleCpu {
+    /// CPU `cpu`, if it is possible.
+    pub(crate) fn from_id(cpu: CpuId) -> Option<Self> {
+        Self::new(cpu.as_u32())
+    }
+
     /// Its number.
     pub(crate) fn number(self) -> u32 {
         self.0.as_u32()

@@ -15,6 +15,7 @@ use super::{
     SlotError, //
 };
 use core::{
+    marker::PhantomData,
     mem::offset_of,
     ptr::NonNull, //
 };
@@ -68,6 +69,49 @@ unsafe impl Send for PerCpuMem {}
 // SAFETY: All that `&self` offers are single operations of the CPU.
 unsafe impl Sync for PerCpuMem {}
 
+/// Which `T` of some memory is at an offset, in a form that takes one compare for bounds and alignment.
+#[derive(Clone, Copy)]
+pub(crate) struct Index<T> {
+    /// The offset in units of `T`. What is below the width comes out on top, and makes it larger than
+    /// there can be slots.
+    rotated: usize,
+    _width: PhantomData<T>,
+}
+
+impl<T: Primitive> Index<T> {
+    const LOG_WIDTH: u32 = size_of::<T>().trailing_zeros();
+
+    #[inline]
+    pub(crate) fn new(off: u32) -> Self {
+        Self {
+            rotated: off.rotate_right(Self::LOG_WIDTH) as usize,
+            _width: PhantomData,
+        }
+    }
+
+    fn off(self) -> u32 {
+        // CAST: It was made of an `u32`.
+        (self.rotated as u32).rotate_left(Self::LOG_WIDTH)
+    }
+}
+
+/// How many slots of 1, 2, 4 and 8 bytes some memory has: what offsets are held against.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotCounts([usize; 4]);
+
+impl SlotCounts {
+    #[inline]
+    fn of<T: Primitive>(&self) -> usize {
+        let Self([of_1, of_2, of_4, of_8]) = *self;
+        match size_of::<T>() {
+            1 => of_1,
+            2 => of_2,
+            4 => of_4,
+            _ => of_8,
+        }
+    }
+}
+
 /// What memory of `size` bytes takes of each CPU.
 pub(crate) const fn footprint(size: u32) -> u32 {
     size.next_multiple_of(ALIGN)
@@ -107,24 +151,45 @@ impl PerCpuMem {
         self.size as u32
     }
 
-    /// The `T` at byte `off` of each copy.
+    /// How many slots of each width there are.
     #[inline]
-    pub(crate) fn slot<T: Primitive>(&self, off: u32) -> Result<Slot<'_, T>, SlotError> {
-        let width = size_of::<T>() as u32;
-        let log = width.trailing_zeros();
-        // One compare for bounds and alignment: what is below the width comes out on top.
-        if u64::from(off.rotate_right(log)) < self.size >> log {
-            // SAFETY: The place is inside of the memory, by the type invariant, and aligned, since
-            // the memory is for every primitive.
-            Ok(unsafe { Slot::new(self.base.as_ptr().wrapping_add(off as usize).cast()) })
-        } else {
-            Err(self.why_not(off, width))
-        }
+    pub(crate) fn slot_counts(&self) -> SlotCounts {
+        let size = self.size() as usize;
+        SlotCounts([size, size >> 1, size >> 2, size >> 3])
     }
 
+    /// The `T` at byte `off` of each copy.
+    #[inline]
+    #[allow(dead_code, reason = "for tests: stores keep their counts")]
+    pub(crate) fn slot<T: Primitive>(&self, off: u32) -> Result<Slot<'_, T>, SlotError> {
+        let index = Index::new(off);
+        // SAFETY: The counts are this memory's.
+        unsafe { self.slot_at(&self.slot_counts(), index) }.ok_or_else(|| self.why_not(index))
+    }
+
+    /// Slot `index` of each copy, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// `counts` are those of this memory.
+    #[inline]
+    pub(crate) unsafe fn slot_at<T: Primitive>(
+        &self,
+        counts: &SlotCounts,
+        index: Index<T>,
+    ) -> Option<Slot<'_, T>> {
+        (index.rotated < counts.of::<T>()).then(|| {
+            let first = self.base.as_ptr().cast::<T>();
+            // SAFETY: The place is inside of the memory, by the type invariant, and aligned, since
+            // the memory is for every primitive.
+            unsafe { Slot::new(first.wrapping_add(index.rotated)) }
+        })
+    }
+
+    /// Why there is no slot `index`.
     #[cold]
-    fn why_not(&self, off: u32, width: u32) -> SlotError {
-        if self.contains(off, width) {
+    pub(crate) fn why_not<T: Primitive>(&self, index: Index<T>) -> SlotError {
+        if self.contains(index.off(), size_of::<T>() as u32) {
             SlotError::Misaligned
         } else {
             SlotError::PastEnd

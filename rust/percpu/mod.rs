@@ -18,10 +18,15 @@ mod slot;
 mod spare;
 mod view;
 
-pub(crate) use cpu::PossibleCpu;
+pub(crate) use cpu::{
+    PossibleCpu,
+    PossibleCpus, //
+};
 pub(crate) use memory::{
     footprint,
+    Index,
     PerCpuMem,
+    SlotCounts,
     MAX_SIZE, //
 };
 pub(crate) use slot::{

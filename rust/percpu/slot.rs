@@ -9,7 +9,8 @@ use super::{
         Native,
         Ops, //
     },
-    PossibleCpu, //
+    PossibleCpu,
+    PossibleCpus, //
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -161,6 +162,15 @@ impl<'a, T: Primitive, B: Ops<T>> Slot<'a, T, B> {
         // SAFETY: By the type invariant every possible CPU has a `T` there. Volatile, since the CPU
         // may write it meanwhile: it is aligned, so it is old or new.
         unsafe { self.ptr.wrapping_byte_add(cpu.offset()).read_volatile() }
+    }
+
+    /// The sum of what `cpus` have there, as [`sum`](Self::sum) has it.
+    #[inline]
+    pub(crate) fn sum_on(&self, cpus: PossibleCpus) -> T {
+        cpus.fold_offsets(T::ZERO, |sum, offset| {
+            // SAFETY: As for `read_on()`.
+            sum.wrapping_add(unsafe { self.ptr.wrapping_byte_add(offset).read_volatile() })
+        })
     }
 
     /// The sum of what `cpus` have there. Those that change it meanwhile are in it or not.

@@ -11,6 +11,7 @@
 
 mod name;
 mod names;
+mod place;
 mod reaper;
 mod registry;
 mod table;
@@ -28,8 +29,12 @@ pub(crate) use registry::{
 };
 
 use crate::percpu::{
+    Index,
     PerCpuMem,
-    PossibleCpu, //
+    PossibleCpu,
+    Primitive,
+    Slot,
+    SlotCounts, //
 };
 use core::{
     mem::offset_of,
@@ -62,6 +67,8 @@ use registry::Reservation;
 pub(crate) struct Store {
     memory: PerCpuMem,
     id: u32,
+    /// Those of `memory`.
+    slot_counts: SlotCounts,
     refs: Refcount,
     /// Whether the pin holds a reference. Changes under the registry's lock.
     pinned: Atomic<bool>,
@@ -114,6 +121,7 @@ impl Store {
         }
         let store = KBox::new(
             Self {
+                slot_counts: memory.slot_counts(),
                 memory,
                 id: 0,
                 refs: Refcount::new(1),
@@ -132,6 +140,13 @@ impl Store {
     #[inline]
     pub(crate) fn memory(&self) -> &PerCpuMem {
         &self.memory
+    }
+
+    /// Slot `index` of each CPU's copy, if there is one.
+    #[inline]
+    pub(crate) fn slot_at<T: Primitive>(&self, index: Index<T>) -> Option<Slot<'_, T>> {
+        // SAFETY: The counts are the memory's: both were made together, and neither changes.
+        unsafe { self.memory.slot_at(&self.slot_counts, index) }
     }
 
     /// Its id.

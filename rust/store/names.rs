@@ -45,7 +45,7 @@ static REMOVED: Atomic<u32> = Atomic::new(0);
 pub(super) unsafe fn allocate(count: u32) -> Result {
     // A quarter full at most, and as much again with what was removed: searches are short.
     // SAFETY: By the function's contract.
-    unsafe { NAMES.allocate(count.saturating_mul(4), || Atomic::new(NO_ID))? };
+    unsafe { NAMES.allocate(count.saturating_mul(4), |_| Atomic::new(NO_ID))? };
     // SAFETY: Has no preconditions.
     SEED.store(unsafe { kernel::bindings::get_random_u32() }, Relaxed);
     Ok(())

@@ -2,12 +2,13 @@
 
 //! Which stores there are, by id and by name.
 //!
-//! Ids count up. A store is in the slot that its id has modulo the number of slots, and gets the
-//! next id whose slot is free: a lookup is an index and a compare, and no id comes twice. [`names`]
+//! Ids count up. A store is in the place that its id has modulo the number of places, and gets the
+//! next id whose place is free: a lookup is an index and a compare, and no id comes twice. [`names`]
 //! has ids by name.
 
 use super::{
     names,
+    place::Place,
     reaper,
     table::Table,
     Name,
@@ -16,7 +17,6 @@ use super::{
 use crate::percpu;
 use core::{
     mem::forget,
-    ptr,
     ptr::NonNull, //
 };
 use kernel::{
@@ -24,22 +24,17 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
-            Acquire,
             Atomic,
-            Relaxed,
-            Release, //
+            Relaxed, //
         },
         rcu, //
     },
 };
 
-/// A store, or null.
-type Slot = Atomic<*mut Store>;
-
-static NO_STORE: Slot = Atomic::new(ptr::null_mut());
+static NOWHERE: Place = Place::nowhere();
 
 /// Stores by id. A store that is here is freed two grace periods after it has left.
-static STORES: Table<Slot> = Table::new(&NO_STORE);
+static STORES: Table<Place> = Table::new(&NOWHERE);
 
 /// Bytes per CPU of all stores, those that wait to be freed included.
 static BYTES: Atomic<u32> = Atomic::new(0);
@@ -85,8 +80,8 @@ impl Registry {
         // tables yet. What is allocated is freed when this is dropped, or names cannot be.
         unsafe {
             NEXT_ID.init();
-            STORES.allocate(limits.stores, || Atomic::new(ptr::null_mut()))?;
-            names::allocate(limits.stores).inspect_err(|_| STORES.free(&NO_STORE))?;
+            STORES.allocate(limits.stores.max(2), |number| Place::vacant(number))?;
+            names::allocate(limits.stores).inspect_err(|_| STORES.free(&NOWHERE))?;
         }
         MAX_COUNT.store(limits.stores, Relaxed);
         MAX_BYTES.store(limits.bytes, Relaxed);
@@ -106,7 +101,7 @@ impl Drop for Registry {
         // SAFETY: `new()` allocated them; by its contract nobody uses them any more.
         unsafe {
             names::free();
-            STORES.free(&NO_STORE);
+            STORES.free(&NOWHERE);
         }
     }
 }
@@ -187,12 +182,8 @@ const MIN_WAITING: u32 = 1024;
 /// `'a`.
 #[inline]
 pub(crate) unsafe fn get<'a>(id: u32) -> Option<&'a Store> {
-    // As `rcu_dereference()`: what is read through the pointer depends on it. The kernel crate's
-    // atomics call C, which would take longer than all the rest.
-    // SAFETY: Atomics can be read; by what `STORES` says, and by the function's contract, what was
-    // read can be used.
-    let store = unsafe { STORES.get(id).as_ptr().read_volatile().as_ref() };
-    store.filter(|store| store.id == id)
+    // SAFETY: By what `STORES` says, and by the function's contract.
+    unsafe { STORES.get(id).get(id) }
 }
 
 /// A reference to the store with `id`.
@@ -222,10 +213,10 @@ pub(crate) fn find(name: &Name) -> Option<ARef<Store>> {
 pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
     let _rcu = rcu::read_lock();
     while *cursor < STORES.len() {
-        let store = STORES.get(*cursor).load(Acquire);
-        *cursor = cursor.wrapping_add(1);
         // SAFETY: By what `STORES` says, in the RCU section above.
-        if let Some(store) = unsafe { store.as_ref() }.and_then(Store::try_get) {
+        let store = unsafe { STORES.get(*cursor).any() };
+        *cursor = cursor.wrapping_add(1);
+        if let Some(store) = store.and_then(Store::try_get) {
             return Some(store);
         }
     }
@@ -244,10 +235,10 @@ pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>
     if is_taken(&store.name) {
         return Err(EEXIST);
     }
-    // There are as many slots as stores at least, this one counted, so one of so many ids has a
+    // There are as many places as stores at least, this one counted, so one of so many ids has a
     // free one. The largest number is no id.
     let end = next_id.saturating_add(STORES.len());
-    let mut free = (*next_id..end).filter(|id| STORES.get(*id).load(Relaxed).is_null());
+    let mut free = (*next_id..end).filter(|id| STORES.get(*id).is_vacant());
     let id = free.next().ok_or(ENOSPC)?;
     *next_id = id.wrapping_add(1);
     store.id = id;
@@ -255,9 +246,8 @@ pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>
     let store = NonNull::from(KBox::leak(store));
     // SAFETY: The store has one reference, which is handed over. It is a box, as `dec_ref()` asks.
     let store = unsafe { ARef::<Store>::from_raw(store) };
-    STORES
-        .get(id)
-        .store(ptr::from_ref(&*store).cast_mut(), Release);
+    // SAFETY: It is the id's place. The store is freed two grace periods after it has left.
+    unsafe { STORES.get(id).put(&store) };
     names::add(&store)?;
     if pinned {
         add_pin(&store);
@@ -270,7 +260,8 @@ pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>
 /// Context: any.
 pub(super) fn remove(store: &Store) {
     names::remove(store);
-    STORES.get(store.id).store(ptr::null_mut(), Release);
+    // SAFETY: It is the id's place.
+    unsafe { STORES.get(store.id).vacate(store.id, STORES.len()) };
     store.reservation.release_count();
 }
 
@@ -342,10 +333,17 @@ pub(super) mod tests {
             name, //
         },
     };
+    use core::ptr;
     use kernel::{
         bindings,
         error::from_err_ptr,
-        sync::Refcount, //
+        sync::{
+            atomic::{
+                Acquire,
+                Release, //
+            },
+            Refcount, //
+        },
     };
 
     /// The number of stores, and of their bytes per CPU.
@@ -429,7 +427,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn no_id_resolves_to_the_next_in_its_slot() -> Result {
+    fn no_id_resolves_to_the_next_in_its_place() -> Result {
         let old = id_of(create("kunit", 8))?;
         let new_id = old + STORES.len();
         let new = with_next_id(new_id, || create("kunit", 8))?;
@@ -442,7 +440,22 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn no_id_whose_slot_is_taken() -> Result {
+    fn places_that_were_vacated_have_nobodys_id() -> Result {
+        let len = STORES.len();
+        let first = (*NEXT_ID.lock() / len + 1) * len;
+        for id in [first, first + len - 1] {
+            let used = with_next_id(id, || id_of(create("kunit", 8)))?;
+            assert_eq!(used, id);
+            for id in [id, 0, len - 1, u32::MAX] {
+                assert!(find_id(id).is_none());
+            }
+            assert!(STORES.get(id).is_vacant());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_id_whose_place_is_taken() -> Result {
         let first = create("kunit-a", 8)?;
         let id = first.id() + STORES.len();
         let second = with_next_id(id, || create("kunit-b", 8))?;
@@ -572,8 +585,10 @@ pub(super) mod tests {
         let taken = create("kunit", 8)?;
         let before = counts();
         // As of somebody who has not found the name.
+        let memory = PerCpuMem::new_zeroed(8, bindings::GFP_KERNEL)?;
         let late = Store {
-            memory: PerCpuMem::new_zeroed(8, bindings::GFP_KERNEL)?,
+            slot_counts: memory.slot_counts(),
+            memory,
             id: 0,
             refs: Refcount::new(1),
             pinned: Atomic::new(false),

@@ -33,19 +33,19 @@ impl<T: Sync + 'static> Table<T> {
         }
     }
 
-    /// Gives the table at least `len` elements, of 1 to 2^31.
+    /// Gives the table at least `len` elements, of 1 to 2^31, which `new` makes by their indices.
     ///
     /// # Safety
     ///
     /// Nobody uses the table meanwhile, and [`free`](Self::free) is called before the module goes.
-    pub(super) unsafe fn allocate(&self, len: u32, new: impl Fn() -> T) -> Result {
+    pub(super) unsafe fn allocate(&self, len: u32, new: impl Fn(u32) -> T) -> Result {
         let mask = u32::MAX
             .checked_shr(len.wrapping_sub(1).leading_zeros())
             .unwrap_or(0);
         let len = mask.wrapping_add(1);
         let mut elements = KVVec::with_capacity(len as usize, GFP_KERNEL | __GFP_NOWARN)?;
-        for _ in 0..len {
-            elements.push(new(), GFP_KERNEL)?;
+        for index in 0..len {
+            elements.push(new(index), GFP_KERNEL)?;
         }
         let (first, _, _) = elements.into_raw_parts();
         // INVARIANT: As many as were pushed.
@@ -103,11 +103,11 @@ mod tests {
 
     static ONLY: Atomic<u32> = Atomic::new(42);
 
-    /// What `test` says of a table of `len` elements, all 7.
+    /// What `test` says of a table of `len` elements, which are 7 and on.
     fn with_table<R>(len: u32, test: impl Fn(&Table<Atomic<u32>>) -> R) -> Result<R> {
         let table = Table::new(&ONLY);
         // SAFETY: Nobody else knows the table, and it is freed below.
-        unsafe { table.allocate(len, || Atomic::new(7))? };
+        unsafe { table.allocate(len, |index| Atomic::new(7 + index))? };
         let result = test(&table);
         // SAFETY: Allocated above; `test` keeps no element.
         unsafe { table.free(&ONLY) };
@@ -144,7 +144,7 @@ mod tests {
     fn makes_every_element() -> Result {
         for len in [1, 2, 64] {
             let made = |table: &Table<Atomic<u32>>| {
-                (0..len).all(|index| table.get(index).load(Relaxed) == 7)
+                (0..len).all(|index| table.get(index).load(Relaxed) == 7 + index)
             };
             assert!(with_table(len, made)?);
         }
@@ -180,7 +180,7 @@ mod tests {
         let table = Table::new(&ONLY);
         for len in [16, 4] {
             // SAFETY: Nobody else knows the table, and it is freed below.
-            unsafe { table.allocate(len, || Atomic::new(7))? };
+            unsafe { table.allocate(len, |_| Atomic::new(7))? };
             let allocated = table.len();
             // SAFETY: Allocated above.
             unsafe { table.free(&ONLY) };

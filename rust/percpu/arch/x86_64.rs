@@ -34,8 +34,8 @@ unsafe impl ThisCpu for X86_64 {
     }
 }
 
-/// How often `xchg` tries. On memory of the CPU's own each failure takes an interruption that changes
-/// the value at just this place, so the second try is rare, and the last is never reached.
+/// How often `xchg` tries again. On memory of the CPU's own each failure takes an interruption that changes
+/// the value at just this place, so that is rare, and the last is never reached.
 const XCHG_TRIES: u32 = 128;
 
 /// Implements [`Ops`] for a type: the instruction's suffix, a class of registers that holds it, how
@@ -118,13 +118,18 @@ macro_rules! impl_ops {
         #[inline]
         unsafe fn $xchg(ptr: *mut $ty, val: $ty) -> $ty {
             let mut guess = impl_ops!(@load $segment, $ty, $suffix, $class, $val, ptr);
+            // SAFETY: By the function's contract.
+            let mut seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
+            if seen == guess {
+                return seen;
+            }
             for _ in 0..XCHG_TRIES {
+                guess = seen;
                 // SAFETY: By the function's contract.
-                let seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
+                seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
                 if seen == guess {
                     return seen;
                 }
-                guess = seen;
             }
             // Other CPUs are at it, so this is not memory of ours, where any order will do.
             // SAFETY: By the function's contract.
@@ -136,7 +141,7 @@ macro_rules! impl_ops {
                     options(nostack, preserves_flags),
                 )
             };
-            guess
+            seen
         }
 
         #[inline]
