@@ -5,6 +5,8 @@
 # A kernel of the archive: stock is the newest, 7.2 the newest of a series, or what uname -r says.
 # debug is our own build of the newest source. Tests run on both unless one is asked for.
 TESTED := $(or $(KERNEL),stock debug)
+# bench is our own build, too, without what debugs.
+BENCHED := $(or $(KERNEL),stock bench)
 KERNEL ?= stock
 SAMPLE ?= cpumask_walk syscall_count psi_top
 
@@ -12,12 +14,14 @@ SAMPLES := $(notdir $(wildcard samples/*))
 unknown := $(filter-out $(SAMPLES),$(SAMPLE))
 $(if $(unknown),$(error there is no sample '$(unknown)': there are $(SAMPLES)))
 
+$(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the stock kernel's module, not of KERNEL=$(KERNEL))))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check root module tools clean
+.PHONY: help run test check bench root module tools clean
 
 help: ## list the targets
-	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | a series like 7.2 | $$(uname -r)]'
+	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | bench | a series like 7.2 | $$(uname -r)]'
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
 
 run: module tools ## boot the stock kernel, load the module, run SAMPLE='NAME...' (samples/)
@@ -30,6 +34,14 @@ test: module tools ## run all tests: host, build, KUnit, guest on the stock and 
 check: module ## check format, lints and docs
 	scripts/check $(TESTED)
 
+bench: module tools ## measure beside what else there is; LISTING=1: write Documentation/kfunc_code.txt
+ifdef LISTING
+	scripts/in-root build/bin/bench listing build/stock/bpf_percpu.ko >build/kfunc_code.txt
+	mv build/kfunc_code.txt Documentation/
+else
+	bench/run $(BENCHED)
+endif
+
 root: ## make the root with toolchain and kernel, as the other targets do when it is missing
 	scripts/root $(KERNEL)
 
@@ -39,7 +51,7 @@ module: ## build build/$(KERNEL)/bpf_percpu.ko
 tools: module ## build the programs for user space into build/bin
 	BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace
 	mkdir -p build/bin
-	for dir in samples/* tools/*; do [ ! -f $$dir/src/main.rs ] || cp build/cargo/release/$${dir##*/} build/bin/; done
+	for dir in bench samples/* tools/*; do [ ! -f $$dir/src/main.rs ] || cp build/cargo/release/$${dir##*/} build/bin/; done
 
 clean: ## remove what was built in the clone; the cache stays
 	rm -rf build

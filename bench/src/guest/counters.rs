@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Programs that count: in a store, in a `PERCPU_ARRAY`, in a per-CPU variable.
+
+use anyhow::Result;
+use percpuctl::store::Options;
+use percpuctl::store::Store;
+
+use super::cost;
+use super::program::Programs;
+use super::program::Setup;
+use crate::catalog;
+use crate::catalog::Way;
+use crate::record::Cost;
+
+/// Bytes of a store with 16 counters, as many as the map has.
+const SIZE: u32 = 16 * 8;
+
+/// What the programs count in, and the programs.
+struct Counters {
+    _store: Store,
+    in_store: Programs,
+    in_array: Programs,
+    /// Not before 7.3.
+    in_variable: Option<Programs>,
+}
+
+impl Counters {
+    fn new() -> Result<Self> {
+        let store = Options::new("bench", SIZE).create()?;
+        let setup = Setup {
+            id: store.id(),
+            ..Default::default()
+        };
+        let variable = include_bytes!(concat!(env!("OUT_DIR"), "/variable.bpf.o"));
+        Ok(Self {
+            in_store: Programs::load(
+                include_bytes!(concat!(env!("OUT_DIR"), "/store.bpf.o")),
+                setup,
+            )?,
+            in_array: Programs::load(
+                include_bytes!(concat!(env!("OUT_DIR"), "/array.bpf.o")),
+                setup,
+            )?,
+            in_variable: super::has_percpu_variables()?
+                .then(|| Programs::load(variable, setup))
+                .transpose()?,
+            _store: store,
+        })
+    }
+
+    /// The programs that have a way, if this kernel does.
+    fn of(&self, way: &Way) -> Option<&Programs> {
+        match way.name {
+            name if name.starts_with("array") || name == "lookup" => Some(&self.in_array),
+            name if name.starts_with("variable") => self.in_variable.as_ref(),
+            _ => Some(&self.in_store),
+        }
+    }
+
+    /// What each way of a group costs in `case`; `program` names a way's.
+    fn costs(
+        &self,
+        group: &str,
+        case: &str,
+        program: impl Fn(&Way) -> String,
+        costs: &mut Vec<Cost>,
+    ) -> Result<()> {
+        for way in catalog::group(group)
+            .into_iter()
+            .flat_map(|group| group.ways)
+        {
+            let Some(programs) = self.of(way) else {
+                continue;
+            };
+            let name = program(way);
+            let value = if name.starts_with("run_") {
+                programs.net_of_run(&name, &self.in_store, "run_empty")?
+            } else {
+                programs.net(&name, &self.in_store, "empty")?
+            };
+            costs.push(cost(group, case, way.name, value));
+        }
+        Ok(())
+    }
+}
+
+/// Many in a run of a program.
+pub fn increment() -> Result<Vec<Cost>> {
+    let mut costs = Vec::new();
+    let program = |way: &Way| way.name.to_string();
+    Counters::new()?.costs("increment", "u64", program, &mut costs)?;
+    Ok(costs)
+}
+
+/// What is found, and not used.
+pub fn find() -> Result<Vec<Cost>> {
+    let mut costs = Vec::new();
+    let program = |way: &Way| way.name.to_string();
+    Counters::new()?.costs("find", "u64", program, &mut costs)?;
+    Ok(costs)
+}
+
+/// Whole programs.
+pub fn program() -> Result<Vec<Cost>> {
+    let counters = Counters::new()?;
+    let mut costs = Vec::new();
+    for (case, count) in [("1 counter", 1), ("4 counters", 4), ("16 counters", 16)] {
+        let program = |way: &Way| format!("run_{}_{count}", way.name);
+        counters.costs("program", case, program, &mut costs)?;
+    }
+    Ok(costs)
+}
+
+/// What returns the sum, or what was there.
+pub fn exchange() -> Result<Vec<Cost>> {
+    let counters = Counters::new()?;
+    let mut costs = Vec::new();
+    for case in ["add_return", "xchg", "cmpxchg"] {
+        let program = |way: &Way| format!("{}_{case}", way.name.trim_end_matches("_lock"));
+        counters.costs("exchange", case, program, &mut costs)?;
+    }
+    Ok(costs)
+}
