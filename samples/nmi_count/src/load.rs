@@ -19,6 +19,9 @@ use std::{
 /// How often the program adds in a run.
 pub const ADDS_PER_RUN: u32 = 256;
 
+/// How often a thread runs the program before it yields.
+const RUNS_PER_TURN: u64 = 256;
+
 /// Threads that run the program until they are stopped.
 pub struct Load {
     stop: Arc<AtomicBool>,
@@ -82,6 +85,11 @@ fn count_runs(stop: &AtomicBool, mut run: impl FnMut() -> Result<()>) -> Result<
     while !stop.load(Relaxed) {
         run()?;
         runs += 1;
+        // A task that was preempted in the program, and then is alone on a CPU that goes offline, stays
+        // there for as long as it does not enter the scheduler, and the CPU waits for it.
+        if runs % RUNS_PER_TURN == 0 {
+            thread::yield_now();
+        }
     }
     Ok(runs)
 }
