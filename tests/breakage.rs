@@ -151,6 +151,33 @@ fn destructor_that_cannot_be_called_by_pointer() {
         );
 }
 
+// The structs of prototypes are the kernel's, or have a definition.
+
+#[test]
+fn struct_of_the_kernel_that_the_module_defines() {
+    Tree::new()
+        .edit(BODIES, "struct cgroup;", "struct cgroup {\n\tint own;\n};")
+        .refuses(
+            "out/bpf_percpu.ko: struct cgroup of kfunc bpf_cgroup_psi_cpu is vmlinux's, but the \
+             module's BTF has one of its own: rust/kfuncs/kfuncs.c must only declare it",
+        );
+}
+
+#[test]
+fn struct_that_nothing_defines() {
+    Tree::new()
+        .edit(
+            BODIES,
+            "struct psi_group_cpu;",
+            "struct psi_group_cpu;\n#define psi_group_cpu psi_group_gone",
+        )
+        .refuses(
+            "out/bpf_percpu.ko: struct psi_group_gone of kfunc bpf_cgroup_psi_cpu is only declared \
+             in the module's BTF: it needs one definition, vmlinux's or that of \
+             include/bpf_percpu_kfuncs.h",
+        );
+}
+
 // C and Rust agree.
 
 #[test]

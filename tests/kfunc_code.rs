@@ -1,133 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the compiler has made of the kfuncs, read from the module with `objdump`: how often they touch
-//! memory to count, and what they can end up in. Runs in the root.
+//! memory to count, what they can end up in, and how many instructions they have. Runs in the root.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
+
+use bench::code::Code;
+use bench::code::Function;
+
+#[path = "kfunc_code/listing.rs"]
+mod listing;
 
 const HEADER: &str = include_str!("../include/bpf_percpu_kfuncs.h");
-
-/// The functions of a disassembly, by name.
-struct Code(BTreeMap<String, Function>);
-
-/// A function: its instructions, and what they refer to in other places.
-#[derive(Default)]
-struct Function {
-    instructions: Vec<String>,
-    /// Symbols of relocations, without what is added to them.
-    symbols: BTreeSet<String>,
-}
-
-impl Code {
-    /// Of what `objdump -dr --no-show-raw-insn` prints.
-    fn parse(listing: &str) -> Self {
-        let mut functions = BTreeMap::new();
-        let mut name = None;
-        // By address, for what is local: relocations say `.text+0x123`.
-        let mut starts = BTreeMap::new();
-        for line in listing.lines() {
-            if let Some((address, rest)) = line.split_once(" <") {
-                if let Some(function) = rest.strip_suffix(">:") {
-                    if let Ok(address) = u64::from_str_radix(address, 16) {
-                        starts.insert(address, function.to_string());
-                        functions.insert(function.to_string(), Function::default());
-                        name = Some(function.to_string());
-                        continue;
-                    }
-                }
-            }
-            let Some(function) = name.as_ref().and_then(|name| functions.get_mut(name)) else {
-                continue;
-            };
-            if let Some((_, symbol)) = line.split_once("R_X86_64_") {
-                let symbol = symbol.split_whitespace().nth(1).unwrap_or_default();
-                function.symbols.insert(symbol.to_string());
-            } else if let Some((_, instruction)) = line.split_once(":\t") {
-                function.instructions.push(instruction.trim().to_string());
-            }
-        }
-        let mut code = Self(functions);
-        code.resolve(&starts);
-        code
-    }
-
-    /// Names what relocations and direct jumps lead to.
-    fn resolve(&mut self, starts: &BTreeMap<u64, String>) {
-        let containing = |address: u64| {
-            starts
-                .range(..=address)
-                .next_back()
-                .map(|(_, name)| name.clone())
-        };
-        for function in self.0.values_mut() {
-            let symbols = std::mem::take(&mut function.symbols);
-            for symbol in symbols {
-                let (base, offset) = split_offset(&symbol);
-                // What is added counts from the end of the instruction's last four bytes.
-                let target = match base {
-                    ".text" => containing(offset.wrapping_add(4)),
-                    _ => Some(base.to_string()),
-                };
-                function.symbols.extend(target);
-            }
-            for instruction in &function.instructions {
-                let direct = instruction.starts_with("call") || instruction.starts_with('j');
-                let target = instruction.split(['<', '>', '+']).nth(1);
-                function
-                    .symbols
-                    .extend(target.filter(|_| direct).map(str::to_string));
-            }
-        }
-    }
-
-    fn function(&self, name: &str) -> &Function {
-        self.0
-            .get(name)
-            .unwrap_or_else(|| panic!("the module has no function {name}"))
-    }
-
-    /// What runs when `name` is called, as far as it is in the module, and what it calls besides.
-    fn reachable(&self, name: &str) -> BTreeSet<String> {
-        let mut seen = BTreeSet::new();
-        let mut todo = vec![name.to_string()];
-        while let Some(name) = todo.pop() {
-            if let Some(function) = self.0.get(&name) {
-                todo.extend(
-                    function
-                        .symbols
-                        .iter()
-                        .filter(|s| !seen.contains(*s))
-                        .cloned(),
-                );
-            }
-            seen.insert(name);
-        }
-        seen
-    }
-}
-
-/// `symbol+0x12` and `symbol-0x4`, in two.
-fn split_offset(symbol: &str) -> (&str, u64) {
-    for (sign, negative) in [("+0x", false), ("-0x", true)] {
-        if let Some((base, offset)) = symbol.rsplit_once(sign) {
-            if let Ok(offset) = u64::from_str_radix(offset, 16) {
-                return (
-                    base,
-                    if negative {
-                        offset.wrapping_neg()
-                    } else {
-                        offset
-                    },
-                );
-            }
-        }
-    }
-    (symbol, 0)
-}
 
 /// Where an instruction finds what it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +79,7 @@ fn check_add(name: &str, function: &Function) -> Result<(), String> {
     let changed: Vec<_> = function
         .instructions
         .iter()
-        .filter_map(|i| changes(i))
+        .filter_map(|i| changes(&i.text))
         .collect();
     let expected = if name.contains("_view_") {
         Memory::Plain
@@ -204,11 +89,8 @@ fn check_add(name: &str, function: &Function) -> Result<(), String> {
     if changed != [expected] {
         return Err(format!("{name} changes {changed:?}, not {expected:?} once"));
     }
-    let calls = function
-        .instructions
-        .iter()
-        .filter(|i| i.starts_with("call"));
-    if let Some(call) = calls.into_iter().next() {
+    let mut texts = function.instructions.iter().map(|i| &i.text);
+    if let Some(call) = texts.find(|text| text.starts_with("call")) {
         return Err(format!("{name} calls a function: {call}"));
     }
     let others = function
@@ -222,8 +104,8 @@ fn check_add(name: &str, function: &Function) -> Result<(), String> {
 }
 
 fn check_lock(name: &str, function: &Function) -> Result<(), String> {
-    match function.instructions.iter().find(|i| is_lock(i)) {
-        Some(instruction) => Err(format!("{name} locks: {instruction}")),
+    match function.instructions.iter().find(|i| is_lock(&i.text)) {
+        Some(instruction) => Err(format!("{name} locks: {}", instruction.text)),
         None => Ok(()),
     }
 }
@@ -237,16 +119,17 @@ fn check_panic(name: &str, code: &Code) -> Result<(), String> {
 }
 
 /// The module that was built.
-fn module() -> Code {
+fn module() -> PathBuf {
     let dir = env::var("BPF_PERCPU_VMLINUX").map_or(PathBuf::from("../build/stock"), PathBuf::from);
-    let module = dir.join("bpf_percpu.ko");
-    let output = Command::new("objdump")
-        .args(["-dr", "--no-show-raw-insn", "--section=.text"])
-        .arg(&module)
-        .output()
-        .expect("objdump is in the root");
-    assert!(output.status.success(), "{}: {output:?}", module.display());
-    Code::parse(&String::from_utf8_lossy(&output.stdout))
+    dir.join("bpf_percpu.ko")
+}
+
+fn code() -> Code {
+    Code::read(&module()).unwrap_or_else(|e| panic!("{e:#}"))
+}
+
+fn function<'a>(code: &'a Code, name: &str) -> &'a Function {
+    code.function(name).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn adds() -> Vec<String> {
@@ -263,35 +146,35 @@ fn adds() -> Vec<String> {
 
 #[test]
 fn an_add_is_one_instruction() {
-    let code = module();
+    let code = code();
     for name in adds() {
-        check_add(&name, code.function(&name)).unwrap_or_else(|e| panic!("{e}"));
+        check_add(&name, function(&code, &name)).unwrap_or_else(|e| panic!("{e}"));
     }
 }
 
 #[test]
 fn nothing_locks() {
-    let code = module();
+    let code = code();
     for name in kfuncs() {
         // These count references, which other CPUs count too.
         let counts = ["lookup", "acquire", "release", "_data"]
             .iter()
             .any(|end| name.ends_with(end));
         if name.starts_with("bpf_percpu_") && !counts {
-            check_lock(&name, code.function(&name)).unwrap_or_else(|e| panic!("{e}"));
+            check_lock(&name, function(&code, &name)).unwrap_or_else(|e| panic!("{e}"));
         }
     }
 }
 
 #[test]
 fn nothing_panics() {
-    let code = module();
+    let code = code();
     for name in kfuncs() {
         check_panic(&name, &code).unwrap_or_else(|e| panic!("{e}"));
     }
     check_panic("bpf_percpu_store_dtor", &code).unwrap_or_else(|e| panic!("{e}"));
     // The control: what the kernel crate's vectors can end in is found, where the module starts.
-    let any = code.0.keys().any(|name| check_panic(name, &code).is_err());
+    let any = code.names().any(|name| check_panic(name, &code).is_err());
     assert!(
         any,
         "no function of the module panics: is the listing whole?"
@@ -310,7 +193,7 @@ fn listing(body: &str) -> Code {
 fn add_of(body: &str) -> Result<(), String> {
     let code = listing(body);
     let name = "bpf_percpu_add_u64";
-    let function = code.function(name);
+    let function = function(&code, name);
     check_add(name, function)?;
     check_lock(name, function)?;
     check_panic(name, &code)

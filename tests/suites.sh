@@ -12,9 +12,11 @@ kunit_cases() {
 debugged() {
 	if [ "$kernel" = debug ]; then
 		guest faults faults ""
+		skip cost "$(cases cost)" "what watches costs, too"
 		suite kunit debug "$(kunit_cases | wc -l)" tests/kunit.sh debug
 		suite watchers debug "$(grep -c '^check ' tests/watchers.sh)" tests/watchers.sh debug
 	else
+		guest cost cost "" --cpus 1 --icount
 		skip faults "$(cases faults)" "this kernel is built without fault injection"
 		skip kunit "$(kunit_cases)" "this kernel is built without KUnit"
 	fi
@@ -48,8 +50,14 @@ for kernel in "${kernels[@]}"; do
 	guest native native ""
 done
 host breakage
+host bench-lib
 host bits
-host kfunc_code
+if [ "${kernels[0]}" = stock ]; then
+	host kfunc_code
+else
+	host kfunc_code --skip listing::
+	skip kfunc_code "$(cases kfunc_code listing::)" "the listing is of the stock kernel's module"
+fi
 for sample in samples/*/; do host "$(basename "$sample")"; done
 host percpuctl
 host percpuctl-lib

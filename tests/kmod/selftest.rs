@@ -55,6 +55,7 @@ struct Selftest;
 
 impl kernel::Module for Selftest {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        cpumask::init();
         let count = parameter::copied(module_parameters::count.value());
         let mut random = Random(parameter::copied(module_parameters::seed.value()));
         let wrong_at: u64 = parameter::copied(module_parameters::wrong_at.value());

@@ -144,7 +144,16 @@ fn adds_up(programs: &Loaded) -> bool {
     // Each CPU weighs as much as it was busy, as these were all the time, and others hardly.
     let mean = busy.iter().map(|cpu| some[*cpu as usize]).sum::<f64>() / busy.len() as f64;
     assert!(mean > ENOUGH, "CPUs did not wait");
-    assert!((mean - kernel).abs() < 0.15 * mean, "{mean}");
+    // A counter that came round unseen: it is brought up to date when a task comes or goes, and that may
+    // be later than it is looked at.
+    let lost = (kernel - mean) * busy.len() as f64 / f64::from(u32::MAX);
+    if lost > 0.9 && (lost - lost.round()).abs() < 0.1 {
+        return false;
+    }
+    assert!(
+        (mean - kernel).abs() < 0.15 * mean,
+        "{mean}, the kernel says {kernel}"
+    );
     for (cpu, some) in possible.iter().zip(some) {
         let competed = busy.contains(cpu);
         assert_eq!(some > ENOUGH, competed, "CPU {cpu}");

@@ -12,6 +12,7 @@ refused! {
     written: "only read is supported";
     without_rcu: "kernel func bpf_cgroup_psi_cpu requires RCU critical section protection";
     null_cgroup: "Possibly NULL pointer passed to trusted R1";
-    scalar_as_cgroup: "R1 is scalar expected STRUCT cgroup";
+    scalar_as_cgroup: "R1 pointer type STRUCT cgroup must point to scalar, or struct with scalar",
+        from 7.3: "R1 is scalar expected STRUCT cgroup";
     number_as_pointer: "invalid mem access 'scalar'";
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the fast ways cost, in guest instructions: a nanosecond each in a guest with one CPU and
+//! `-icount shift=0`. The numbers are goals of `make bench`, which measures more, and twice.
+
+use std::sync::OnceLock;
+
+use bench::guest;
+use bench::record::Cost;
+use bench::report::bounds;
+
+/// What was measured, once for all cases.
+fn costs() -> &'static [Cost] {
+    static COSTS: OnceLock<Vec<Cost>> = OnceLock::new();
+    COSTS.get_or_init(|| {
+        guest::measure(&["increment", "find"]).unwrap_or_else(|e| panic!("not measured: {e:#}"))
+    })
+}
+
+fn cost(group: &str, way: &str) -> f64 {
+    let mut found = costs().iter().filter(|c| c.group == group && c.way == way);
+    let cost = found.next().unwrap_or_else(|| panic!("no {group}/{way}"));
+    cost.value
+}
+
+#[test]
+fn goals_are_met() {
+    let goals: Vec<_> = bounds::numbers().collect();
+    assert_eq!(goals.len(), 4, "{goals:?}");
+    for (group, way, bound) in goals {
+        let cost = cost(group, way);
+        assert!(cost <= bound, "{group}/{way}: {cost}, more than {bound}");
+    }
+}
+
+/// The control: what does more is seen to cost more, by as much as it does.
+#[test]
+fn more_is_seen_to_cost_more() {
+    let ways = ["view", "view_add", "handle_add", "id_add", "get_handle_add"];
+    for pair in ways.windows(2) {
+        let (less, more) = (cost("increment", pair[0]), cost("increment", pair[1]));
+        assert!(
+            less + 2.0 < more,
+            "{}: {less}, {}: {more}",
+            pair[0],
+            pair[1]
+        );
+    }
+    // A lookup that is inlined, a load, an add and a store; the last three are one with `lock`.
+    let (array, lock) = (cost("increment", "array"), cost("increment", "array_lock"));
+    assert!((15.0..20.0).contains(&array), "PERCPU_ARRAY: {array}");
+    assert!(
+        (array - lock - 1.0).abs() < 0.1,
+        "{array}, {lock} with lock"
+    );
+}
+
+#[test]
+fn costs_repeat() {
+    let again = guest::measure(&["increment"]).unwrap_or_else(|e| panic!("not measured: {e:#}"));
+    assert!(again.len() >= 8, "{again:?}");
+    for again in again {
+        let first = cost("increment", &again.way);
+        let apart = (first - again.value).abs();
+        assert!(apart < 0.05, "{}: {first} and {}", again.way, again.value);
+    }
+}
