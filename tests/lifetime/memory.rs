@@ -157,32 +157,43 @@ fn the_creator_is_charged() {
     assert!(group.is_free(), "and no more once they are gone");
 }
 
+/// A task is killed when there is no room for a page, and told when there is none for what takes more
+/// than eight at once (`mem_cgroup_oom()` in mm/memcontrol.c), as a store here does. So there is room
+/// for some stores and half of another one, and all that is small finds its place in it.
 #[test]
 fn a_limit_of_the_creator_holds() {
+    const FIT: usize = 4;
     let group = Group::new("limited");
-    let possible = sysfs("possible").len();
     if Path::new("/proc/swaps").exists() {
         group.set("memory.swap.max", "0");
     }
-    group.set("memory.max", "8388608");
-    // A process that is over its limit may be killed: it creates, and does little else.
-    let (created, error) = group.run(|| {
-        let mut all = Vec::new();
-        let error = loop {
-            let control = Control::new();
-            match control.create(&mut create_args(format!("s{}", all.len()), 32768)) {
-                Ok(_) => all.push(control),
-                Err(error) => break error,
-            }
-            assert!(
-                all.len() * possible * 32768 < 2 * 8388608,
-                "there is no limit"
-            );
-        };
-        (all, error)
+    // What a CPU holds ready for the group is of no use to a task on another one.
+    set_affinity(&[0].into());
+    let create = |i: usize| {
+        let control = Control::new();
+        control
+            .create(&mut create_args(format!("s{i}"), 32768))
+            .map(|_| control)
+    };
+    // The first takes what there is once only.
+    let mut created = vec![group.run(|| create(0)).expect("there is no limit yet")];
+    let before = group.charged();
+    created.push(group.run(|| create(1)).expect("there is no limit yet"));
+    let charged = group.charged();
+    let one = charged - before;
+    assert!(one > 2 * 8 * 4096, "{one} bytes a store: it takes more");
+    let max = charged + FIT as u64 * one + one / 2;
+    group.set("memory.max", &max.to_string());
+    let error = group.run(|| loop {
+        match create(created.len()) {
+            Ok(control) => created.push(control),
+            Err(error) => break error,
+        }
+        assert!(created.len() <= 2 + FIT, "there is no limit");
     });
+    set_affinity(&sysfs("online"));
     assert_eq!(error, ENOMEM);
-    assert!(!created.is_empty());
+    assert_eq!(created.len(), 2 + FIT, "the others had room");
     assert_eq!(
         list(64).len(),
         created.len(),

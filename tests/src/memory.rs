@@ -123,6 +123,23 @@ impl Group {
         self.stat("percpu")
     }
 
+    /// What the group is charged with, in bytes, and nothing that its CPUs hold ready for it.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        // A limit that is too low has CPUs give that back (`memory_high_write()` in mm/memcontrol.c).
+        self.set("memory.high", "0");
+        self.set("memory.high", "max");
+        let mut last = None;
+        let settled = soon(|| {
+            thread::sleep(Duration::from_millis(100));
+            let current = self.read("memory.current");
+            last.replace(current.clone()) == Some(current)
+        });
+        assert!(settled, "what is charged goes on changing");
+        let charged = last.expect("it was read");
+        charged.trim().parse().expect("a number")
+    }
+
     /// All per-CPU memory that was allocated in the group is free, or soon is.
     #[must_use]
     pub fn is_free(&self) -> bool {
