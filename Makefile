@@ -51,7 +51,7 @@ module: ## build build/$(KERNEL)/bpf_percpu.ko
 tools: module ## build the programs for user space into build/bin
 	BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace
 	mkdir -p build/bin
-	for dir in bench samples/* tools/*; do [ ! -f $$dir/src/main.rs ] || cp build/cargo/release/$${dir##*/} build/bin/; done
+	for dir in bench samples/* tools/*; do [ ! -f $$dir/src/main.rs ] || ln -f build/cargo/release/$${dir##*/} build/bin/; done
 
 clean: ## remove what was built in the clone; the cache stays
 	rm -rf build

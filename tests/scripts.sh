@@ -26,7 +26,14 @@ soon() {
 	done
 	return 1
 }
-warm() { timeout 1 scripts/root --print; }
+# Whatever else the machine does.
+warm() {
+	local i
+	for i in 1 2 3 4 5; do
+		! timeout 1 scripts/root --print || return 0
+	done
+	return 1
+}
 script=$(mktemp)
 printf '#!/bin/sh\necho hello\n' >"$script"
 chmod +x "$script"
@@ -63,7 +70,9 @@ took() {
 # Fifty times as long when there can be an interrupt after each instruction.
 slower() {
 	local anywhere usual
-	anywhere=$(took --one-insn-per-tb) usual=$(took)
+	anywhere=$(took --one-insn-per-tb)
+	# Without what else the machine does.
+	usual=$(for _ in 1 2 3; do took; done | sort -n | head -n 1)
 	echo "$anywhere and $usual hundredths of a second"
 	[ "$anywhere" -gt $((10 * usual)) ] && echo slower
 }

@@ -25,8 +25,9 @@ debugged() {
 suite scripts host "$(grep -c '^check ' tests/scripts.sh)" tests/scripts.sh "${kernels[0]}"
 for kernel in "${kernels[@]}"; do
 	# What has no part in it takes no instructions: other CPUs than two, and KFENCE's timer. Rounds on
-	# a slow machine have much to log, and the stock kernel little room for it.
-	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 4800 --cpus 2 --append "kfence.sample_interval=0 log_buf_len=4M"
+	# a slow machine have much to log, and the stock kernel little room for it; and readers of RCU take
+	# fifty times as long.
+	guest exact-interrupted exact "one_insn::" --monitor --nmi --timeout 4800 --cpus 2 --append "kfence.sample_interval=0 log_buf_len=4M rcupdate.rcu_cpu_stall_timeout=300"
 done
 for kernel in "${kernels[@]}"; do
 	debugged
@@ -36,7 +37,7 @@ for kernel in "${kernels[@]}"; do
 	guest cpumask-many cpumask "masks:: iterator:: boots::many" --cpus 66 --append kmemleak=off
 	guest store store "--skip slots::partial_boot"
 	# Tools, on kfuncs that the other suites have kmemleak look at.
-	guest sample sample "" --nmi --monitor --append kmemleak=off
+	guest sample sample "" --nmi --monitor --timeout 3000 --append kmemleak=off
 	guest cpumask cpumask "--skip boots::"
 	guest cpumask-partial cpumask "masks:: iterator:: boots::partial" --append "maxcpus=2 isolcpus=1"
 	guest percpu percpu "" --file "build/selftest-$kernel/bpf_percpu_selftest.ko"

@@ -25,9 +25,15 @@ apt_private() {
 }
 
 refresh_lists() {
+	local try
 	mkdir -p "$cache"/apt/{lists/partial,cache/archives/partial}
 	write_sources "$cache/apt/sources.list"
-	apt_private apt-get -o APT::Update::Error-Mode=any update
+	# While a mirror changes, its lists do not fit together.
+	for try in 1 2 3; do
+		[ "$try" -eq 1 ] || sleep 10
+		! apt_private apt-get -o APT::Update::Error-Mode=any update || return 0
+	done
+	return 1
 }
 
 # Prints "SUITE PACKAGE VERSION" for the kernel packages of the archive.

@@ -186,11 +186,12 @@ fn task_cpus_is_not_fooled_by_a_moment() {
     let runs = thread::spawn(move || {
         let loaded = load(object!("cpumask-program_types"), "tc").expect("it loads");
         started.send(walks::tid()).expect("a test");
-        // A program may not migrate while it runs, however often it is run again.
+        // A program may not migrate while it runs, however often it is run again. All of it may be one
+        // reader of RCU, for which others do not wait too long.
         while stopped.try_recv() == Err(TryRecvError::Empty) {
             let input = ProgramInput {
                 data_in: Some(&[0; 64]),
-                repeat: 100_000,
+                repeat: 1_000,
                 ..Default::default()
             };
             loaded.program().test_run(input).expect("it runs");

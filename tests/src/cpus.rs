@@ -98,9 +98,9 @@ pub fn set_affinity(cpus: &Cpus) {
     const { assert!(size_of::<libc::cpu_set_t>() >= 128) };
 }
 
-/// Asks `condition` for up to thirty seconds.
+/// Asks `condition` for up to two minutes, for machines differ.
 pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
-    for _ in 0..3000 {
+    for _ in 0..12_000 {
         if condition() {
             return true;
         }
