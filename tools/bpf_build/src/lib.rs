@@ -5,10 +5,16 @@
 use std::env;
 use std::error::Error;
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
 use libbpf_cargo::SkeletonBuilder;
+
+mod many;
+
+pub use many::compile_all;
+pub use many::Compilation;
 
 /// Names the folder of `vmlinux.h`.
 const VMLINUX_DIR: &str = "BPF_PERCPU_VMLINUX";
@@ -36,6 +42,31 @@ pub fn skeleton(name: &str) -> Result<(), Box<dyn Error>> {
 pub fn object(source: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={}", source.display());
     builder(source)?.obj(out_dir()?.join(name)).build()?;
+    Ok(())
+}
+
+/// Compiles `NAME.bpf.c` of the package, which has `SEC(".percpu")` variables, and makes its
+/// module: `OUT_DIR/NAME.percpu.rs`, as of [`percpuctl::skel`].
+///
+/// # Errors
+///
+/// There is no `vmlinux.h`; clang's errors; there are no such variables.
+pub fn percpu_skeleton(name: &str) -> Result<(), Box<dyn Error>> {
+    percpu_skeleton_of(Path::new(&format!("{name}.bpf.c")), name)
+}
+
+/// As [`percpu_skeleton`], from any source.
+///
+/// # Errors
+///
+/// Those of [`percpu_skeleton`].
+pub fn percpu_skeleton_of(source: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+    let file = format!("{name}.bpf.o");
+    object(source, &file)?;
+    let out_dir = out_dir()?;
+    let object = fs::read(out_dir.join(file))?;
+    let module = percpuctl::skel::generate(name, &object)?;
+    fs::write(out_dir.join(format!("{name}.percpu.rs")), module)?;
     Ok(())
 }
 

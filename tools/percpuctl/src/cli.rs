@@ -14,6 +14,7 @@ use percpuctl::value::parse_seconds;
 use percpuctl::value::parse_size;
 use percpuctl::value::parse_u32;
 use percpuctl::value::Word;
+use percpuctl::variables::Form;
 use serde::Serialize;
 
 /// Shows and changes the per-CPU stores of bpf_percpu.ko.
@@ -61,6 +62,25 @@ pub enum Command {
     /// On a terminal one table that changes, until Ctrl-C; otherwise one table after the other, and
     /// with --json an object per line.
     Watch(Watch),
+    /// Load a BPF program that has SEC(".percpu") variables
+    ///
+    /// Where the kernel has such variables itself, from 7.3 on, it gets them; elsewhere they are
+    /// put into stores. What was loaded stays until percpuctl ends, which is when its standard
+    /// input ends (Ctrl-D) or a signal asks it to (Ctrl-C). With --pin percpuctl ends at once, and
+    /// the programs stay until their files are removed; so do the stores, which need no pin of
+    /// their own.
+    Load(Load),
+    /// Rewrite a BPF program that has SEC(".percpu") variables, for any loader
+    ///
+    /// The variables are in stores then, and include/bpf_percpu_load.h or the library give each
+    /// program its own. OUT is written as a whole or, after an error, not at all.
+    Lower(Lower),
+    /// Write a Rust module for a BPF program that has SEC(".percpu") variables
+    ///
+    /// Each section is a struct, to be read and written for each CPU; the module holds the object,
+    /// opens it and loads it. It goes to standard output and needs crate percpuctl alone. Build
+    /// scripts call percpuctl::skel::generate() instead.
+    Skel(Skel),
     /// Show what this kernel and the module offer
     ///
     /// The exit status is 0 when the module can be used with all of its kfuncs.
@@ -184,6 +204,67 @@ pub struct Sum {
     pub kind: Word,
 }
 
+/// `load`.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// The object that clang has compiled with -g, lowered or not
+    #[arg(value_name = "OBJ")]
+    pub object: PathBuf,
+    /// Pin the programs and links in this directory of a BPF file system, which is made if need be,
+    /// and end
+    #[arg(long, value_name = "DIR")]
+    pub pin: Option<PathBuf>,
+    /// Where the variables are, instead of where this kernel can have them: in arrays of the
+    /// kernel, or in stores
+    #[arg(long)]
+    pub form: Option<Form>,
+    /// Put a section (.percpu, .percpu.NAME) into the store of this name, which other programs may
+    /// share; may be repeated
+    #[arg(long, value_name = "SECTION=STORE", value_parser = parse_share)]
+    pub share: Vec<(String, String)>,
+    /// Attach the programs whose sections say to what
+    #[arg(long)]
+    pub attach: bool,
+}
+
+/// A section and the store that it is to be in.
+fn parse_share(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((section, store)) if !section.is_empty() && !store.is_empty() => {
+            Ok((section.to_string(), store.to_string()))
+        }
+        _ => Err("give a section and a store, like .percpu=packets".to_string()),
+    }
+}
+
+/// `lower`.
+#[derive(Debug, Args)]
+pub struct Lower {
+    /// The object that clang has compiled with -g
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Where to write the other
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Only rename the sections, for a kernel that has such variables and a libbpf before 1.8
+    #[arg(long)]
+    pub native: bool,
+}
+
+/// `skel`.
+#[derive(Debug, Args)]
+pub struct Skel {
+    /// The object that clang has compiled with -g, not lowered
+    #[arg(value_name = "OBJ")]
+    pub object: PathBuf,
+    /// Write to this file, as a whole or, after an error, not at all
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What the object is called, instead of as its file up to the first dot
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
 /// `watch`.
 #[derive(Debug, Args)]
 pub struct Watch {
@@ -243,6 +324,12 @@ mod tests {
             ("watch x --interval 0", ErrorKind::ValueValidation),
             ("watch x --interval nan", ErrorKind::ValueValidation),
             ("watch x --iterations 0", ErrorKind::ValueValidation),
+            ("lower x", ErrorKind::MissingRequiredArgument),
+            ("skel", ErrorKind::MissingRequiredArgument),
+            ("load", ErrorKind::MissingRequiredArgument),
+            ("load x --form other", ErrorKind::InvalidValue),
+            ("load x --share .percpu", ErrorKind::ValueValidation),
+            ("load x --share =s", ErrorKind::ValueValidation),
         ] {
             let args = std::iter::once("percpuctl").chain(line.split_whitespace());
             let error = Cli::try_parse_from(args).expect_err(line);

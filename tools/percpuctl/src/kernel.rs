@@ -25,6 +25,16 @@ pub fn comm(bytes: &[c_char]) -> String {
 
 /// Whether a file is a cgroup's, of version 2.
 pub fn is_on_cgroup2(path: &Path) -> io::Result<bool> {
+    Ok(file_system(path)? == libc::CGROUP2_SUPER_MAGIC)
+}
+
+/// Whether a file is on a BPF file system, where programs can be pinned.
+pub fn is_on_bpffs(path: &Path) -> io::Result<bool> {
+    Ok(file_system(path)? == libc::BPF_FS_MAGIC)
+}
+
+/// The number that a file's file system has.
+fn file_system(path: &Path) -> io::Result<libc::__fsword_t> {
     let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
     let mut stat = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: The arguments are a string and room for the answer, valid for the call.
@@ -32,7 +42,7 @@ pub fn is_on_cgroup2(path: &Path) -> io::Result<bool> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: The call has filled it.
-    Ok(unsafe { stat.assume_init() }.f_type == libc::CGROUP2_SUPER_MAGIC)
+    Ok(unsafe { stat.assume_init() }.f_type)
 }
 
 #[cfg(test)]
@@ -49,6 +59,7 @@ mod tests {
     #[test]
     fn other_files_are_no_cgroups() {
         assert!(!is_on_cgroup2(Path::new("/proc")).unwrap());
+        assert!(!is_on_bpffs(Path::new("/proc")).unwrap());
         assert!(is_on_cgroup2(Path::new("/no/such/directory")).is_err());
     }
 }

@@ -39,7 +39,8 @@ fn explain_with(error: libbpf_rs::Error, warnings: &str) -> anyhow::Error {
         );
     }
     let what = match error.kind() {
-        ErrorKind::PermissionDenied => {
+        // The verifier's verdict has the same kind, and a log.
+        ErrorKind::PermissionDenied if !warnings.contains("PROG LOAD LOG") => {
             "the kernel does not let this user load BPF programs: run it as root".to_string()
         }
         _ => format!("the BPF program cannot be loaded and run. libbpf says:\n{warnings}"),
@@ -77,6 +78,14 @@ mod tests {
     fn a_lack_of_rights_is_told() {
         let text = format!("{:#}", explain_with(error(1), "libbpf: something\n"));
         assert!(text.contains("run it as root"), "{text}");
+    }
+
+    #[test]
+    fn what_the_verifier_says_is_told() {
+        let log = "libbpf: prog 'count': -- BEGIN PROG LOAD LOG --\ninvalid mem access 'scalar'\n";
+        let text = format!("{:#}", explain_with(error(13), log));
+        assert!(text.contains("invalid mem access"), "{text}");
+        assert!(!text.contains("run it as root"), "{text}");
     }
 
     #[test]

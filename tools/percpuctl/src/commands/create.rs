@@ -3,18 +3,16 @@
 //! `percpuctl create`.
 
 use std::fs;
-use std::io;
-use std::io::Read;
 
 use anyhow::Context;
 use anyhow::Result;
 use percpuctl::store::Options;
-use percpuctl::watch::Event;
 use percpuctl::watch::Signals;
 use percpuctl::watch::ENDING;
 use serde_json::json;
 
 use crate::cli::Create;
+use crate::commands::keep::keep;
 use crate::commands::print_as;
 
 /// Creates a store.
@@ -41,22 +39,4 @@ pub fn run(args: &Create, json: bool) -> Result<()> {
         let _ = store.unpin();
     })?;
     signals.map_or(Ok(()), |signals| keep(&signals))
-}
-
-/// Waits for the end of standard input or a signal.
-fn keep(signals: &Signals) -> Result<()> {
-    loop {
-        if let Event::Signal(_) = signals.wait_for_input()? {
-            return Ok(());
-        }
-        let mut ignored = [0; 4096];
-        match io::stdin().read(&mut ignored) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A closed one has ended, too.
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(()),
-            Err(error) => return Err(error).context("standard input cannot be read"),
-        }
-    }
 }

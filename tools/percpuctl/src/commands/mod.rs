@@ -4,8 +4,13 @@
 
 mod create;
 mod dump;
+mod keep;
 mod list;
+mod load;
+mod lower;
+mod pins;
 mod set;
+mod skel;
 mod watch;
 
 use std::io;
@@ -39,6 +44,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sum(args) => sum(&args, json)?,
         Command::Rm(which) => remove(&which, json)?,
         Command::Watch(args) => watch::run(&args, json)?,
+        Command::Load(args) => load::run(&args, json)?,
+        Command::Lower(args) => lower::run(&args, json)?,
+        Command::Skel(args) => skel::run(&args, json)?,
         Command::Probe => {
             let report = probe();
             print_as(json, &report, |report| report.to_string())?;

@@ -3,7 +3,7 @@
 //! What this kernel and module offer.
 
 mod btf;
-mod native;
+pub(crate) mod native;
 
 use std::fmt;
 use std::fs;
@@ -14,6 +14,8 @@ use crate::store;
 use crate::store::Error;
 use crate::table::Align;
 use crate::table::Table;
+use crate::variables;
+use crate::variables::Choice;
 
 /// The kfuncs that belong to this program.
 const HEADER: &str = include_str!("../../../../include/bpf_percpu_kfuncs.h");
@@ -33,6 +35,8 @@ pub struct Report {
     pub kfuncs: Kfuncs,
     /// Whether the kernel itself has `SEC(".percpu")` variables.
     pub native_percpu: Answer,
+    /// The form in which `percpuctl load` would load such variables.
+    pub load: Choice,
     /// Whether programs can use all of the module.
     pub usable: bool,
 }
@@ -100,6 +104,7 @@ pub fn probe() -> Report {
         Err(error) => Answer::no(error),
     };
     let kfuncs = kfuncs(module);
+    let native_percpu = native::probe();
     Report {
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
             .map_or("unknown".to_string(), |release| release.trim().to_string()),
@@ -107,7 +112,8 @@ pub fn probe() -> Report {
         usable: module && device.yes == Some(true) && kfuncs.missing.is_empty(),
         device,
         kfuncs,
-        native_percpu: native::probe(),
+        load: variables::choose(&native_percpu),
+        native_percpu,
     }
 }
 
@@ -166,6 +172,7 @@ impl fmt::Display for Report {
         row("module bpf_percpu", loaded.to_string());
         row("/dev/bpf_percpu", self.device.to_string());
         row("SEC(\".percpu\") in kernel", self.native_percpu.to_string());
+        row("percpuctl load", self.load.to_string());
         row("kfuncs", kfuncs);
         write!(f, "{table}")?;
         for name in found {
@@ -218,6 +225,7 @@ mod tests {
                 error: None,
             },
             native_percpu: Answer::no("a reason"),
+            load: variables::choose(&Answer::no("a reason")),
             usable: false,
         };
         let text = report.to_string();
@@ -226,5 +234,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("no: a reason"), "{text}");
+        assert!(
+            text.contains("percpuctl load            lowered: "),
+            "{text}"
+        );
     }
 }

@@ -225,7 +225,8 @@ impl Store {
     }
 }
 
-fn no_such_cpu(cpu: u32) -> Error {
+/// The error of a CPU that cannot be.
+pub(crate) fn no_such_cpu(cpu: u32) -> Error {
     Error::NoSuchCpu {
         cpu,
         possible: cpus::possible().map_or("those it has".to_string(), |all| cpus::list(&all)),

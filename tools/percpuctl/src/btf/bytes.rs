@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Little-endian numbers of a file that nobody vouches for.
+
+use crate::btf::Error;
+use crate::btf::Result;
+
+/// What is left to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8], what: &'static str) -> Self {
+        Self { bytes, what }
+    }
+
+    /// The error that this is no such thing.
+    pub fn error(&self, why: impl Into<String>) -> Error {
+        Error {
+            what: self.what,
+            why: why.into(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (bytes, rest) = self
+            .bytes
+            .split_at_checked(len)
+            .ok_or_else(|| self.error(format!("it ends {len} bytes too early")))?;
+        self.bytes = rest;
+        Ok(bytes)
+    }
+
+    pub fn u32(&mut self) -> Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub fn u16(&mut self) -> Result<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub fn u8(&mut self) -> Result<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    /// Part of what is left.
+    pub fn part(&self, off: u32, len: u32) -> Result<Self> {
+        let part = (self.bytes.get(off as usize..)).and_then(|rest| rest.get(..len as usize));
+        let bytes = part.ok_or_else(|| {
+            self.error(format!("its part of {len} bytes at {off} is past the end"))
+        })?;
+        Ok(Self { bytes, ..*self })
+    }
+
+    /// All that is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `percpuctl load`.
+
+use std::error::Error;
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+use libbpf_rs::libbpf_sys;
+use libbpf_rs::Link;
+use libbpf_rs::Object;
+use libbpf_rs::Program;
+use percpuctl::libbpf::explain;
+use percpuctl::libbpf::keep_warnings;
+use percpuctl::table::Align;
+use percpuctl::table::Table;
+use percpuctl::variables::Choice;
+use percpuctl::variables::Form;
+use percpuctl::variables::Loaded;
+use percpuctl::variables::Options;
+use percpuctl::variables::HOLD;
+use percpuctl::watch::Signals;
+use percpuctl::watch::ENDING;
+use serde::Serialize;
+
+use crate::cli::Load;
+use crate::commands::bad_usage;
+use crate::commands::keep::keep;
+use crate::commands::pins::Pins;
+use crate::commands::print_as;
+
+/// What was loaded.
+#[derive(Serialize)]
+struct Report {
+    object: String,
+    #[serde(flatten)]
+    choice: Choice,
+    sections: Vec<SectionRow>,
+    /// Those that the object declares.
+    stores: Vec<StoreRow>,
+    programs: Vec<ProgramRow>,
+}
+
+#[derive(Serialize)]
+struct SectionRow {
+    name: String,
+    bytes: usize,
+    /// Nothing when the kernel itself has the variables.
+    store: Option<String>,
+    id: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct StoreRow {
+    name: String,
+    bytes: u32,
+    id: u32,
+}
+
+#[derive(Serialize)]
+struct ProgramRow {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    id: u32,
+    attached: bool,
+    /// The file that keeps the program.
+    pinned: Option<PathBuf>,
+    /// The file that keeps it attached.
+    link: Option<PathBuf>,
+}
+
+/// Loads an object.
+pub fn run(args: &Load, json: bool) -> Result<()> {
+    if args.form == Some(Form::Native) && !args.share.is_empty() {
+        bad_usage("the argument '--share' cannot be used with '--form native'");
+    }
+    keep_warnings();
+    let path = &args.object;
+    let bytes =
+        fs::read(path).with_context(|| format!("the object cannot be read: {}", path.display()))?;
+    // What asks to end once the result is printed is not to end this before.
+    let signals = match args.pin {
+        Some(_) => None,
+        None => Some(Signals::new(&ENDING)?),
+    };
+    let mut options = Options::new();
+    if let Some(form) = args.form {
+        options = options.form(form);
+    }
+    for (section, store) in &args.share {
+        options = options.share(section, store);
+    }
+    let name = name(path);
+    let open = options.open(&name, &bytes)?;
+    let choice = open.choice().clone();
+    let loaded = open.load()?;
+
+    let mut pins = args.pin.as_deref().map(Pins::new).transpose()?;
+    let mut links = Vec::new();
+    let programs = programs(loaded.object(), args.attach, &mut pins, &mut links)?;
+    for store in loaded.stores().values() {
+        pins.as_mut().map_or(Ok(()), |pins| pins.add_store(store))?;
+    }
+    let report = report(name, choice, &loaded, programs);
+    print_as(json, &report, text)?;
+    if let Some(pins) = pins {
+        // The files keep the programs attached; without this, some links would detach them.
+        links.iter_mut().for_each(Link::disconnect);
+        pins.keep();
+    }
+    signals.map_or(Ok(()), |signals| keep(&signals))
+}
+
+/// What the object is called: its file's name up to the first dot.
+pub fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_string()
+}
+
+/// Attaches and pins the programs.
+fn programs(
+    object: &Object,
+    attach: bool,
+    pins: &mut Option<Pins<'_>>,
+    links: &mut Vec<Link>,
+) -> Result<Vec<ProgramRow>> {
+    let mut rows = Vec::new();
+    for mut program in object.progs_mut() {
+        if !program.autoload() || program.name() == HOLD {
+            continue;
+        }
+        let name = program.name().to_string_lossy().into_owned();
+        let id = Program::id_from_fd(program.as_fd()).map_err(explain)?;
+        let mut row = ProgramRow {
+            kind: kind(&program),
+            id,
+            attached: false,
+            pinned: None,
+            link: None,
+            name,
+        };
+        if let Some(pins) = pins {
+            row.pinned = Some(pins.add(&row.name, |path| program.pin(path))?);
+        }
+        let link = match attach {
+            true => program.attach().map(Some),
+            false => Ok(None),
+        };
+        let link = match link {
+            Err(error) if lacks_target(&error) => None,
+            link => link
+                .map_err(explain)
+                .with_context(|| format!("program {}", row.name))?,
+        };
+        if let Some(mut link) = link {
+            row.attached = true;
+            if let Some(pins) = pins {
+                let file = format!("{}_link", row.name);
+                row.link = Some(pins.add(&file, |path| link.pin(path))?);
+            }
+            links.push(link);
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Whether a program's section does not say to what it is to be attached: `EOPNOTSUPP`, and `EBADF`
+/// of an iterator that wants a map. They have kinds only with a newer Rust.
+fn lacks_target(error: &libbpf_rs::Error) -> bool {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let is = |errno: &i32| cause.to_string() == io::Error::from_raw_os_error(*errno).to_string();
+    [libc::EOPNOTSUPP, libc::EBADF].iter().any(is)
+}
+
+/// A program's type, as bpftool has it.
+fn kind(program: &Program<'_>) -> String {
+    // SAFETY: What is returned is a string that is never freed, or null.
+    let kind = unsafe {
+        let text =
+            libbpf_sys::libbpf_bpf_prog_type_str(program.prog_type() as libbpf_sys::bpf_prog_type);
+        (!text.is_null()).then(|| CStr::from_ptr(text))
+    };
+    kind.map_or("unknown".into(), CStr::to_string_lossy)
+        .into_owned()
+}
+
+fn report(object: String, choice: Choice, loaded: &Loaded, programs: Vec<ProgramRow>) -> Report {
+    let sections = loaded.sections().iter().map(|section| SectionRow {
+        name: section.name().to_string(),
+        bytes: section.size(),
+        store: section.store().map(|(name, _)| name.to_string()),
+        id: section.store().map(|(_, id)| id),
+    });
+    let stores = loaded.stores().values().map(|store| StoreRow {
+        name: store.name().to_string(),
+        bytes: store.size(),
+        id: store.id(),
+    });
+    Report {
+        object,
+        choice,
+        sections: sections.collect(),
+        stores: stores.collect(),
+        programs,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!("{} is loaded, {}\n", report.object, report.choice);
+    let mut sections = Table::new(&[
+        ("section", Align::Left),
+        ("bytes/CPU", Align::Right),
+        ("store", Align::Left),
+        ("id", Align::Right),
+    ]);
+    let or_none = |cell: Option<String>| cell.unwrap_or("-".to_string());
+    for section in &report.sections {
+        sections.row([
+            section.name.clone(),
+            section.bytes.to_string(),
+            or_none(section.store.clone()),
+            or_none(section.id.map(|id| id.to_string())),
+        ]);
+    }
+    for store in &report.stores {
+        sections.row([
+            "-".to_string(),
+            store.bytes.to_string(),
+            store.name.clone(),
+            store.id.to_string(),
+        ]);
+    }
+    let mut programs = Table::new(&[
+        ("program", Align::Left),
+        ("type", Align::Left),
+        ("id", Align::Right),
+        ("attached", Align::Left),
+        ("pinned", Align::Left),
+    ]);
+    let path =
+        |path: &Option<PathBuf>| or_none(path.as_ref().map(|path| path.display().to_string()));
+    for program in &report.programs {
+        programs.row([
+            program.name.clone(),
+            program.kind.clone(),
+            program.id.to_string(),
+            match (program.attached, &program.link) {
+                (false, _) => "no".to_string(),
+                (true, None) => "yes".to_string(),
+                (true, link) => path(link),
+            },
+            path(&program.pinned),
+        ]);
+    }
+    if !report.sections.is_empty() || !report.stores.is_empty() {
+        text += &format!("\n{sections}");
+    }
+    text + &format!("\n{programs}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_objects() {
+        for (path, expected) in [("a/count.bpf.o", "count"), ("count", "count"), ("/", "")] {
+            assert_eq!(name(Path::new(path)), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_attached() {
+        let error = |errno| {
+            libbpf_rs::ErrorExt::context(libbpf_rs::Error::from_raw_os_error(errno), "attach")
+        };
+        assert!(lacks_target(&error(libc::EOPNOTSUPP)));
+        assert!(lacks_target(&error(libc::EBADF)));
+        assert!(!lacks_target(&error(libc::EPERM)));
+    }
+
+    #[test]
+    fn what_people_see() {
+        let report = Report {
+            object: "count".to_string(),
+            choice: Choice {
+                form: Form::Lowered,
+                why: "a reason".to_string(),
+            },
+            sections: vec![SectionRow {
+                name: ".percpu".to_string(),
+                bytes: 16,
+                store: Some("count.percpu".to_string()),
+                id: Some(3),
+            }],
+            stores: Vec::new(),
+            programs: vec![
+                ProgramRow {
+                    name: "update".to_string(),
+                    kind: "raw_tracepoint".to_string(),
+                    id: 12,
+                    attached: false,
+                    pinned: None,
+                    link: None,
+                },
+                ProgramRow {
+                    name: "exec".to_string(),
+                    kind: "tracing".to_string(),
+                    id: 13,
+                    attached: true,
+                    pinned: Some("/sys/fs/bpf/x/exec".into()),
+                    link: Some("/sys/fs/bpf/x/exec_link".into()),
+                },
+            ],
+        };
+        assert_eq!(
+            text(&report),
+            "count is loaded, lowered: a reason\n\
+             \n\
+             section  bytes/CPU  store         id\n\
+             .percpu         16  count.percpu   3\n\
+             \n\
+             program  type            id  attached                 pinned\n\
+             update   raw_tracepoint  12  no                       -\n\
+             exec     tracing         13  /sys/fs/bpf/x/exec_link  /sys/fs/bpf/x/exec\n"
+        );
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["form"], "lowered");
+        assert_eq!(json["sections"][0]["id"], 3);
+        assert_eq!(json["programs"][1]["link"], "/sys/fs/bpf/x/exec_link");
+    }
+}

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What must be known of a function before something is put at its start: which arguments it has,
+//! how much stack it uses, and what it does with addresses of per-CPU variables.
+
+use std::collections::BTreeSet;
+
+use crate::lower::insn::args;
+use crate::lower::insn::bit;
+use crate::lower::insn::Flow;
+use crate::lower::insn::Insn;
+use crate::lower::insn::ARGS;
+use crate::lower::insn::FP;
+use crate::lower::insn::SLOT;
+use crate::lower::STACK;
+
+/// Registers that programs have.
+const REGISTERS: usize = 11;
+
+/// What a slot refers to, by a relocation or otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Target {
+    #[default]
+    None,
+    /// The address of a variable of a per-CPU section.
+    Variable { section: usize, offset: i32 },
+    /// A call of a function of the object, by its number.
+    Call(usize),
+    /// The address of one.
+    Address(usize),
+    /// A call of a helper or kfunc.
+    Extern(Callee),
+}
+
+/// A helper or kfunc.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Callee {
+    pub name: String,
+    /// How many arguments it reads.
+    pub args: u8,
+    /// How many it may read.
+    pub most: u8,
+    /// The arguments that cannot be in a store, as bits, and what they must be.
+    pub excluded: u16,
+    pub wanted: &'static str,
+}
+
+/// What is wrong at a slot.
+#[derive(Debug)]
+pub struct Fault {
+    pub slot: usize,
+    pub why: String,
+}
+
+/// An argument that cannot be what it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadArgument {
+    pub slot: usize,
+    pub argument: u8,
+    pub section: usize,
+}
+
+/// The instructions of a function and where they go on.
+#[derive(Debug)]
+pub struct Body<'a> {
+    insns: &'a [Insn],
+    targets: &'a [Target],
+    next: Vec<[Option<usize>; 2]>,
+    previous: Vec<Vec<usize>>,
+}
+
+impl<'a> Body<'a> {
+    /// Finds where each instruction goes on.
+    pub fn new(insns: &'a [Insn], targets: &'a [Target]) -> Result<Self, Fault> {
+        let mut is_second = vec![false; insns.len()];
+        let mut slot = 0;
+        while slot < insns.len() {
+            let wide = insns[slot].is_wide();
+            if wide {
+                let second = is_second.get_mut(slot + 1).ok_or_else(|| Fault {
+                    slot,
+                    why: "the function ends within an instruction".to_string(),
+                })?;
+                *second = true;
+            }
+            slot += 1 + usize::from(wide);
+        }
+        let mut next = vec![[None; 2]; insns.len()];
+        for (slot, insn) in insns
+            .iter()
+            .enumerate()
+            .filter(|(slot, _)| !is_second[*slot])
+        {
+            let fault = |why: &str| Fault {
+                slot,
+                why: why.to_string(),
+            };
+            let behind = slot + 1 + usize::from(insn.is_wide());
+            // A call that does not return may be last.
+            let behind_in = (behind < insns.len()).then_some(behind);
+            let to = |off: i32| {
+                let there = i64::from(off) + slot as i64 + 1;
+                let there = usize::try_from(there)
+                    .ok()
+                    .filter(|there| *there < insns.len());
+                match there {
+                    None => Err(fault("it jumps out of the function")),
+                    Some(there) if is_second[there] => Err(fault("it jumps into an instruction")),
+                    there => Ok(there),
+                }
+            };
+            next[slot] = match insn.flow() {
+                Flow::Next => [behind_in, None],
+                Flow::Jump(off) => [to(off)?, None],
+                Flow::Branch(off) => [behind_in, to(off)?],
+                Flow::Exit => [None; 2],
+                Flow::Indirect => return Err(fault("it jumps to where a table says")),
+            };
+            let registers = insn.effects();
+            if (registers.0 | registers.1) >> REGISTERS != 0 {
+                return Err(fault("it uses a register that programs do not have"));
+            }
+        }
+        let mut previous = vec![Vec::new(); insns.len()];
+        for (slot, next) in next.iter().enumerate() {
+            for next in next.iter().flatten() {
+                previous[*next].push(slot);
+            }
+        }
+        Ok(Self {
+            insns,
+            targets,
+            next,
+            previous,
+        })
+    }
+
+    /// The registers of arguments that are read before they are written, as bits. `called` says the
+    /// same of the functions of the object. Where it is not clear whether an argument is read, it
+    /// is when it is among `declared`: compilers leave out what is not used, so others may have no
+    /// value.
+    pub fn arguments(&self, declared: u16, called: &[u16]) -> u16 {
+        let mut live = vec![0_u16; self.insns.len()];
+        let mut todo: Vec<usize> = (0..self.insns.len()).collect();
+        while let Some(slot) = todo.pop() {
+            let (mut reads, writes) = self.insns[slot].effects();
+            reads |= match &self.targets[slot] {
+                Target::Call(function) => called[*function],
+                Target::Extern(callee) => args(callee.args) | args(callee.most) & declared,
+                _ => 0,
+            };
+            let after = self.next[slot].iter().flatten();
+            let after = after.fold(0, |all, next| all | live[*next]);
+            let before = (reads | after & !writes) & ARGS;
+            if before != live[slot] {
+                live[slot] = before;
+                todo.extend(&self.previous[slot]);
+            }
+        }
+        live.first().map_or(0, |live| live & ARGS)
+    }
+
+    /// The functions of the object that it calls, by their numbers.
+    pub fn calls(&self) -> impl Iterator<Item = usize> + '_ {
+        self.targets.iter().filter_map(|target| match target {
+            Target::Call(function) => Some(*function),
+            _ => None,
+        })
+    }
+
+    /// The sections whose variables it uses.
+    pub fn variables(&self) -> BTreeSet<usize> {
+        let section = |target: &Target| match target {
+            Target::Variable { section, .. } => Some(*section),
+            _ => None,
+        };
+        self.targets.iter().filter_map(section).collect()
+    }
+
+    /// What is called there, if it is a helper or kfunc.
+    pub fn callee(&self, slot: usize) -> Callee {
+        match &self.targets[slot] {
+            Target::Extern(callee) => callee.clone(),
+            _ => Callee::default(),
+        }
+    }
+
+    /// Follows addresses of the stack and of per-CPU variables.
+    pub fn trace(&self) -> Trace {
+        let mut trace = Trace::default();
+        let mut states: Vec<Option<State>> = vec![None; self.insns.len()];
+        let mut entry = State::default();
+        entry[FP as usize].stack = Stack::At(0);
+        let mut todo = Vec::new();
+        if let Some(first) = states.first_mut() {
+            *first = Some(entry);
+            todo.push(0);
+        }
+        while let Some(slot) = todo.pop() {
+            let Some(mut state) = states[slot] else {
+                continue;
+            };
+            self.step(slot, &mut state, &mut trace);
+            for next in self.next[slot].iter().flatten() {
+                let merged = match states[*next] {
+                    None => state,
+                    Some(before) => merge(before, state),
+                };
+                if states[*next] != Some(merged) {
+                    states[*next] = Some(merged);
+                    todo.push(*next);
+                }
+            }
+        }
+        trace
+    }
+
+    /// What an instruction makes of the registers.
+    fn step(&self, slot: usize, state: &mut State, trace: &mut Trace) {
+        let insn = self.insns[slot];
+        if let Some((base, off)) = insn.memory() {
+            trace.see(state[base as usize].stack.reached(off.into()));
+        }
+        if let Target::Extern(callee) = &self.targets[slot] {
+            for argument in 1..=5 {
+                let sections = state[argument as usize].sections;
+                if callee.excluded & bit(argument) != 0 && sections != 0 {
+                    trace.bad.get_or_insert(BadArgument {
+                        slot,
+                        argument,
+                        section: sections.trailing_zeros() as usize,
+                    });
+                }
+            }
+        }
+        let (dst, src) = (
+            state[insn.dst as usize % REGISTERS],
+            state[insn.src as usize % REGISTERS],
+        );
+        let value = if let Target::Variable { section, .. } = self.targets[slot] {
+            Value {
+                stack: Stack::Not,
+                sections: 1 << section,
+            }
+        } else if insn.is_copy() {
+            src
+        } else if let Some(added) = insn.added() {
+            Value {
+                stack: dst.stack.plus(added),
+                ..dst
+            }
+        } else if insn.adds_register() {
+            Value {
+                stack: dst.stack.near().or(src.stack.near()),
+                sections: dst.sections | src.sections,
+            }
+        } else {
+            Value::default()
+        };
+        trace.see(value.stack);
+        let (_, writes) = insn.effects();
+        for register in 0..FP {
+            if writes & bit(register) != 0 {
+                state[register as usize] = if register == insn.dst {
+                    value
+                } else {
+                    Value::default()
+                };
+            }
+        }
+    }
+}
+
+/// What was seen.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// How far below the frame pointer the function reaches, in bytes.
+    pub depth: u32,
+    /// The first argument that cannot be what it is.
+    pub bad: Option<BadArgument>,
+}
+
+impl Trace {
+    fn see(&mut self, stack: Stack) {
+        if let Stack::At(off) | Stack::Near(off) = stack {
+            self.depth = self.depth.max(off.min(0).unsigned_abs());
+        }
+    }
+}
+
+type State = [Value; REGISTERS];
+
+/// What a register may hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Value {
+    stack: Stack,
+    /// The per-CPU sections that it may point into, as bits.
+    sections: u16,
+}
+
+/// Where on the stack it points to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stack {
+    #[default]
+    Not,
+    At(i32),
+    /// Somewhere there or above: the lowest place that is known.
+    Near(i32),
+}
+
+impl Stack {
+    /// Below the last place that a function may use. What is there is as bad as what is further
+    /// down.
+    const LOWEST: i32 = -(STACK as i32) - SLOT as i32;
+
+    fn plus(self, off: i32) -> Self {
+        match self {
+            Self::At(at) => Self::At(at.saturating_add(off).max(Self::LOWEST)),
+            // A loop may walk down to what is known to be the lowest place.
+            other => other,
+        }
+    }
+
+    /// The lowest place that an access there reaches.
+    fn reached(self, off: i32) -> Self {
+        match self {
+            Self::Near(at) => Self::Near(at.saturating_add(off.min(0)).max(Self::LOWEST)),
+            other => other.plus(off),
+        }
+    }
+
+    fn near(self) -> Self {
+        match self {
+            Self::At(at) => Self::Near(at),
+            other => other,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Not, other) | (other, Self::Not) => other,
+            (Self::At(a), Self::At(b)) if a == b => self,
+            (Self::At(a) | Self::Near(a), Self::At(b) | Self::Near(b)) => Self::Near(a.min(b)),
+        }
+    }
+}
+
+fn merge(a: State, b: State) -> State {
+    let mut merged = a;
+    for (value, other) in merged.iter_mut().zip(b) {
+        *value = Value {
+            stack: value.stack.or(other.stack),
+            sections: value.sections | other.sections,
+        };
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(insns: &[Insn], targets: &[(usize, Target)]) -> (u16, Trace) {
+        let mut all = vec![Target::None; insns.len()];
+        for (slot, target) in targets {
+            all[*slot] = target.clone();
+        }
+        let body = Body::new(insns, &all).expect("a function");
+        (body.arguments(args(3), &[0b110]), body.trace())
+    }
+
+    fn helper(args: u8, excluded: u16) -> Target {
+        Target::Extern(Callee {
+            args,
+            most: args,
+            excluded,
+            ..Callee::default()
+        })
+    }
+
+    #[test]
+    fn arguments_are_what_is_read_first() {
+        // r3 is written before the call, r4 and r5 are none of the helper's.
+        let insns = [
+            Insn::copy(6, 1),
+            Insn::set(3, 0),
+            Insn::helper(1),
+            Insn::exit(),
+        ];
+        assert_eq!(body(&insns, &[(2, helper(3, 0))]).0, args(2));
+        assert_eq!(body(&insns, &[(2, helper(0, 0))]).0, args(1));
+        assert_eq!(body(&insns, &[(2, helper(5, 0))]).0, ARGS & !bit(3));
+        // What may be read counts when it is declared, and three are.
+        let printing = Target::Extern(Callee {
+            most: 5,
+            ..Callee::default()
+        });
+        assert_eq!(body(&insns[2..], &[(0, printing)]).0, args(3));
+        // A function of the object says itself what it reads: r1 and r2.
+        let insns = [Insn::call(), Insn::exit()];
+        assert_eq!(body(&insns, &[(0, Target::Call(0))]).0, args(2));
+    }
+
+    #[test]
+    fn arguments_are_found_on_each_way() {
+        // if r1 == 0 goto 1; r0 = r2; exit; r0 = r5; a loop back to the start
+        let insns = [
+            Insn::jump_if_equal(1, 0, 2),
+            Insn::copy(0, 2),
+            Insn::exit(),
+            Insn::copy(1, 5),
+            Insn::jump(-5),
+        ];
+        assert_eq!(body(&insns, &[]).0, bit(1) | bit(2) | bit(5));
+    }
+
+    #[test]
+    fn the_deepest_place_counts() {
+        let insns = [
+            Insn::store64(FP, -24, 1),
+            Insn::copy(2, FP),
+            Insn::add(2, -80),
+            Insn::store64(2, -8, 1),
+            Insn::exit(),
+        ];
+        assert_eq!(body(&insns, &[]).1.depth, 88);
+        assert_eq!(body(&insns[..1], &[]).1.depth, 24);
+        assert_eq!(body(&[Insn::exit()], &[]).1.depth, 0);
+    }
+
+    #[test]
+    fn a_pointer_that_moves_down_in_a_loop_ends() {
+        let insns = [
+            Insn::copy(2, FP),
+            Insn::add(2, -8),
+            Insn::add(2, -8),
+            Insn::jump_if_equal(1, 0, -2),
+            Insn::exit(),
+        ];
+        assert!(body(&insns, &[]).1.depth >= 16);
+    }
+
+    #[test]
+    fn addresses_are_followed_to_calls() {
+        let [first, second] = Insn::address(7, 0);
+        let insns = [
+            first,
+            second,
+            Insn::copy(3, 7),
+            Insn::add(3, 8),
+            Insn::helper(1),
+            Insn::exit(),
+        ];
+        let variable = Target::Variable {
+            section: 2,
+            offset: 0,
+        };
+        let bad = |excluded| {
+            let targets = [(0, variable.clone()), (4, helper(3, excluded))];
+            body(&insns, &targets).1.bad
+        };
+        assert_eq!(
+            bad(bit(3)),
+            Some(BadArgument {
+                slot: 4,
+                argument: 3,
+                section: 2
+            })
+        );
+        assert_eq!(bad(bit(2)), None);
+    }
+
+    #[test]
+    fn wild_code_is_refused() {
+        let refused = |insns: &[Insn]| {
+            let targets = vec![Target::None; insns.len()];
+            Body::new(insns, &targets).map(|_| ()).unwrap_err().why
+        };
+        assert!(refused(&[Insn::jump(7)]).contains("out of"));
+        assert!(refused(&[Insn::jump(-3)]).contains("out of"));
+        let [wide, second] = Insn::address(1, 0);
+        assert!(refused(&[wide]).contains("within"));
+        assert!(refused(&[Insn::jump(1), wide, second]).contains("into"));
+    }
+}

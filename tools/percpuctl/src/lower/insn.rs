@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF instructions: what they are, what they read and write, where they jump. The format is that
+//! of RFC 9669 and `include/uapi/linux/bpf.h`.
+
+/// The bytes of an instruction slot; an `ld_imm64` has two of them.
+pub const SLOT: usize = 8;
+
+/// The frame pointer.
+pub const FP: u8 = 10;
+
+/// The registers of arguments, as bits.
+pub const ARGS: u16 = 0b11_1110;
+
+/// A register as a bit.
+pub const fn bit(register: u8) -> u16 {
+    1 << register
+}
+
+/// The first `count` registers of arguments, as bits.
+pub const fn args(count: u8) -> u16 {
+    ARGS & ((1 << (count + 1)) - 1)
+}
+
+/// One slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Insn {
+    pub code: u8,
+    pub dst: u8,
+    pub src: u8,
+    pub off: i16,
+    pub imm: i32,
+}
+
+/// What an instruction does to the order of instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    /// To so many slots behind the next one.
+    Jump(i32),
+    /// There, or to the next one.
+    Branch(i32),
+    Exit,
+    /// To where a register says.
+    Indirect,
+}
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Helper(i32),
+    /// A function of the object or, with a relocation, one of the kernel's.
+    Function,
+    Kfunc,
+}
+
+const LD: u8 = 0;
+const LDX: u8 = 1;
+const ST: u8 = 2;
+const STX: u8 = 3;
+const ALU: u8 = 4;
+const JMP: u8 = 5;
+const JMP32: u8 = 6;
+const ALU64: u8 = 7;
+
+const X: u8 = 0x08;
+const DW_IMM: u8 = 0x18;
+const MEM: u8 = 0x60;
+const DW: u8 = 0x18;
+
+const ADD: u8 = 0x00;
+const SUB: u8 = 0x10;
+const NEG: u8 = 0x80;
+const MOV: u8 = 0xb0;
+const END: u8 = 0xd0;
+
+const JA: u8 = 0x00;
+const CALL: u8 = 0x80;
+const EXIT: u8 = 0x90;
+
+const ATOMIC: u8 = 0xc0;
+const FETCH: i32 = 0x01;
+const CMPXCHG: i32 = 0xf1;
+const LOAD_ACQUIRE: i32 = 0x100;
+
+/// `src` of a call of a function of the object.
+pub const PSEUDO_CALL: u8 = 1;
+const PSEUDO_KFUNC_CALL: u8 = 2;
+
+impl Insn {
+    pub fn read(slot: [u8; SLOT]) -> Self {
+        Self {
+            code: slot[0],
+            dst: slot[1] & 0xf,
+            src: slot[1] >> 4,
+            off: i16::from_le_bytes([slot[2], slot[3]]),
+            imm: i32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]),
+        }
+    }
+
+    pub fn write(self) -> [u8; SLOT] {
+        let (off, imm) = (self.off.to_le_bytes(), self.imm.to_le_bytes());
+        let regs = (self.src << 4) | self.dst;
+        [
+            self.code, regs, off[0], off[1], imm[0], imm[1], imm[2], imm[3],
+        ]
+    }
+
+    /// `dst = *(u64 *)(src + off)`
+    pub fn load64(dst: u8, src: u8, off: i16) -> Self {
+        Self {
+            code: LDX | MEM | DW,
+            dst,
+            src,
+            off,
+            imm: 0,
+        }
+    }
+
+    /// `dst = *(u32 *)(src + off)`
+    pub fn load32(dst: u8, src: u8, off: i16) -> Self {
+        Self {
+            code: LDX | MEM,
+            ..Self::load64(dst, src, off)
+        }
+    }
+
+    /// `*(u64 *)(dst + off) = src`
+    pub fn store64(dst: u8, off: i16, src: u8) -> Self {
+        Self {
+            code: STX | MEM | DW,
+            dst,
+            src,
+            off,
+            imm: 0,
+        }
+    }
+
+    /// `dst = src`
+    pub fn copy(dst: u8, src: u8) -> Self {
+        Self {
+            code: ALU64 | MOV | X,
+            dst,
+            src,
+            ..Self::default()
+        }
+    }
+
+    /// `dst = imm`
+    pub fn set(dst: u8, imm: i32) -> Self {
+        Self {
+            code: ALU64 | MOV,
+            dst,
+            imm,
+            ..Self::default()
+        }
+    }
+
+    /// `dst += imm`
+    pub fn add(dst: u8, imm: i32) -> Self {
+        Self {
+            code: ALU64 | ADD,
+            ..Self::set(dst, imm)
+        }
+    }
+
+    /// `if dst == imm goto +off`
+    pub fn jump_if_equal(dst: u8, imm: i32, off: i16) -> Self {
+        Self {
+            code: JMP | 0x10,
+            dst,
+            off,
+            imm,
+            src: 0,
+        }
+    }
+
+    /// `goto +off`; the verifier takes one that goes nowhere out.
+    pub fn jump(off: i16) -> Self {
+        Self {
+            code: JMP | JA,
+            off,
+            ..Self::default()
+        }
+    }
+
+    /// A call of a helper.
+    pub fn helper(id: i32) -> Self {
+        Self {
+            code: JMP | CALL,
+            imm: id,
+            ..Self::default()
+        }
+    }
+
+    /// A call that a relocation says more of.
+    pub fn call() -> Self {
+        Self {
+            src: PSEUDO_CALL,
+            ..Self::helper(-1)
+        }
+    }
+
+    /// `exit`
+    pub fn exit() -> Self {
+        Self {
+            code: JMP | EXIT,
+            ..Self::default()
+        }
+    }
+
+    /// `dst = imm ll`: two slots, whose relocation says of what.
+    pub fn address(dst: u8, imm: i32) -> [Self; 2] {
+        let first = Self {
+            code: LD | DW_IMM,
+            dst,
+            imm,
+            ..Self::default()
+        };
+        [first, Self::default()]
+    }
+
+    fn class(self) -> u8 {
+        self.code & 0x07
+    }
+
+    fn op(self) -> u8 {
+        self.code & 0xf0
+    }
+
+    fn is_x(self) -> bool {
+        self.code & X != 0
+    }
+
+    /// It has a second slot.
+    pub fn is_wide(self) -> bool {
+        self.code == LD | DW_IMM
+    }
+
+    /// The call, if it is one.
+    pub fn called(self) -> Option<Call> {
+        if self.code != JMP | CALL {
+            return None;
+        }
+        match self.src {
+            PSEUDO_CALL => Some(Call::Function),
+            PSEUDO_KFUNC_CALL => Some(Call::Kfunc),
+            _ => Some(Call::Helper(self.imm)),
+        }
+    }
+
+    /// Where it goes on.
+    pub fn flow(self) -> Flow {
+        match (self.class(), self.op()) {
+            (JMP | JMP32, EXIT) => Flow::Exit,
+            (JMP | JMP32, CALL) => Flow::Next,
+            (JMP, JA) if self.is_x() => Flow::Indirect,
+            (JMP, JA) => Flow::Jump(self.off.into()),
+            (JMP32, JA) => Flow::Jump(self.imm),
+            (JMP | JMP32, _) => Flow::Branch(self.off.into()),
+            _ => Flow::Next,
+        }
+    }
+
+    /// The registers that it reads and those that it writes, as bits; of a call only the written.
+    pub fn effects(self) -> (u16, u16) {
+        let (dst, src) = (bit(self.dst), bit(self.src));
+        let source = if self.is_x() { src } else { 0 };
+        match self.class() {
+            ALU | ALU64 => match self.op() {
+                MOV => (source, dst),
+                // The bit says in which order.
+                NEG | END => (dst, dst),
+                _ => (dst | source, dst),
+            },
+            LD if self.is_wide() => (0, dst),
+            // Packet access: the context is in r6. What it writes is as after a call.
+            LD => (bit(6) | source, bit(0) | ARGS),
+            LDX => (src, dst),
+            ST => (dst, 0),
+            STX if self.code & 0xe0 == ATOMIC => match self.imm {
+                CMPXCHG => (dst | src | bit(0), bit(0)),
+                LOAD_ACQUIRE => (src, dst),
+                imm if imm & FETCH != 0 => (dst | src, src),
+                _ => (dst | src, 0),
+            },
+            STX => (dst | src, 0),
+            _ => match self.op() {
+                CALL => (0, bit(0) | ARGS),
+                EXIT => (bit(0), 0),
+                JA => (0, 0),
+                _ => (dst | source, 0),
+            },
+        }
+    }
+
+    /// The register and the offset of the memory that it reads or writes.
+    pub fn memory(self) -> Option<(u8, i16)> {
+        match self.class() {
+            LDX => Some((self.src, self.off)),
+            STX if self.code & 0xe0 == ATOMIC && self.imm == LOAD_ACQUIRE => {
+                Some((self.src, self.off))
+            }
+            ST | STX => Some((self.dst, self.off)),
+            _ => None,
+        }
+    }
+
+    /// `dst = src`, all 64 bits.
+    pub fn is_copy(self) -> bool {
+        self.code == ALU64 | MOV | X && self.off == 0
+    }
+
+    /// What a constant adds to `dst`.
+    pub fn added(self) -> Option<i32> {
+        match self.code {
+            code if code == ALU64 | ADD => Some(self.imm),
+            code if code == ALU64 | SUB => self.imm.checked_neg(),
+            _ => None,
+        }
+    }
+
+    /// `dst += src` or `dst -= src`.
+    pub fn adds_register(self) -> bool {
+        self.code == ALU64 | ADD | X || self.code == ALU64 | SUB | X
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_read_as_they_are_written() {
+        for insn in [
+            Insn::load64(1, FP, -8),
+            Insn::store64(FP, -512, 0),
+            Insn::add(3, -7),
+            Insn::address(9, 0x7fff_ffff)[0],
+            Insn::call(),
+        ] {
+            assert_eq!(Insn::read(insn.write()), insn);
+        }
+        // `r1 = *(u64 *)(r10 - 8)`, as llvm-objdump shows it.
+        let bytes = [0x79, 0xa1, 0xf8, 0xff, 0, 0, 0, 0];
+        assert_eq!(Insn::load64(1, FP, -8).write(), bytes);
+    }
+
+    #[test]
+    fn effects() {
+        let read = |bytes| Insn::read(bytes);
+        // r0 = 0; r1 = r2; r3 += r4; *(u32 *)(r1 + 0) = r2; if r1 > r2; w1 = bswap
+        for (bytes, reads, writes) in [
+            ([0xb7, 0, 0, 0, 0, 0, 0, 0], 0, bit(0)),
+            ([0xbf, 0x21, 0, 0, 0, 0, 0, 0], bit(2), bit(1)),
+            ([0x0f, 0x43, 0, 0, 0, 0, 0, 0], bit(3) | bit(4), bit(3)),
+            ([0x63, 0x21, 0, 0, 0, 0, 0, 0], bit(1) | bit(2), 0),
+            ([0x2d, 0x21, 1, 0, 0, 0, 0, 0], bit(1) | bit(2), 0),
+            ([0xdc, 0x01, 0, 0, 16, 0, 0, 0], bit(1), bit(1)),
+            // lock *(u64 *)(r1 + 0) += r2; r2 = atomic_fetch_add; r0 = cmpxchg(r1, r0, r2)
+            ([0xdb, 0x21, 0, 0, 0, 0, 0, 0], bit(1) | bit(2), 0),
+            ([0xdb, 0x21, 0, 0, 1, 0, 0, 0], bit(1) | bit(2), bit(2)),
+            (
+                [0xdb, 0x21, 0, 0, 0xf1, 0, 0, 0],
+                bit(0) | bit(1) | bit(2),
+                bit(0),
+            ),
+        ] {
+            assert_eq!(read(bytes).effects(), (reads, writes), "{bytes:x?}");
+        }
+        assert_eq!(args(0), 0);
+        assert_eq!(args(5), ARGS);
+    }
+
+    #[test]
+    fn flows() {
+        let flow = |bytes| Insn::read(bytes).flow();
+        assert_eq!(flow([0x05, 0, 0xfe, 0xff, 0, 0, 0, 0]), Flow::Jump(-2));
+        assert_eq!(flow([0x06, 0, 0, 0, 7, 0, 0, 0]), Flow::Jump(7));
+        assert_eq!(flow([0x15, 1, 3, 0, 0, 0, 0, 0]), Flow::Branch(3));
+        // may_goto
+        assert_eq!(flow([0xe5, 0, 3, 0, 0, 0, 0, 0]), Flow::Branch(3));
+        assert_eq!(flow([0x95, 0, 0, 0, 0, 0, 0, 0]), Flow::Exit);
+        assert_eq!(flow([0x0d, 1, 0, 0, 0, 0, 0, 0]), Flow::Indirect);
+    }
+}

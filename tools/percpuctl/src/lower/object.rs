@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The object as a file: its sections, symbols and relocations, and its BTF.
+
+use object::build::elf::Builder;
+use object::build::elf::Relocation;
+use object::build::elf::Section;
+use object::build::elf::SectionData;
+use object::build::elf::SectionId;
+use object::build::elf::Symbol;
+use object::build::elf::SymbolId;
+use object::elf;
+use object::read::elf::FileHeader;
+use object::read::elf::SectionHeader;
+use object::LittleEndian;
+
+use crate::btf::Btf;
+use crate::btf::Ext;
+use crate::lower::Error;
+use crate::lower::Result;
+
+/// More than any compiler aligns to.
+const MAX_ALIGN: u64 = 4096;
+
+/// A section header in the file: its size, and where its type is in it.
+const HEADER_LEN: u64 = 64;
+const TYPE_OFF: usize = 4;
+const FLAGS_OFF: usize = 8;
+
+/// An object that is being changed.
+pub struct Object<'a> {
+    pub elf: Builder<'a>,
+    pub btf: Btf,
+    pub ext: Option<Ext>,
+    btf_section: Option<SectionId>,
+    ext_section: Option<SectionId>,
+}
+
+pub fn damaged(why: impl ToString) -> Error {
+    Error::Elf {
+        why: printable(&why.to_string()),
+    }
+}
+
+/// What a terminal would take for a command, it does not get.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => printable.extend(c.escape_default()),
+            false => printable.push(c),
+        }
+    }
+    printable
+}
+
+/// A copy of the file without what only linkers know, once it is clear that it is one.
+pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
+    let header = elf::FileHeader64::<LittleEndian>::parse(file).map_err(damaged)?;
+    let endian = header
+        .endian()
+        .map_err(|_| damaged("it is not little-endian"))?;
+    if header.e_machine(endian) != elf::EM_BPF || header.e_type(endian) != elf::ET_REL {
+        return Err(damaged("it is no relocatable object for BPF"));
+    }
+    if header.e_phnum.get(endian) != 0 {
+        return Err(damaged("it has segments"));
+    }
+    let sections = header.section_headers(endian, file).map_err(damaged)?;
+    let table = header.e_shoff(endian);
+    let mut taken = vec![
+        (0, size_of_val(header) as u64),
+        (table, sections.len() as u64 * HEADER_LEN),
+    ];
+    let mut copy = file.to_vec();
+    for (i, section) in sections.iter().enumerate().skip(1) {
+        let align = section.sh_addralign(endian);
+        if align > MAX_ALIGN || (align != 0 && !align.is_power_of_two()) {
+            return Err(damaged(format!("section {i} is aligned to {align} bytes")));
+        }
+        match section.sh_type(endian) {
+            elf::SHT_NOBITS => continue,
+            elf::SHT_PROGBITS | elf::SHT_SYMTAB | elf::SHT_STRTAB => {}
+            elf::SHT_REL => {
+                // Not all compilers say that these are of another section.
+                let off = table as usize + i * HEADER_LEN as usize + FLAGS_OFF;
+                if let Some(flags) = copy.get_mut(off) {
+                    *flags |= elf::SHF_INFO_LINK.0 as u8;
+                }
+            }
+            elf::SHT_RELA => {
+                return Err(damaged(format!("section {i} has relocations with addends")))
+            }
+            // Of these nothing is kept, but their numbers count until the file is written.
+            _ => {
+                let off = table as usize + i * HEADER_LEN as usize + TYPE_OFF;
+                let kind = copy.get_mut(off..off + 4);
+                let kind = kind.ok_or_else(|| damaged("its sections are past its end"))?;
+                kind.copy_from_slice(&elf::SHT_NOBITS.0.to_le_bytes());
+                continue;
+            }
+        }
+        taken.push((section.sh_offset(endian), section.sh_size(endian)));
+    }
+    taken.retain(|(_, len)| *len != 0);
+    taken.sort_unstable();
+    for pair in taken.windows(2) {
+        let [(off, len), (next, _)] = [pair[0], pair[1]];
+        if off.checked_add(len).is_none_or(|end| end > next) {
+            return Err(damaged(format!(
+                "the {len} bytes at {off} overlap what is at {next}"
+            )));
+        }
+    }
+    Ok(copy)
+}
+
+impl<'a> Object<'a> {
+    /// Reads what [`copy`] has returned.
+    pub fn read(copy: &'a [u8]) -> Result<Self> {
+        let mut elf = Builder::read64(copy).map_err(damaged)?;
+        // What debuggers and linkers want is of the code as it was.
+        for section in elf.sections.iter_mut() {
+            // It means the same, and the library would not find a place for it.
+            section.sh_addralign = section.sh_addralign.max(1);
+            let name = section.name.as_slice();
+            let relocated = name.strip_prefix(b".rel").unwrap_or(name);
+            section.delete = relocated.starts_with(b".debug_")
+                || relocated == b".eh_frame"
+                || relocated == b".llvm_addrsig"
+                || name.starts_with(b".rel.BTF");
+        }
+        elf.delete_orphans();
+        let is_lost = |section: &Section<'_>| {
+            let target = section.sh_info_section.map(|id| elf.sections.get(id));
+            let is_code_or_data = target.is_some_and(|target| {
+                matches!(
+                    target.data,
+                    SectionData::Data(_) | SectionData::UninitializedData(_)
+                )
+            });
+            let is_relocations = matches!(section.data, SectionData::Relocation(_));
+            !section.delete && is_relocations && !is_code_or_data
+        };
+        if elf.sections.iter().any(is_lost) {
+            return Err(damaged("it has relocations of neither code nor data"));
+        }
+        // clang keeps all strings in one section, which the library does not write.
+        let names = |section: &Section<'_>| matches!(section.data, SectionData::SectionString);
+        if !elf.sections.iter().any(names) {
+            let section = elf.sections.add();
+            section.name = b".shstrtab".as_slice().into();
+            section.sh_type = elf::SHT_STRTAB;
+            section.sh_addralign = 1;
+            section.data = SectionData::SectionString;
+        }
+        let section = |name: &[u8]| {
+            let mut sections = elf.sections.iter();
+            let found = sections.find(|section| section.name.as_slice() == name)?;
+            match &found.data {
+                SectionData::Data(bytes) => Some((found.id(), bytes.as_slice())),
+                _ => None,
+            }
+        };
+        let btf = section(b".BTF");
+        let ext = section(b".BTF.ext");
+        let btf_section = btf.map(|(id, _)| id);
+        let ext_section = ext.map(|(id, _)| id);
+        let ext = ext.map(|(_, bytes)| Ext::parse(bytes)).transpose()?;
+        let btf = match btf {
+            Some((_, bytes)) => Btf::parse(bytes)?,
+            None => Btf::default(),
+        };
+        Ok(Self {
+            elf,
+            btf,
+            ext,
+            btf_section,
+            ext_section,
+        })
+    }
+
+    /// The file.
+    pub fn write(mut self) -> Result<Vec<u8>> {
+        let new = [
+            (self.btf_section, self.btf.to_bytes()),
+            (
+                self.ext_section,
+                self.ext.map(|ext| ext.to_bytes()).unwrap_or_default(),
+            ),
+        ];
+        for (section, bytes) in new {
+            if let Some(id) = section {
+                self.elf.sections.get_mut(id).data = SectionData::Data(bytes.into());
+            }
+        }
+        let mut file = Vec::new();
+        self.elf.write(&mut file).map_err(damaged)?;
+        Ok(file)
+    }
+
+    /// A section's name, for people.
+    pub fn section_name(&self, id: SectionId) -> String {
+        text(self.elf.sections.get(id).name.as_slice())
+    }
+
+    /// The section with this name.
+    pub fn section(&self, name: &str) -> Option<SectionId> {
+        let mut sections = self.elf.sections.iter().filter(|section| !section.delete);
+        sections
+            .find(|section| section.name.as_slice() == name.as_bytes())
+            .map(|section| section.id())
+    }
+
+    /// The bytes of a section.
+    pub fn bytes(&self, id: SectionId) -> &[u8] {
+        match &self.elf.sections.get(id).data {
+            SectionData::Data(bytes) => bytes.as_slice(),
+            _ => &[],
+        }
+    }
+
+    /// Changes the bytes of a section.
+    pub fn set_bytes(&mut self, id: SectionId, bytes: Vec<u8>) {
+        self.elf.sections.get_mut(id).data = SectionData::Data(bytes.into());
+    }
+
+    /// The sections with code.
+    pub fn code(&self) -> Vec<SectionId> {
+        let sections = self.elf.sections.iter().map(|section| section.id());
+        sections
+            .filter(|id| self.has_code(*id) && !self.bytes(*id).is_empty())
+            .collect()
+    }
+
+    /// Whether a section is one of code.
+    pub fn has_code(&self, id: SectionId) -> bool {
+        let section = self.elf.sections.get(id);
+        !section.delete
+            && section.sh_flags.contains(elf::SHF_EXECINSTR)
+            && matches!(section.data, SectionData::Data(_))
+    }
+
+    /// The relocations of a section, and in which section they are.
+    pub fn relocations(&self, of: SectionId) -> Result<Option<(SectionId, &[Relocation])>> {
+        let mut found = self
+            .all_relocations()
+            .filter(|(_, target, _)| *target == of);
+        let first = found.next().map(|(id, _, all)| (id, all));
+        match found.next() {
+            Some(_) => Err(damaged(format!(
+                "section {} has relocations in two places",
+                self.section_name(of)
+            ))),
+            None => Ok(first),
+        }
+    }
+
+    /// All relocations: in which section they are, for which, and what they are.
+    pub fn all_relocations(&self) -> impl Iterator<Item = (SectionId, SectionId, &[Relocation])> {
+        self.elf.sections.iter().filter_map(|section| {
+            match (&section.data, section.sh_info_section) {
+                (SectionData::Relocation(all), Some(target)) if !section.delete => {
+                    Some((section.id(), target, all.as_slice()))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Sets the relocations of a section.
+    pub fn set_relocations(&mut self, of: SectionId, mut all: Vec<Relocation>) -> Result<()> {
+        all.sort_by_key(|relocation| relocation.r_offset);
+        let there = self.relocations(of)?.map(|(id, _)| id);
+        let id = match there {
+            Some(id) => id,
+            None => self.add_relocations(of)?,
+        };
+        self.elf.sections.get_mut(id).data = SectionData::Relocation(all);
+        Ok(())
+    }
+
+    fn add_relocations(&mut self, of: SectionId) -> Result<SectionId> {
+        let mut symbols = self.elf.sections.iter();
+        let symbols = symbols.find(|section| matches!(section.data, SectionData::Symbol));
+        let symbols = symbols.ok_or_else(|| damaged("it has no symbols"))?.id();
+        let name = format!(".rel{}", self.section_name(of));
+        let section = self.elf.sections.add();
+        section.name = name.into_bytes().into();
+        section.sh_type = elf::SHT_REL;
+        section.sh_flags = elf::SHF_INFO_LINK;
+        section.sh_link_section = Some(symbols);
+        section.sh_info_section = Some(of);
+        section.sh_addralign = 8;
+        section.sh_entsize = 16;
+        Ok(section.id())
+    }
+
+    /// Adds a section of bytes.
+    pub fn add_section(
+        &mut self,
+        name: &str,
+        flags: elf::SectionFlags,
+        bytes: Vec<u8>,
+    ) -> SectionId {
+        let section = self.elf.sections.add();
+        section.name = name.as_bytes().to_vec().into();
+        section.sh_type = elf::SHT_PROGBITS;
+        section.sh_flags = flags;
+        section.sh_addralign = 8;
+        section.data = SectionData::Data(bytes.into());
+        section.id()
+    }
+
+    /// Adds a global symbol.
+    pub fn add_symbol(
+        &mut self,
+        name: &str,
+        kind: elf::SymbolType,
+        place: Option<(SectionId, u64, u64)>,
+    ) -> SymbolId {
+        let symbol = self.elf.symbols.add();
+        symbol.name = name.as_bytes().to_vec().into();
+        symbol.set_st_info(elf::STB_GLOBAL, kind);
+        if let Some((section, value, size)) = place {
+            symbol.section = Some(section);
+            symbol.st_value = value;
+            symbol.st_size = size;
+        }
+        symbol.id()
+    }
+
+    /// The symbol of this name, unless it is local.
+    pub fn symbol(&self, name: &str) -> Option<&Symbol<'a>> {
+        let mut symbols = self.elf.symbols.iter().filter(|symbol| !symbol.delete);
+        symbols.find(|symbol| {
+            symbol.st_bind() != elf::STB_LOCAL && symbol.name.as_slice() == name.as_bytes()
+        })
+    }
+}
+
+/// A name, for people: its start when it is long.
+pub fn text(name: &[u8]) -> String {
+    const LEN: usize = 128;
+    let start = &name[..name.len().min(LEN)];
+    let more = if start.len() < name.len() { "…" } else { "" };
+    printable(&String::from_utf8_lossy(start)) + more
+}

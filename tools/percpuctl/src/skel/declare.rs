@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Declarations of C, as people write them: what documentation of a field says.
+
+use crate::btf::Btf;
+use crate::btf::Kind;
+use crate::skel::names::MAX_LEN;
+
+/// More than people write into one declaration.
+const MAX_STEPS: usize = 64;
+
+/// The declaration of `name`.
+pub fn declare(btf: &Btf, mut of: u32, name: &str) -> String {
+    let mut inner = text(name);
+    let mut base = String::new();
+    for _ in 0..MAX_STEPS {
+        let kind = &btf.get(of).kind;
+        match kind {
+            Kind::Ptr(to) => {
+                inner.insert(0, '*');
+                let is_behind =
+                    |kind: &Kind| matches!(kind, Kind::Array { .. } | Kind::FuncProto { .. });
+                if is_behind(&btf.get(*to).kind) {
+                    inner = format!("({inner})");
+                }
+                of = *to;
+            }
+            Kind::Array {
+                of: element, len, ..
+            } => {
+                inner.push_str(&format!("[{len}]"));
+                of = *element;
+            }
+            Kind::Const(to) | Kind::Volatile(to) => {
+                let word = match kind {
+                    Kind::Const(_) => "const ",
+                    _ => "volatile ",
+                };
+                match btf.get(*to).kind {
+                    Kind::Ptr(_) => inner.insert_str(0, word),
+                    _ => base.push_str(word),
+                }
+                of = *to;
+            }
+            Kind::Restrict(to) | Kind::TypeTag(to) => of = *to,
+            Kind::FuncProto { result, .. } => {
+                inner.push_str("()");
+                of = *result;
+            }
+            _ => {
+                base.push_str(&type_name(btf, of));
+                let space = if inner.is_empty() { "" } else { " " };
+                return format!("{base}{space}{inner}");
+            }
+        }
+    }
+    format!("… {inner}")
+}
+
+/// The name of a type that is no pointer or array.
+pub fn type_name(btf: &Btf, of: u32) -> String {
+    let name = text(&String::from_utf8_lossy(btf.name(of)));
+    let keyword = match btf.get(of).kind {
+        Kind::Void => return "void".to_string(),
+        Kind::Struct { .. } => "struct",
+        Kind::Union { .. } => "union",
+        Kind::Fwd => match btf.get(of).flag {
+            true => "union",
+            false => "struct",
+        },
+        Kind::Enum { .. } | Kind::Enum64 { .. } => "enum",
+        _ => return name,
+    };
+    match &*name {
+        "" => format!("{keyword} {{ … }}"),
+        name => format!("{keyword} {name}"),
+    }
+}
+
+/// A name in one line, which ends no code of Markdown.
+pub fn text(name: &str) -> String {
+    let name: String = name.chars().take(MAX_LEN).collect();
+    name.escape_debug().to_string().replace('`', "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations() {
+        let mut btf = Btf::default();
+        let int = btf.add(
+            b"int",
+            Kind::Int {
+                size: 4,
+                encoding: 0x0100_0020,
+            },
+        );
+        let node = btf.add(
+            b"node",
+            Kind::Struct {
+                size: 0,
+                members: vec![],
+            },
+        );
+        let anonymous = btf.add(
+            b"",
+            Kind::Union {
+                size: 0,
+                members: vec![],
+            },
+        );
+        let array = |of| Kind::Array {
+            of,
+            index: int,
+            len: 3,
+        };
+        let ints = btf.add(b"", array(int));
+        let matrix = btf.add(b"", array(ints));
+        let to_ints = btf.add(b"", Kind::Ptr(ints));
+        let constant = btf.add(b"", Kind::Const(node));
+        let to_constant = btf.add(b"", Kind::Ptr(constant));
+        let constant_pointer = btf.add(b"", Kind::Const(to_constant));
+        let proto = btf.add(
+            b"",
+            Kind::FuncProto {
+                result: int,
+                params: vec![],
+            },
+        );
+        let function = btf.add(b"", Kind::Ptr(proto));
+        let to_void = btf.add(b"", Kind::Ptr(0));
+        let volatile = btf.add(b"", Kind::Volatile(int));
+        for (of, expected) in [
+            (int, "int x"),
+            (matrix, "int x[3][3]"),
+            (to_ints, "int (*x)[3]"),
+            (to_constant, "const struct node *x"),
+            (constant_pointer, "const struct node *const x"),
+            (function, "int (*x)()"),
+            (to_void, "void *x"),
+            (volatile, "volatile int x"),
+            (anonymous, "union { … } x"),
+        ] {
+            assert_eq!(declare(&btf, of, "x"), expected);
+        }
+        assert_eq!(declare(&btf, int, "a`\nb"), "int a'\\nb");
+        assert_eq!(declare(&btf, node, ""), "struct node");
+    }
+
+    #[test]
+    fn without_end() {
+        let mut btf = Btf::default();
+        let own = btf.len() as u32;
+        btf.add(b"", Kind::Ptr(own));
+        assert!(declare(&btf, own, "x").starts_with("… ***"));
+        let mut btf = Btf::default();
+        btf.add(b"", Kind::Const(own));
+        assert_eq!(declare(&btf, own, "x"), "… x");
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers: those of Rust that have the size of one of C.
+
+use crate::btf::Kind;
+use crate::skel::model::Type;
+use crate::skel::model::Value;
+
+/// Of `BTF_KIND_INT`: 8 bits of flags, 8 of an offset in bits, 8 unused, and the width in bits.
+const SIGNED: u32 = 1 << 24;
+const BOOL: u32 = 1 << 26;
+
+/// The integer with so many bytes; bytes when there is none.
+pub fn integer(size: u32, is_signed: bool) -> Type {
+    let letter = if is_signed { 'i' } else { 'u' };
+    match size {
+        1 | 2 | 4 | 8 | 16 => Type::new(format!("{letter}{}", size * 8), size.into(), size.into()),
+        _ => bytes(size),
+    }
+}
+
+/// Bytes without a meaning.
+pub fn bytes(size: u32) -> Type {
+    Type::new(format!("[u8; {size}]"), size.into(), 1)
+}
+
+/// The type of a number; nothing for other kinds.
+pub fn number(kind: &Kind) -> Option<Type> {
+    match *kind {
+        Kind::Int { size, encoding } => Some(integer(size, encoding & (SIGNED | BOOL) == SIGNED)),
+        Kind::Float { size } => Some(match size {
+            4 => Type::new("f32", 4, 4),
+            8 => Type::new("f64", 8, 8),
+            _ => bytes(size),
+        }),
+        Kind::Ptr(_) => Some(Type::new("u64", 8, 8)),
+        _ => None,
+    }
+}
+
+/// What a bitfield of a type is read as, where the type's flag says whether an enum has signs.
+pub fn value(kind: &Kind, flag: bool, of: &Type) -> Option<Value> {
+    let text = || of.text.clone();
+    match kind {
+        _ if of.text.starts_with('[') => None,
+        Kind::Enum { .. } | Kind::Enum64 { .. } if flag => Some(Value::Signed(text())),
+        Kind::Enum { .. } | Kind::Enum64 { .. } => Some(Value::Unsigned(text())),
+        Kind::Int { encoding, .. } if encoding & BOOL != 0 => Some(Value::Bool),
+        Kind::Int { encoding, .. } if encoding & SIGNED != 0 => Some(Value::Signed(text())),
+        Kind::Int { .. } => Some(Value::Unsigned(text())),
+        _ => None,
+    }
+}
+
+/// The width and the offset of an integer that is narrower than its bytes, which is how bitfields
+/// were before structs had a flag for them.
+pub fn narrow(kind: &Kind) -> Option<(u64, u64)> {
+    match *kind {
+        Kind::Int { size, encoding } => {
+            let (width, offset) = (encoding & 0xff, (encoding >> 16) & 0xff);
+            let is_whole = offset == 0 && u64::from(width) == u64::from(size) * 8;
+            (!is_whole && width != 0).then_some((width.into(), offset.into()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        let int = |size, encoding| Kind::Int { size, encoding };
+        for (kind, text, align) in [
+            (int(4, SIGNED | 32), "i32", 4),
+            (int(8, 64), "u64", 8),
+            (int(1, SIGNED | 8), "i8", 1),
+            (int(1, BOOL | 8), "u8", 1),
+            (int(16, SIGNED | 128), "i128", 16),
+            (int(3, 24), "[u8; 3]", 1),
+            (Kind::Float { size: 8 }, "f64", 8),
+            (Kind::Float { size: 2 }, "[u8; 2]", 1),
+            (Kind::Ptr(0), "u64", 8),
+        ] {
+            let found = number(&kind).unwrap();
+            assert_eq!((&*found.text, found.align), (text, align), "{kind:?}");
+        }
+        assert_eq!(number(&Kind::Fwd), None);
+    }
+
+    #[test]
+    fn narrow_integers() {
+        let narrow = |size, encoding| narrow(&Kind::Int { size, encoding });
+        assert_eq!(narrow(4, 32), None);
+        assert_eq!(narrow(16, 128), None);
+        assert_eq!(narrow(4, 3), Some((3, 0)));
+        assert_eq!(narrow(4, (5 << 16) | 3), Some((3, 5)));
+    }
+}

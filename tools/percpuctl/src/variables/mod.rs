@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `SEC(".percpu")` variables of BPF objects, on kernels that have them and on those that do not.
+//!
+//! ```no_run
+//! use percpuctl::variables::Options;
+//!
+//! let mut open = Options::new().open("count", &std::fs::read("count.bpf.o")?)?;
+//! if let Some(image) = open.image_mut(".percpu") {
+//!     image[..8].copy_from_slice(&100u64.to_ne_bytes());
+//! }
+//! let loaded = open.load()?;
+//! let variables = loaded.section(".percpu").expect("the object has some");
+//! println!("{:?} on CPU 0", variables.read(0)?);
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! Those who open and load the object themselves, a skeleton's for instance, call [`prepare()`]
+//! between the one and the other and [`Prepared::hold`] after both.
+
+mod array;
+mod bits;
+mod form;
+mod lowered;
+mod object;
+mod options;
+mod prepare;
+mod section;
+pub mod typed;
+
+pub use form::choose;
+pub use form::Choice;
+pub use form::Form;
+pub use object::Loaded;
+pub use object::Open;
+pub use options::Options;
+pub use prepare::prepare;
+pub use prepare::Prepared;
+pub use prepare::Variables;
+pub use section::Section;
+
+/// The program that takes the references to an object's stores.
+pub use crate::lower::HOLD;

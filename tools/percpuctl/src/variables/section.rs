@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A section of per-CPU variables, of an object that is loaded.
+
+use anyhow::Result;
+
+use crate::store::Store;
+use crate::variables::array::Array;
+
+/// A section of per-CPU variables.
+#[derive(Debug)]
+pub struct Section {
+    pub(super) name: String,
+    pub(super) image: Vec<u8>,
+    pub(super) place: Place,
+}
+
+/// Where the variables are.
+#[derive(Debug)]
+pub enum Place {
+    Array(Array),
+    Store(Store),
+}
+
+impl Section {
+    /// Its name in the source: `.percpu`, `.percpu.NAME`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes per CPU.
+    pub fn size(&self) -> usize {
+        self.image.len()
+    }
+
+    /// What each CPU started with; of a shared store, what it would have if this object had made
+    /// it.
+    pub fn image(&self) -> &[u8] {
+        &self.image
+    }
+
+    /// The bytes of one CPU.
+    pub fn read(&self, cpu: u32) -> Result<Vec<u8>> {
+        match &self.place {
+            Place::Array(array) => array.read(cpu),
+            Place::Store(store) => {
+                let mut bytes = vec![0; self.size()];
+                store.read(cpu, 0, &mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Writes bytes of one CPU. What programs write to them on this CPU meanwhile may be lost; when
+    /// the kernel itself has the variables, what they write to any of the section's.
+    pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
+        match &self.place {
+            Place::Array(array) => array.write(cpu, off, bytes),
+            Place::Store(store) => Ok(store.write(cpu, off, bytes)?),
+        }
+    }
+
+    /// Writes the same bytes for every possible CPU.
+    pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
+        match &self.place {
+            Place::Array(array) => array.write_all(off, bytes),
+            Place::Store(store) => Ok(store.write_all(off, bytes)?),
+        }
+    }
+
+    /// Name and id of the store; nothing when the kernel itself has the variables.
+    pub fn store(&self) -> Option<(&str, u32)> {
+        match &self.place {
+            Place::Array(_) => None,
+            Place::Store(store) => Some((store.name(), store.id())),
+        }
+    }
+}
