@@ -5,11 +5,8 @@
 #include "measure.h"
 #include "counters.h"
 
-/*
- * Libraries that do not know the section refuse it. The instructions are those
- * of any global variable: the loader has the map made a PERCPU_ARRAY.
- */
-struct counters variables SEC(".data.percpu");
+/* The loader has it in the kernel's own form, and lowered. */
+struct counters variables SEC(".percpu");
 
 #define WITH_VARIABLE(name, op)         \
 	SEC("tc")                       \

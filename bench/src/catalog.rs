@@ -106,6 +106,19 @@ const VARIABLE_LOCK: Way = Way::new(
 )
 .since_7_3();
 
+const LOWERED: Way = Way::new(
+    "lowered",
+    "lowered `SEC(\".percpu\")`, `v += 1`",
+    Whose::Ours,
+    Exact::No,
+);
+const LOWERED_LOCK: Way = Way::new(
+    "lowered_lock",
+    "lowered `SEC(\".percpu\")`, `__sync_fetch_and_add`",
+    Whose::Ours,
+    Exact::Yes,
+);
+
 /// Of what is done in a loop.
 const LOOP_NOTE: &str =
     "Net of a loop with one instruction for a body, for the compiler makes another loop \
@@ -134,6 +147,8 @@ pub const GROUPS: &[Group] = &[
             ARRAY_LOCK,
             VARIABLE,
             VARIABLE_LOCK,
+            LOWERED,
+            LOWERED_LOCK,
             Way::new("view", "a view, `*v += 1`", Whose::Ours, Exact::No),
             Way::new(
                 "view_add",
@@ -219,6 +234,8 @@ pub const GROUPS: &[Group] = &[
             ),
             VARIABLE,
             VARIABLE_LOCK,
+            LOWERED,
+            LOWERED_LOCK,
             Way::new("id_add", "an id for each", Whose::Ours, Exact::Yes),
             Way::new(
                 "get_handle_add",
@@ -260,6 +277,12 @@ pub const GROUPS: &[Group] = &[
                 Exact::Yes,
             )
             .since_7_3(),
+            Way::new(
+                "lowered_lock",
+                "lowered `SEC(\".percpu\")`, `__sync_*`",
+                Whose::Ours,
+                Exact::Yes,
+            ),
             Way::new("handle", "a handle", Whose::Ours, Exact::Yes),
             Way::new("view", "a view", Whose::Ours, Exact::Yes),
         ],

@@ -3,6 +3,8 @@
 //! Programs that count: in a store, in a `PERCPU_ARRAY`, in a per-CPU variable.
 
 use anyhow::Result;
+use percpuctl::lower::lower;
+use percpuctl::lower::rename;
 use percpuctl::store::Options;
 use percpuctl::store::Store;
 
@@ -23,6 +25,8 @@ struct Counters {
     in_array: Programs,
     /// Not before 7.3.
     in_variable: Option<Programs>,
+    /// The same object, lowered.
+    in_lowered: Programs,
 }
 
 impl Counters {
@@ -43,8 +47,9 @@ impl Counters {
                 setup,
             )?,
             in_variable: super::has_percpu_variables()?
-                .then(|| Programs::load(variable, setup))
+                .then(|| Programs::load(&rename(variable)?, setup))
                 .transpose()?,
+            in_lowered: Programs::load(&lower(variable)?, setup)?,
             _store: store,
         })
     }
@@ -54,6 +59,7 @@ impl Counters {
         match way.name {
             name if name.starts_with("array") || name == "lookup" => Some(&self.in_array),
             name if name.starts_with("variable") => self.in_variable.as_ref(),
+            name if name.starts_with("lowered") => Some(&self.in_lowered),
             _ => Some(&self.in_store),
         }
     }
@@ -73,7 +79,8 @@ impl Counters {
             let Some(programs) = self.of(way) else {
                 continue;
             };
-            let name = program(way);
+            // One object in two forms.
+            let name = program(way).replace("lowered", "variable");
             let value = if name.starts_with("run_") {
                 programs.net_of_run(&name, &self.in_store, "run_empty")?
             } else {

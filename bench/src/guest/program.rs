@@ -14,13 +14,15 @@ use libbpf_rs::libbpf_sys;
 use libbpf_rs::Map;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
-use libbpf_rs::MapType;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::ProgramInput;
 use libbpf_rs::ProgramMut;
 use percpuctl::libbpf::explain;
 use percpuctl::libbpf::keep_warnings;
+use percpuctl::variables::prepare;
+use percpuctl::variables::Options;
+use percpuctl::variables::Variables;
 
 /// As bench/bpf/measure.h has it.
 const ROUNDS: f64 = 1000.0;
@@ -30,9 +32,6 @@ const RUNS: u32 = 40;
 
 /// How often the kernel runs a program whose time it takes, between two looks at the time.
 const REPEAT: u32 = 1000;
-
-/// The section whose map is to be a `PERCPU_ARRAY`, as that of `SEC(".percpu")` is.
-const PERCPU: &str = ".data.percpu";
 
 /// What programs are to know: `setup` in bench/bpf/measure.h.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,7 +57,10 @@ impl Setup {
 }
 
 /// Programs that are loaded.
-pub struct Programs(Object);
+pub struct Programs {
+    object: Object,
+    _variables: Variables,
+}
 
 /// What a program told: `result` in bench/bpf/measure.h.
 pub struct Told {
@@ -85,17 +87,17 @@ impl Programs {
                     .get_mut(..bytes.len())
                     .with_context(|| format!("map {name} has no room for the setup"))?
                     .copy_from_slice(&bytes);
-            } else if name.ends_with(PERCPU) {
-                map.set_type(MapType::PercpuArray).map_err(explain)?;
-                map.set_map_flags(0).map_err(explain)?;
             }
         }
-        Ok(Self(object.load().map_err(explain)?))
+        let prepared = prepare(&mut object, &Options::new())?;
+        let object = object.load().map_err(explain)?;
+        let _variables = prepared.hold(&object)?;
+        Ok(Self { object, _variables })
     }
 
     /// A map of the object.
     pub fn map(&self, name: &str) -> Result<Map<'_>> {
-        self.0
+        self.object
             .maps()
             .find(|map| map.name().to_string_lossy() == name)
             .with_context(|| format!("the object has no map {name}"))
@@ -116,7 +118,7 @@ impl Programs {
     pub fn run(&self, name: &str) -> Result<Told> {
         self.call(name, 1)?;
         let bss = self
-            .0
+            .object
             .maps()
             .find(|map| map.name().to_string_lossy().ends_with(".bss"))
             .with_context(|| format!("the object of program {name} has no .bss"))?;
@@ -131,7 +133,8 @@ impl Programs {
         Ok(Told { took, sum })
     }
 
-    /// What a run of `name` costs as the kernel counts it, beside one of the program `empty` of `others`.
+    /// What a run of `name` costs as the kernel counts it, beside one of the program `empty` of
+    /// `others`.
     pub fn net_of_run(&self, name: &str, others: &Self, empty: &str) -> Result<f64> {
         let stats = "/proc/sys/kernel/bpf_stats_enabled";
         fs::write(stats, "1").with_context(|| format!("{stats} cannot be written"))?;
@@ -170,7 +173,7 @@ impl Programs {
     }
 
     fn program(&self, name: &str) -> Result<ProgramMut<'_>> {
-        self.0
+        self.object
             .progs_mut()
             .find(|program| program.name() == name)
             .with_context(|| format!("the object has no program {name}"))
