@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Objects that cannot be lowered: what is said of each.
+
+use percpuctl::lower::lower;
+use percpuctl::lower::rename;
+use tests::object;
+
+/// What lowering says, in one line, of an object that it must refuse.
+fn refused(object: &[u8]) -> String {
+    let Err(error) = lower(object) else {
+        panic!("it was lowered");
+    };
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+macro_rules! refused {
+    ($($test:ident: $name:literal says $($part:literal),+;)+) => {
+        $(
+            #[test]
+            fn $test() {
+                let text = refused(object!($name));
+                for part in [$($part),+] {
+                    assert!(text.contains(part), "no '{part}' in: {text}");
+                }
+            }
+        )+
+    };
+}
+
+refused! {
+    no_stack_left: "lower-stack" says "function fill", "520 bytes", ".percpu.second", "512";
+    format_is_no_constant: "lower-snprintf" says "function prints", "section .percpu", "bpf_snprintf() as its argument 3", "constant string";
+    string_is_no_constant: "lower-strncmp" says "function is_word", ".percpu.words", "bpf_strncmp() as its argument 3";
+    name_is_no_constant: "lower-kfunc_string" says "function looks_up", "section .percpu", "bpf_percpu_store_lookup() as its argument 1";
+    dynptr_of_no_map: "lower-dynptr" says "function points", "bpf_dynptr_from_mem() as its argument 1", "map's value";
+    lock: "lower-spin_lock" says "section .percpu.locked", "variable pairs", "struct bpf_spin_lock";
+    timer: "lower-timer" says "section .percpu", "variable late", "struct bpf_timer";
+    kptr: "lower-kptr" says "section .percpu", "variable task", "__kptr pointer";
+    too_large: "lower-large" says "section .percpu.large", "32776 bytes", "32768";
+    address_elsewhere: "lower-pointer" says "section .data", "at 0", "of .percpu";
+    address_within: "lower-pointer_in" says "section .percpu", "at 0";
+    license: "lower-license" says "'Proprietary'", "GPL";
+    too_many_sections: "lower-many" says "12 .percpu sections", "up to 11";
+    taken_name: "lower-taken" says "bpf_percpu_hold";
+    nothing_to_lower: "lower-without" says "no section .percpu";
+}
+
+#[test]
+fn what_just_fits_is_lowered() {
+    for (name, object) in [
+        ("stack", object!("lower-fits").as_slice()),
+        ("bytes", object!("lower-largest")),
+    ] {
+        lower(object).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// A linker leaves the code of a weak function that it has found a better one for, without a name.
+#[test]
+fn overridden_functions_are_left_alone() {
+    let dir = std::env::temp_dir().join(format!("linked-{}", std::process::id()));
+    std::fs::create_dir(&dir).expect("room for objects");
+    let path = |name: &str| dir.join(name);
+    std::fs::write(path("weak.o"), object!("lower-weak")).expect("room");
+    std::fs::write(path("strong.o"), object!("lower-strong")).expect("room");
+    let mut linker = libbpf_rs::Linker::new(path("linked.o")).expect("a linker");
+    linker.add_file(path("weak.o")).expect("an object");
+    linker.add_file(path("strong.o")).expect("an object");
+    linker.link().expect("both fit");
+    let linked = std::fs::read(path("linked.o")).expect("an object");
+    std::fs::remove_dir_all(&dir).expect("it was made here");
+    lower(&linked).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn lowered_objects_are_not_lowered_again() {
+    let lowered = lower(object!("lower-fits")).expect("it can be lowered");
+    assert!(refused(&lowered).contains("lowered already"));
+}
+
+#[test]
+fn objects_without_btf_are_refused() {
+    // Under other names nobody finds the sections.
+    let mut bytes = object!("lower-fits").to_vec();
+    for i in 0..bytes.len() - 4 {
+        if &bytes[i..i + 4] == b".BTF" {
+            bytes[i + 3] = b'X';
+        }
+    }
+    let text = refused(&bytes);
+    assert!(text.contains("section .percpu.stack"), "{text}");
+    assert!(text.contains("clang -g"), "{text}");
+}
+
+#[test]
+fn other_files_are_refused() {
+    for bytes in [b"".as_slice(), b"\x7fELF", &[0; 4096]] {
+        assert!(refused(bytes).contains("cannot be read"));
+    }
+    // An ELF file, and no BPF object: this test.
+    let this = std::env::current_exe().and_then(std::fs::read);
+    assert!(refused(&this.expect("a program")).contains("no relocatable object for BPF"));
+}
+
+#[test]
+fn renaming_wants_something_to_rename() {
+    let error = rename(object!("lower-without")).expect_err("it has no such section");
+    assert!(error.to_string().contains("no section .percpu"), "{error}");
+    rename(object!("lower-fits")).expect("it has one");
+}

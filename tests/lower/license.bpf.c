@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel gives kfuncs to GPL-compatible programs only. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char _license[] SEC("license") = "Proprietary";
+
+int count SEC(".percpu");
+
+SEC("tc")
+int counts(struct __sk_buff *skb)
+{
+	count += 1;
+	return 0;
+}

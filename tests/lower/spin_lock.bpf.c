@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A lock, which the kernel looks for in maps. */
+#include "snippet.h"
+
+struct pair {
+	u64 count;
+	struct bpf_spin_lock lock;
+};
+
+struct pair pairs[2] SEC(".percpu.locked");
+
+SEC("tc")
+int locks(struct __sk_buff *skb)
+{
+	pairs[0].count += 1;
+	return 0;
+}

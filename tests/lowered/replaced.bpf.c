@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A program whose global function another one takes the place of: replacement.bpf.c. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char _license[] SEC("license") = "GPL";
+
+u64 runs SEC(".percpu");
+u64 own SEC(".percpu");
+u64 answers SEC(".percpu.answers");
+
+__noinline int answer(struct __sk_buff *skb, int n)
+{
+	own++;
+	/* So that the compiler does not know it. */
+	asm volatile("" : "+r"(n) : "r"(skb));
+	return n;
+}
+
+SEC("tc")
+int ask(struct __sk_buff *skb)
+{
+	runs++;
+	answers += answer(skb, 5);
+	return 0;
+}
