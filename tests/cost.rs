@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use bench::guest;
 use bench::record::Cost;
 use bench::report::bounds;
+use tests::kernel;
 
 /// What was measured, once for all cases.
 fn costs() -> &'static [Cost] {
@@ -53,6 +54,29 @@ fn more_is_seen_to_cost_more() {
         (array - lock - 1.0).abs() < 0.1,
         "{array}, {lock} with lock"
     );
+}
+
+#[test]
+fn lowered_variables_cost_as_much_as_the_kernels_own() {
+    let lowered = [
+        cost("increment", "lowered"),
+        cost("increment", "lowered_lock"),
+    ];
+    if !kernel::is_since(7, 3) {
+        // There is nothing else to hold them against.
+        assert!(lowered[0] < 2.1 && lowered[1] < 1.1, "{lowered:?}");
+        return;
+    }
+    let own = [
+        cost("increment", "variable"),
+        cost("increment", "variable_lock"),
+    ];
+    for (lowered, own) in lowered.into_iter().zip(own) {
+        assert!(
+            lowered <= own + 1.0,
+            "lowered {lowered}, the kernel's own {own}"
+        );
+    }
 }
 
 #[test]

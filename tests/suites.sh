@@ -46,12 +46,20 @@ for kernel in "${kernels[@]}"; do
 	guest psi-off psi "boots::" --append psi=0
 	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"
 	guest lifetime lifetime "" --nmi
+	guest random random "--skip diversity::" --append kmemleak=off
+	guest lowered lowered ""
 	guest ctl ctl ""
 	guest native native ""
+	guest variables variables ""
+	guest skel skel ""
 done
 host breakage
+host random diversity::
+host fuzz_lower
 host bench-lib
 host bits
+host lower
+host layouts
 if [ "${kernels[0]}" = stock ]; then
 	host kfunc_code
 else

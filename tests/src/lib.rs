@@ -13,5 +13,6 @@ pub mod memory;
 pub mod module;
 pub mod monitor;
 pub mod nmi;
+pub mod random;
 pub mod refused;
 pub mod stores;
