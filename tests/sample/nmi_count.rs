@@ -204,7 +204,11 @@ fn nmi_count_bears_cpus_that_go_offline() {
 #[test]
 fn nmi_count_fails_when_the_store_is_not_exact() {
     for offset in [8, 32] {
-        let tool = Tool::start_on_first_cpu();
+        let mut tool = Tool::start_on_first_cpu();
+        // Of nothing there is no verdict.
+        tool.wait_until("threads add", |look| {
+            number(look, "/added/threads/total") > 0
+        });
         let args = format!("set nmi_count --offset {offset} --value 0x1000000000000000 --cpu 0");
         let set = Command::new("percpuctl").args(args.split(' ')).status();
         assert!(set.expect("percpuctl is in the guest").success());
