@@ -26,9 +26,18 @@ struct bpf_iter_cpumask {
  */
 struct bpf_percpu_store {
 	void *__data;
-	__u64 size; /* bytes per CPU */
+	__u64 size; /* bytes per CPU; 0 of a keyed store, whose entries have them */
 	__u32 id; /* 1 and up, never used again */
+	__u64 key; /* of an entry: its key, or where its task or cgroup is */
 };
+
+/*
+ * An iteration over the entries of a keyed store, on the stack of a BPF
+ * program. Its content is the kernel's.
+ */
+struct bpf_iter_percpu_entry {
+	__u64 __opaque[3];
+} __attribute__((aligned(8)));
 
 /*
  * The kernel's masks of all CPUs: trusted, never NULL, nothing to release. The
@@ -89,6 +98,42 @@ KFUNC(u8 *, bpf_percpu_store_this_cpu, (struct bpf_percpu_store *s, u32 off, con
 
 /* A view of @cpu's copy, to read only. NULL too for a CPU that is not possible. */
 KFUNC(u8 *, bpf_percpu_store_per_cpu, (struct bpf_percpu_store *s, u32 cpu, u32 off, const int rdonly_buf_size))
+
+/*
+ * The entry of @task, of @cgrp or for @key in keyed store @s, for all that takes
+ * a store: it is valid until the end of the RCU read-side critical section, and
+ * bpf_percpu_store_acquire() makes it last longer. With BPF_LOCAL_STORAGE_GET_F_CREATE
+ * in @flags, a free entry becomes theirs when they have none; its bytes are those
+ * that the store was created with, on each CPU.
+ *
+ * NULL when there is none; for another flag, and a store that is not keyed so; and,
+ * where one is to be created: when no entry is free, for a task or cgroup that is
+ * about to end, and when a lock reports a deadlock (a program that interrupted this
+ * very operation) or a timeout.
+ *
+ * The entry goes when its task or cgroup is freed.
+ */
+KFUNC(struct bpf_percpu_store *, bpf_percpu_task_store, (struct bpf_percpu_store *s, struct task_struct *task, u64 flags))
+KFUNC(struct bpf_percpu_store *, bpf_percpu_cgroup_store, (struct bpf_percpu_store *s, struct cgroup *cgrp, u64 flags))
+KFUNC(struct bpf_percpu_store *, bpf_percpu_key_store, (struct bpf_percpu_store *s, u64 key, u64 flags))
+
+/*
+ * Takes the entry away: it is not found any more, and is free again when nobody
+ * can use it any more. -ENOENT when there is none; -EDEADLK and -ETIMEDOUT when
+ * a lock says so, and the entry stays.
+ */
+KFUNC(int, bpf_percpu_task_delete, (struct bpf_percpu_store *s, struct task_struct *task))
+KFUNC(int, bpf_percpu_cgroup_delete, (struct bpf_percpu_store *s, struct cgroup *cgrp))
+KFUNC(int, bpf_percpu_key_delete, (struct bpf_percpu_store *s, u64 key))
+
+/*
+ * Open-coded iterator over the entries of @s, in no order: bpf_for_each(percpu_entry,
+ * entry, s) of bpf_helpers.h. Each that is there all the time comes once. In an RCU
+ * read-side critical section only. -EINVAL, and no entry, for a store that is not keyed.
+ */
+KFUNC(int, bpf_iter_percpu_entry_new, (struct bpf_iter_percpu_entry *it, struct bpf_percpu_store *s))
+KFUNC(struct bpf_percpu_store *, bpf_iter_percpu_entry_next, (struct bpf_iter_percpu_entry *it))
+KFUNC(void, bpf_iter_percpu_entry_destroy, (struct bpf_iter_percpu_entry *it))
 
 /*
  * The start of this CPU's copy of the store with @id; never NULL. When there is
