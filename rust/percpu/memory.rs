@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Allocation of per-CPU memory, and bytes of it.
+//! Allocation of per-CPU memory.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
-use super::{
-    arch::{
-        Native,
-        ThisCpu, //
-    },
-    PossibleCpu,
-    Primitive,
-    Slot,
-    SlotError, //
-};
+use super::PerCpuArea;
 use core::{
-    marker::PhantomData,
-    mem::offset_of,
+    ops::Deref,
     ptr::NonNull, //
 };
 use kernel::{
@@ -55,62 +45,10 @@ impl From<AllocError> for Error {
 ///
 /// # Invariants
 ///
-/// - `base` is a per-CPU address, from the kernel's allocator, of [`footprint(size)`](footprint)
-///   bytes that are aligned to [`ALIGN`], and belongs to this value.
-/// - `size` is 1 to [`MAX_SIZE`].
-#[repr(C)]
-pub(crate) struct PerCpuMem {
-    base: NonNull<u8>,
-    size: u64,
-}
-
-// SAFETY: Per-CPU addresses are the same for everyone.
-unsafe impl Send for PerCpuMem {}
-// SAFETY: All that `&self` offers are single operations of the CPU.
-unsafe impl Sync for PerCpuMem {}
-
-/// Which `T` of some memory is at an offset, in a form that takes one compare for bounds and alignment.
-#[derive(Clone, Copy)]
-pub(crate) struct Index<T> {
-    /// The offset in units of `T`. What is below the width comes out on top, and makes it larger than
-    /// there can be slots.
-    rotated: usize,
-    _width: PhantomData<T>,
-}
-
-impl<T: Primitive> Index<T> {
-    const LOG_WIDTH: u32 = size_of::<T>().trailing_zeros();
-
-    #[inline]
-    pub(crate) fn new(off: u32) -> Self {
-        Self {
-            rotated: off.rotate_right(Self::LOG_WIDTH) as usize,
-            _width: PhantomData,
-        }
-    }
-
-    fn off(self) -> u32 {
-        // CAST: It was made of an `u32`.
-        (self.rotated as u32).rotate_left(Self::LOG_WIDTH)
-    }
-}
-
-/// How many slots of 1, 2, 4 and 8 bytes some memory has: what offsets are held against.
-#[derive(Clone, Copy)]
-pub(crate) struct SlotCounts([usize; 4]);
-
-impl SlotCounts {
-    #[inline]
-    fn of<T: Primitive>(&self) -> usize {
-        let Self([of_1, of_2, of_4, of_8]) = *self;
-        match size_of::<T>() {
-            1 => of_1,
-            2 => of_2,
-            4 => of_4,
-            _ => of_8,
-        }
-    }
-}
+/// The area is [`footprint(size)`](footprint) bytes from the kernel's allocator, aligned to
+/// [`ALIGN`], and belongs to this value. Its size is not 0.
+#[repr(transparent)]
+pub(crate) struct PerCpuMem(PerCpuArea);
 
 /// What memory of `size` bytes takes of each CPU.
 pub(crate) const fn footprint(size: u32) -> u32 {
@@ -118,11 +56,6 @@ pub(crate) const fn footprint(size: u32) -> u32 {
 }
 
 impl PerCpuMem {
-    /// Where the per-CPU address is.
-    pub(crate) const BASE_OFFSET: usize = offset_of!(Self, base);
-    /// Where the size is.
-    pub(crate) const SIZE_OFFSET: usize = offset_of!(Self, size);
-
     /// `size` bytes for each possible CPU, all zero. CPUs that come online later have theirs.
     ///
     /// May sleep, if `gfp` allows it: `GFP_*` of `kernel::bindings`, for the kernel crate's flags
@@ -137,155 +70,19 @@ impl PerCpuMem {
         let (bytes, align) = (footprint(size) as usize, ALIGN as usize);
         // SAFETY: Size and alignment are what the allocator takes. It zeroes the memory.
         let base = unsafe { bindings::pcpu_alloc_noprof(bytes, align, false, gfp) };
+        let base = NonNull::new(base.cast()).ok_or(AllocError::NoMemory)?;
         // INVARIANT: The allocator has given what was asked for.
-        Ok(Self {
-            base: NonNull::new(base.cast()).ok_or(AllocError::NoMemory)?,
-            size: size.into(),
-        })
+        // SAFETY: So it is there, until this value is dropped.
+        Ok(Self(unsafe { PerCpuArea::new(base, size) }))
     }
+}
 
-    /// Bytes per CPU.
+impl Deref for PerCpuMem {
+    type Target = PerCpuArea;
+
     #[inline]
-    pub(crate) fn size(&self) -> u32 {
-        // CAST: Not larger than `MAX_SIZE`, by the type invariant.
-        self.size as u32
-    }
-
-    /// How many slots of each width there are.
-    #[inline]
-    pub(crate) fn slot_counts(&self) -> SlotCounts {
-        let size = self.size() as usize;
-        SlotCounts([size, size >> 1, size >> 2, size >> 3])
-    }
-
-    /// The `T` at byte `off` of each copy.
-    #[inline]
-    #[allow(dead_code, reason = "for tests: stores keep their counts")]
-    pub(crate) fn slot<T: Primitive>(&self, off: u32) -> Result<Slot<'_, T>, SlotError> {
-        let index = Index::new(off);
-        // SAFETY: The counts are this memory's.
-        unsafe { self.slot_at(&self.slot_counts(), index) }.ok_or_else(|| self.why_not(index))
-    }
-
-    /// Slot `index` of each copy, if there is one.
-    ///
-    /// # Safety
-    ///
-    /// `counts` are those of this memory.
-    #[inline]
-    pub(crate) unsafe fn slot_at<T: Primitive>(
-        &self,
-        counts: &SlotCounts,
-        index: Index<T>,
-    ) -> Option<Slot<'_, T>> {
-        (index.rotated < counts.of::<T>()).then(|| {
-            let first = self.base.as_ptr().cast::<T>();
-            // SAFETY: The place is inside of the memory, by the type invariant, and aligned, since
-            // the memory is for every primitive.
-            unsafe { Slot::new(first.wrapping_add(index.rotated)) }
-        })
-    }
-
-    /// Why there is no slot `index`.
-    #[cold]
-    pub(crate) fn why_not<T: Primitive>(&self, index: Index<T>) -> SlotError {
-        if self.contains(index.off(), size_of::<T>() as u32) {
-            SlotError::Misaligned
-        } else {
-            SlotError::PastEnd
-        }
-    }
-
-    /// Whether `len` bytes from `off` on are inside.
-    #[inline]
-    pub(crate) fn contains(&self, off: u32, len: u32) -> bool {
-        u64::from(off).wrapping_add(len.into()) <= self.size
-    }
-
-    /// The address of `len` bytes from `off` on of this CPU's copy, if they are inside.
-    ///
-    /// It stays valid as long as the memory, also when the task moves to another CPU.
-    #[inline]
-    pub(crate) fn this_cpu_ptr(&self, off: u32, len: u32) -> Option<*mut u8> {
-        self.contains(off, len)
-            .then(|| Native::this_cpu_ptr(self.base.as_ptr().wrapping_add(off as usize)))
-    }
-
-    /// The address of `len` bytes from `off` on of the copy of `cpu`, if they are inside.
-    #[inline]
-    pub(crate) fn per_cpu_ptr(&self, cpu: PossibleCpu, off: u32, len: u32) -> Option<*mut u8> {
-        self.contains(off, len).then(|| {
-            let ptr = self.base.as_ptr().wrapping_add(off as usize);
-            ptr.wrapping_add(cpu.offset())
-        })
-    }
-
-    /// Copies what `cpu` has from `off` on into `buf`.
-    ///
-    /// Words that are aligned are read as one each, the widest that fit.
-    pub(crate) fn read_on(
-        &self,
-        cpu: PossibleCpu,
-        off: u32,
-        buf: &mut [u8],
-    ) -> Result<(), SlotError> {
-        let len = u32::try_from(buf.len()).map_err(|_| SlotError::PastEnd)?;
-        let from = self.per_cpu_ptr(cpu, off, len).ok_or(SlotError::PastEnd)?;
-        let to = buf.as_mut_ptr();
-        for (at, width) in words(from as usize, buf.len()) {
-            // SAFETY: Both are valid for the word at `at`, and `from` is aligned to its width.
-            // Volatile, since the CPU may write there meanwhile: the word is old or new.
-            unsafe {
-                let (from, to) = (from.add(at), to.add(at));
-                match width {
-                    8 => to
-                        .cast::<u64>()
-                        .write_unaligned(from.cast::<u64>().read_volatile()),
-                    4 => to
-                        .cast::<u32>()
-                        .write_unaligned(from.cast::<u32>().read_volatile()),
-                    2 => to
-                        .cast::<u16>()
-                        .write_unaligned(from.cast::<u16>().read_volatile()),
-                    _ => to.write(from.read_volatile()),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes `bytes` to where `cpu` has `off`, as [`read_on`](Self::read_on) reads.
-    ///
-    /// What the CPU itself adds meanwhile may be lost, of the bytes written.
-    pub(crate) fn write_on(
-        &self,
-        cpu: PossibleCpu,
-        off: u32,
-        bytes: &[u8],
-    ) -> Result<(), SlotError> {
-        let len = u32::try_from(bytes.len()).map_err(|_| SlotError::PastEnd)?;
-        let to = self.per_cpu_ptr(cpu, off, len).ok_or(SlotError::PastEnd)?;
-        let from = bytes.as_ptr();
-        for (at, width) in words(to as usize, bytes.len()) {
-            // SAFETY: Both are valid for the word at `at`, and `to` is aligned to its width.
-            // Volatile, since the CPU may read there meanwhile: it gets the old word or the new.
-            unsafe {
-                let (from, to) = (from.add(at), to.add(at));
-                match width {
-                    8 => to
-                        .cast::<u64>()
-                        .write_volatile(from.cast::<u64>().read_unaligned()),
-                    4 => to
-                        .cast::<u32>()
-                        .write_volatile(from.cast::<u32>().read_unaligned()),
-                    2 => to
-                        .cast::<u16>()
-                        .write_volatile(from.cast::<u16>().read_unaligned()),
-                    _ => to.write_volatile(from.read()),
-                }
-            }
-        }
-        Ok(())
+    fn deref(&self) -> &PerCpuArea {
+        &self.0
     }
 }
 
@@ -293,31 +90,24 @@ impl Drop for PerCpuMem {
     /// Context: any but NMI.
     fn drop(&mut self) {
         // SAFETY: By the type invariant it is the allocator's, and nobody else's.
-        unsafe { bindings::free_percpu(self.base.as_ptr().cast()) };
+        unsafe { bindings::free_percpu(self.base().as_ptr().cast()) };
     }
-}
-
-/// Cuts `len` bytes at address `addr` into words, each as wide as its alignment and what is left
-/// allow: where they start, and their width.
-fn words(addr: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
-    let mut done = 0;
-    core::iter::from_fn(move || {
-        let (at, left) = (addr.wrapping_add(done), len.wrapping_sub(done));
-        if left == 0 {
-            return None;
-        }
-        let fits = |width: &usize| at % *width == 0 && left >= *width;
-        let width = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
-        let start = done;
-        done = done.wrapping_add(width);
-        Some((start, width))
-    })
 }
 
 #[kunit_tests(bpf_percpu_memory)]
 mod tests {
     use super::*;
-    use crate::percpu::arch::generic::Generic;
+    use crate::percpu::{
+        arch::{
+            generic::Generic,
+            Native,
+            ThisCpu, //
+        },
+        area::words,
+        PossibleCpu,
+        Primitive,
+        SlotError, //
+    };
 
     /// Sizes that there are.
     const SIZES: [u32; 6] = [1, 7, 8, 9, MAX_SIZE - 1, MAX_SIZE];
@@ -328,7 +118,7 @@ mod tests {
 
     /// A byte of `cpu`, as a plain loop has it.
     fn byte(memory: &PerCpuMem, cpu: PossibleCpu, off: usize) -> *mut u8 {
-        let ptr = memory.base.as_ptr().wrapping_add(cpu.offset());
+        let ptr = memory.base().as_ptr().wrapping_add(cpu.offset());
         ptr.wrapping_add(off)
     }
 
@@ -516,7 +306,7 @@ mod tests {
         let memory = memory(64)?;
         for cpu in PossibleCpu::online() {
             cpu.enter()?;
-            let ptr = memory.base.as_ptr();
+            let ptr = memory.base().as_ptr();
             assert_eq!(Native::this_cpu_ptr(ptr), Generic::this_cpu_ptr(ptr));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 //! Per-CPU memory, and operations on it that nothing on the CPU can tear.
 //!
-//! Memory is had as [`PerCpuMem`], in bytes; a place in it, of an integer type, is a [`Slot`]. No
+//! Memory is had as [`PerCpuMem`], in bytes, and parts of it as [`PerCpuArea`]; a place in it, of an integer type, is a [`Slot`]. No
 //! reference into per-CPU memory exists: interrupts and NMIs use it too, and no guard against
 //! preemption would prove that nobody else does. What this CPU does to its copy is one
 //! instruction each time, and takes `&self`.
@@ -10,6 +10,7 @@
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
 pub(crate) mod arch;
+mod area;
 mod cpu;
 #[cfg(CONFIG_KUNIT = "y")]
 pub(crate) mod kunit;
@@ -18,15 +19,18 @@ mod slot;
 mod spare;
 mod view;
 
+pub(crate) use area::{
+    Index,
+    PerCpuArea,
+    SlotCounts, //
+};
 pub(crate) use cpu::{
     PossibleCpu,
     PossibleCpus, //
 };
 pub(crate) use memory::{
     footprint,
-    Index,
     PerCpuMem,
-    SlotCounts,
     MAX_SIZE, //
 };
 pub(crate) use slot::{
