@@ -7,10 +7,14 @@ mod bpf;
 mod cpumask;
 mod dev;
 mod kfuncs;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 mod parameter;
 mod percpu;
 mod psi;
+mod rqspinlock;
 mod store;
+mod tracepoint;
 
 use dev::{
     ControlFile,

@@ -17,6 +17,11 @@ void bpf_percpu_helper_rcu_barrier_tasks_trace(void)
 	rcu_barrier_tasks_trace();
 }
 
+void bpf_percpu_helper_synchronize_rcu_tasks_trace(void)
+{
+	synchronize_rcu_tasks_trace();
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 void bpf_percpu_helper_rcu_read_lock_trace(void)
 {

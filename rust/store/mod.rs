@@ -2,18 +2,22 @@
 
 //! Stores: named, reference-counted per-CPU memory.
 //!
+//! A store has bytes of its own, or is [`keyed`]: then its entries have them.
+//!
 //! Who holds a reference: open files, the pin, and handles of BPF programs, in maps or not. The
 //! registry finds stores and holds none. With the last reference a store leaves the registry at
 //! once, and [`reaper`] frees it later.
 //!
-//! Lock order: [`registry`]'s lock is the only one here, and comes after those of its users; it is
-//! taken in process context. Lookups take no lock, and neither does the last drop.
+//! Lock order: [`registry`]'s lock comes after those of its users, and is taken in process context;
+//! then come those of [`keyed`]. Lookups take no lock, and neither does the last drop.
 
+pub(crate) mod keyed;
 mod name;
 mod names;
 mod place;
 mod reaper;
 mod registry;
+mod slot_set;
 mod table;
 
 pub(crate) use name::Name;
@@ -27,18 +31,19 @@ pub(crate) use registry::{
     Limits,
     Registry, //
 };
+pub(crate) use slot_set::SlotSet;
 
 use crate::percpu::{
-    Index,
     PerCpuMem,
     PossibleCpu,
-    Primitive,
-    Slot,
-    SlotCounts, //
+    MAX_SIZE, //
 };
 use core::{
-    mem::offset_of,
-    ptr::NonNull, //
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -52,24 +57,24 @@ use kernel::{
         atomic::{
             Atomic,
             Relaxed, //
-        },
-        Refcount, //
+        }, //
     },
+};
+use keyed::{
+    Keyed,
+    KeyedLayout, //
 };
 use names::NameAt;
 use reaper::Grave;
 use registry::Reservation;
 
-/// Per-CPU memory with a name and an id.
+/// Per-CPU memory with a name and an id, or entries that have such memory.
 ///
 /// Lives in a [`KBox`] of its own until [`reaper`] frees it.
 #[repr(C)]
 pub(crate) struct Store {
-    memory: PerCpuMem,
-    id: u32,
-    /// Those of `memory`.
-    slot_counts: SlotCounts,
-    refs: Refcount,
+    slots: SlotSet,
+    contents: Contents,
     /// Whether the pin holds a reference. Changes under the registry's lock.
     pinned: Atomic<bool>,
     /// Where the name is registered.
@@ -79,17 +84,18 @@ pub(crate) struct Store {
     reservation: Reservation,
 }
 
+/// What a store has.
+enum Contents {
+    Memory(PerCpuMem),
+    Entries(KBox<Keyed>),
+}
+
 // SAFETY: All but `grave` is, and that is used by the last owner only.
 unsafe impl Send for Store {}
 // SAFETY: All but `grave` is, and that is used by the last owner only.
 unsafe impl Sync for Store {}
 
 impl Store {
-    /// Where [`memory`](Self::memory) is.
-    pub(crate) const MEMORY_OFFSET: usize = offset_of!(Self, memory);
-    /// Where [`id`](Self::id) is.
-    pub(crate) const ID_OFFSET: usize = offset_of!(Self, id);
-
     /// A new store of `size` bytes per CPU, pinned or not. Each CPU's copy begins with `image`; the
     /// rest is zero.
     ///
@@ -98,33 +104,84 @@ impl Store {
     /// # Errors
     ///
     /// `EINVAL` for no size, or for an image that is larger; `E2BIG` for a size of more than
-    /// [`MAX_SIZE`](crate::percpu::MAX_SIZE); `EEXIST` when there is one of this name; `ENOSPC`
-    /// when a limit of the registry is reached; `ENOMEM`.
+    /// [`MAX_SIZE`]; `EEXIST` when there is one of this name; `ENOSPC` when a limit of the registry is
+    /// reached; `ENOMEM`.
     ///
     /// Context: process, may sleep.
     pub(crate) fn create(name: Name, size: u32, image: &[u8], pinned: bool) -> Result<ARef<Self>> {
-        if size == 0 || image.len() > size as usize {
-            return Err(EINVAL);
-        }
-        if size > crate::percpu::MAX_SIZE {
-            return Err(E2BIG);
-        }
-        if find(&name).is_some() {
-            return Err(EEXIST);
-        }
-        let reservation = Reservation::new(size)?;
+        Self::check(&name, size, image)?;
+        let reservation = Reservation::new(crate::percpu::footprint(size))?;
         // The caller hears of it when there is none: that is not worth a line in the log.
         let gfp = bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN;
         let memory = PerCpuMem::new_zeroed(size, gfp)?;
         for cpu in PossibleCpu::all() {
             memory.write_on(cpu, 0, image)?;
         }
+        let contents = Contents::Memory(memory);
+        registry::insert(Self::new(name, contents, reservation)?, pinned)
+    }
+
+    /// A new store with entries, pinned or not. Each CPU's copy of each entry begins with `image`; the
+    /// rest is zero.
+    ///
+    /// Its memory is charged to the caller's control group.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create), and `EINVAL` for no entries; `E2BIG` for more than the registry
+    /// ever lets there be; `EOPNOTSUPP` where the kernel does not tell when owners end.
+    ///
+    /// Context: process, may sleep.
+    pub(crate) fn create_keyed(
+        name: Name,
+        layout: KeyedLayout,
+        image: &[u8],
+        pinned: bool,
+    ) -> Result<ARef<Self>> {
+        if layout.entries == 0 {
+            return Err(EINVAL);
+        }
+        Self::check(&name, layout.size, image)?;
+        let bytes = layout
+            .footprint()
+            .filter(|bytes| Reservation::is_possible(*bytes));
+        let reservation = Reservation::new(bytes.ok_or(E2BIG)?)?;
+        keyed::start_watch(layout.kind)?;
+        let keyed = Keyed::new(layout, image)?;
+        let contents = Contents::Entries(keyed);
+        registry::insert(Self::new(name, contents, reservation)?, pinned)
+    }
+
+    /// What is wrong with what is asked for.
+    fn check(name: &Name, size: u32, image: &[u8]) -> Result {
+        if size == 0 || image.len() > size as usize {
+            return Err(EINVAL);
+        }
+        if size > MAX_SIZE {
+            return Err(E2BIG);
+        }
+        if find(name).is_some() {
+            return Err(EEXIST);
+        }
+        Ok(())
+    }
+
+    /// A store with one reference, which nobody can find.
+    fn new(name: Name, contents: Contents, reservation: Reservation) -> Result<KBox<Self>> {
+        let (area, keyed) = match &contents {
+            // SAFETY: The memory becomes part of the store.
+            Contents::Memory(memory) => (unsafe { memory.alias() }, ptr::null()),
+            Contents::Entries(keyed) => {
+                // SAFETY: The entries become part of the store.
+                let area = unsafe { keyed.no_bytes() }.ok_or(EINVAL)?;
+                (area, ptr::from_ref(&**keyed))
+            }
+        };
         let store = KBox::new(
             Self {
-                slot_counts: memory.slot_counts(),
-                memory,
-                id: 0,
-                refs: Refcount::new(1),
+                // SAFETY: Memory and entries are part of the store, and dropped with it.
+                slots: unsafe { SlotSet::of_store(area, keyed) },
+                contents,
                 pinned: Atomic::new(false),
                 name_at: NameAt::none(),
                 name,
@@ -133,26 +190,15 @@ impl Store {
             },
             GFP_KERNEL_ACCOUNT,
         )?;
-        registry::insert(store, pinned)
+        Ok(store)
     }
 
-    /// Its memory.
-    #[inline]
-    pub(crate) fn memory(&self) -> &PerCpuMem {
-        &self.memory
-    }
-
-    /// Slot `index` of each CPU's copy, if there is one.
-    #[inline]
-    pub(crate) fn slot_at<T: Primitive>(&self, index: Index<T>) -> Option<Slot<'_, T>> {
-        // SAFETY: The counts are the memory's: both were made together, and neither changes.
-        unsafe { self.memory.slot_at(&self.slot_counts, index) }
-    }
-
-    /// Its id.
-    #[inline]
-    pub(crate) fn id(&self) -> u32 {
-        self.id
+    /// Bytes per CPU: of the store or, if it is keyed, of each entry.
+    pub(crate) fn size(&self) -> u32 {
+        match &self.contents {
+            Contents::Memory(memory) => memory.size(),
+            Contents::Entries(keyed) => keyed.entry_size(),
+        }
     }
 
     /// Its name, which may have been given free.
@@ -170,40 +216,58 @@ impl Store {
         self.pinned.load(Relaxed)
     }
 
-    /// How many references there are, at the moment.
-    pub(crate) fn refs(&self) -> u32 {
-        self.refs.as_atomic().load(Relaxed).max(0) as u32
-    }
-
     /// Another reference, unless the last one is gone.
     ///
     /// Context: any.
     #[inline]
     pub(crate) fn try_get(&self) -> Option<ARef<Self>> {
-        let refs = self.refs.as_atomic().as_ptr().cast();
-        // SAFETY: `Refcount` is a `refcount_t`.
-        unsafe { crate::bindings::bpf_percpu_helper_refcount_inc_not_zero(refs) }
-            // SAFETY: The reference was taken just now.
-            .then(|| unsafe { ARef::from_raw(NonNull::from(self)) })
+        // SAFETY: The slots are the start of this store, and their references are its.
+        SlotSet::try_get(self).map(|slots| unsafe { ARef::from_raw(ARef::into_raw(slots).cast()) })
+    }
+
+    /// The same reference, of what a handle refers to.
+    pub(crate) fn into_slots(store: ARef<Self>) -> ARef<SlotSet> {
+        // SAFETY: The slots are the start of the store, and their references are its.
+        unsafe { ARef::from_raw(ARef::into_raw(store).cast()) }
+    }
+
+    /// The last reference is gone.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// That is so, and is told once.
+    unsafe fn bury(store: NonNull<Self>) {
+        // SAFETY: It is not freed before it is buried. Stores that have references are boxes, which
+        // `registry::insert()` has turned into a raw pointer. The last reference is gone, and the
+        // registry forgets it here.
+        unsafe {
+            registry::remove(store.as_ref());
+            reaper::bury(store);
+        }
+    }
+}
+
+impl Deref for Store {
+    type Target = SlotSet;
+
+    #[inline]
+    fn deref(&self) -> &SlotSet {
+        &self.slots
     }
 }
 
 // SAFETY: A store stays as long as its count is not zero.
 unsafe impl AlwaysRefCounted for Store {
     fn inc_ref(&self) {
-        self.refs.inc();
+        self.slots.inc_ref();
     }
 
     /// Context: any.
     unsafe fn dec_ref(store: NonNull<Self>) {
-        // SAFETY: The caller has a reference, which keeps the store.
-        let this = unsafe { store.as_ref() };
-        if this.refs.dec_and_test() {
-            registry::remove(this);
-            // SAFETY: Stores that have references are boxes, which `registry::insert()` has turned
-            // into a raw pointer. The last reference is gone, and the registry has forgotten it.
-            unsafe { reaper::bury(store) };
-        }
+        // SAFETY: By the function's contract. The slots are the start of the store.
+        unsafe { SlotSet::dec_ref(store.cast()) };
     }
 }
 

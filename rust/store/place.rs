@@ -2,7 +2,10 @@
 
 //! Where the registry has a store, or none.
 
-use super::Store;
+use super::{
+    SlotSet,
+    Store, //
+};
 use core::{
     hint::assert_unchecked,
     mem::offset_of,
@@ -22,15 +25,15 @@ use kernel::{
 /// the place where stores have theirs.
 #[repr(C, align(8))]
 struct Vacancy {
-    _before_id: [u8; Store::ID_OFFSET],
+    _before_id: [u8; SlotSet::ID_OFFSET],
     id: u32,
 }
 
 impl Vacancy {
     const fn new(id: u32) -> Self {
-        const { assert!(offset_of!(Vacancy, id) == Store::ID_OFFSET) };
+        const { assert!(offset_of!(Vacancy, id) == SlotSet::ID_OFFSET) };
         Self {
-            _before_id: [0; Store::ID_OFFSET],
+            _before_id: [0; SlotSet::ID_OFFSET],
             id,
         }
     }
@@ -91,7 +94,7 @@ impl Place {
         // SAFETY: By the type invariant.
         unsafe { assert_unchecked(!store.is_null()) };
         // SAFETY: By the type invariant, and by the function's contract, both have an id there.
-        let found = unsafe { (&raw const (*store).id).read() };
+        let found = unsafe { store.byte_add(SlotSet::ID_OFFSET).cast::<u32>().read() };
         // SAFETY: It is not a vacancy's, by the type invariant, so this is a store.
         (found == id).then(|| unsafe { &*store })
     }
@@ -158,7 +161,7 @@ mod tests {
         let [even, odd] = table;
         let place = if id % LEN == 0 { even } else { odd };
         // SAFETY: The tests hold what they put.
-        unsafe { place.get(id) }.map(Store::id)
+        unsafe { place.get(id) }.map(|store| store.id())
     }
 
     /// Ids that are next to those of vacancies, or theirs.

@@ -10,7 +10,10 @@
 //! C headers: [`include/linux/irq_work.h`](srctree/include/linux/irq_work.h),
 //! [`include/linux/rcupdate_trace.h`](srctree/include/linux/rcupdate_trace.h)
 
-use super::Store;
+use super::{
+    keyed::Workqueue,
+    Store, //
+};
 use crate::bindings::{
     bpf_percpu_helper_call_rcu_tasks_trace,
     bpf_percpu_helper_init_irq_work,
@@ -90,14 +93,25 @@ unsafe extern "C" fn after_rcu_tasks_trace(head: *mut bindings::callback_head) {
 /// Called with the head of a grave, once.
 unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
     // SAFETY: By the function's contract; by the contract of `bury()` the store is a box, and after
-    // both grace periods nobody uses it.
-    drop(unsafe {
-        KBox::from_raw(container_of!(
-            Opaque::cast_from(head).cast_mut(),
-            Store,
-            grave.rcu
-        ))
-    });
+    // both grace periods nobody uses it, but who has one of its entries.
+    unsafe {
+        let store = container_of!(Opaque::cast_from(head).cast_mut(), Store, grave.rcu);
+        let store = NonNull::new_unchecked(store);
+        match store.as_ref().any_keyed() {
+            Some(keyed) => keyed.close(store),
+            None => free(store),
+        }
+    }
+}
+
+/// Frees `store`, which nobody uses any more.
+///
+/// # Safety
+///
+/// It was buried, and this is called once.
+pub(super) unsafe fn free(store: NonNull<Store>) {
+    // SAFETY: By the contracts of this function and of `bury()`.
+    drop(unsafe { KBox::from_raw(store.as_ptr()) });
     WAITING.fetch_sub(1, Release);
 }
 
@@ -107,11 +121,13 @@ unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
 /// Context: process, may sleep.
 pub(super) fn wait() {
     // SAFETY: The functions have no preconditions but that they may sleep. The first barrier waits
-    // for calls of `after_rcu_tasks_trace`, which make those that the second waits for.
+    // for calls of `after_rcu_tasks_trace`, which make those that the second waits for: calls of
+    // `after_rcu`, which queue the rest.
     unsafe {
         bpf_percpu_helper_rcu_barrier_tasks_trace();
         bindings::rcu_barrier();
     }
+    Workqueue::flush();
 }
 
 /// How many stores wait to be freed.

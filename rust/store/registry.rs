@@ -7,6 +7,10 @@
 //! has ids by name.
 
 use super::{
+    keyed::{
+        self,
+        Workqueue, //
+    },
     names,
     place::Place,
     reaper,
@@ -14,7 +18,6 @@ use super::{
     Name,
     Store, //
 };
-use crate::percpu;
 use core::{
     mem::forget,
     ptr::NonNull, //
@@ -65,7 +68,9 @@ impl Limits {
 }
 
 /// Makes room for stores while it lives.
-pub(crate) struct Registry(());
+pub(crate) struct Registry {
+    _workqueue: Workqueue,
+}
 
 impl Registry {
     /// # Safety
@@ -80,12 +85,23 @@ impl Registry {
         // tables yet. What is allocated is freed when this is dropped, or names cannot be.
         unsafe {
             NEXT_ID.init();
+            keyed::init_watch();
             STORES.allocate(limits.stores.max(2), |number| Place::vacant(number))?;
             names::allocate(limits.stores).inspect_err(|_| STORES.free(&NOWHERE))?;
         }
+        // SAFETY: By the function's contract this is once, and first. The value is dropped last.
+        let workqueue = unsafe { Workqueue::new() }.inspect_err(|_| {
+            // SAFETY: Allocated above.
+            unsafe {
+                names::free();
+                STORES.free(&NOWHERE);
+            }
+        })?;
         MAX_COUNT.store(limits.stores, Relaxed);
         MAX_BYTES.store(limits.bytes, Relaxed);
-        Ok(Self(()))
+        Ok(Self {
+            _workqueue: workqueue,
+        })
     }
 }
 
@@ -98,6 +114,7 @@ impl Drop for Registry {
             let _ = unpin(&store);
         }
         reaper::finish();
+        keyed::stop_watch();
         // SAFETY: `new()` allocated them; by its contract nobody uses them any more.
         unsafe {
             names::free();
@@ -117,11 +134,15 @@ impl Reservation {
     /// How often a creation waits for stores that were dropped.
     const WAITS: u32 = 8;
 
-    /// Counts a store of `size` bytes. `ENOSPC` when that is more than there may be.
+    /// Whether there may ever be so many bytes.
+    pub(super) fn is_possible(bytes: u32) -> bool {
+        bytes <= MAX_BYTES.load(Relaxed)
+    }
+
+    /// Counts a store of `bytes` per CPU. `ENOSPC` when that is more than there may be.
     ///
     /// Context: process, may sleep: while stores wait to be freed, it waits with them.
-    pub(super) fn new(size: u32) -> Result<Self> {
-        let bytes = percpu::footprint(size);
+    pub(super) fn new(bytes: u32) -> Result<Self> {
         for _ in 0..Self::WAITS {
             if let Some(this) = Self::try_new(bytes) {
                 return Ok(this);
@@ -230,7 +251,7 @@ pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
 /// `EEXIST` when another store has its name; `ENOSPC` when there are as many as there are ids.
 ///
 /// Context: process, may sleep.
-pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
+pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     let mut next_id = NEXT_ID.lock();
     if is_taken(&store.name) {
         return Err(EEXIST);
@@ -241,11 +262,15 @@ pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>
     let mut free = (*next_id..end).filter(|id| STORES.get(*id).is_vacant());
     let id = free.next().ok_or(ENOSPC)?;
     *next_id = id.wrapping_add(1);
-    store.id = id;
+    store.set_id(id);
 
     let store = NonNull::from(KBox::leak(store));
     // SAFETY: The store has one reference, which is handed over. It is a box, as `dec_ref()` asks.
     let store = unsafe { ARef::<Store>::from_raw(store) };
+    if let Some(keyed) = store.any_keyed() {
+        // SAFETY: The store goes after it is not watched any more.
+        unsafe { keyed::watch(keyed) };
+    }
     // SAFETY: It is the id's place. The store is freed two grace periods after it has left.
     unsafe { STORES.get(id).put(&store) };
     names::add(&store)?;
@@ -261,7 +286,7 @@ pub(super) fn insert(mut store: KBox<Store>, pinned: bool) -> Result<ARef<Store>
 pub(super) fn remove(store: &Store) {
     names::remove(store);
     // SAFETY: It is the id's place.
-    unsafe { STORES.get(store.id).vacate(store.id, STORES.len()) };
+    unsafe { STORES.get(store.id()).vacate(store.id(), STORES.len()) };
     store.reservation.release_count();
 }
 
@@ -323,28 +348,25 @@ fn add_pin(store: &Store) {
 pub(super) mod tests {
     use super::*;
     use crate::{
+        kunit::{
+            ensure,
+            together, //
+        },
         percpu::{
             PerCpuMem,
             PossibleCpu, //
         },
-        store::tests::{
-            bytes_of,
-            create,
-            name, //
+        store::{
+            tests::{
+                bytes_of,
+                create,
+                name, //
+            },
+            Contents, //
         },
     };
     use core::ptr;
-    use kernel::{
-        bindings,
-        error::from_err_ptr,
-        sync::{
-            atomic::{
-                Acquire,
-                Release, //
-            },
-            Refcount, //
-        },
-    };
+    use kernel::bindings;
 
     /// The number of stores, and of their bytes per CPU.
     pub(in crate::store) fn counts_now() -> (u32, u32) {
@@ -554,7 +576,7 @@ pub(super) mod tests {
     #[test]
     fn reservations_end_once() -> Result {
         let before = counts();
-        let reservation = Reservation::new(9)?;
+        let reservation = Reservation::new(16)?;
         assert_eq!(counts_now(), (before.0 + 1, before.1 + 16));
         reservation.release_count();
         assert_eq!(counts_now(), (before.0, before.1 + 16));
@@ -586,22 +608,10 @@ pub(super) mod tests {
         let before = counts();
         // As of somebody who has not found the name.
         let memory = PerCpuMem::new_zeroed(8, bindings::GFP_KERNEL)?;
-        let late = Store {
-            slot_counts: memory.slot_counts(),
-            memory,
-            id: 0,
-            refs: Refcount::new(1),
-            pinned: Atomic::new(false),
-            name_at: names::NameAt::none(),
-            name: name("kunit")?,
-            grave: reaper::Grave::new(),
-            reservation: Reservation::new(8)?,
-        };
+        let contents = Contents::Memory(memory);
+        let late = Store::new(name("kunit")?, contents, Reservation::new(8)?)?;
         let next_id = *NEXT_ID.lock();
-        assert_eq!(
-            insert(KBox::new(late, GFP_KERNEL)?, true).err(),
-            Some(EEXIST)
-        );
+        assert_eq!(insert(late, true).err(), Some(EEXIST));
         assert_eq!(*NEXT_ID.lock(), next_id);
         assert_eq!(counts(), before);
         assert_eq!(find(taken.name()).map(|store| store.id()), Some(taken.id()));
@@ -723,92 +733,6 @@ pub(super) mod tests {
         // Others keep what is theirs.
         assert!(find(other.name()).is_some() && find_id(other.id()).is_some());
         Ok(())
-    }
-
-    /// What threads do, and how it went.
-    struct Crew<F> {
-        work: F,
-        go: Atomic<bool>,
-        started: Atomic<u32>,
-        finished: Atomic<u32>,
-        failed: Atomic<u32>,
-    }
-
-    fn sleep() {
-        // SAFETY: Cases and their threads may sleep.
-        unsafe { bindings::msleep(1) };
-    }
-
-    /// # Safety
-    ///
-    /// Run by a kernel thread, which [`together`] stops before `crew` goes.
-    unsafe extern "C" fn thread<F: Fn(u32) -> Result + Sync>(crew: *mut c_void) -> c_int {
-        // SAFETY: By the function's contract.
-        let crew = unsafe { &*crew.cast::<Crew<F>>() };
-        while !crew.go.load(Acquire) {
-            sleep();
-        }
-        if (crew.work)(crew.started.fetch_add(1, Relaxed)).is_err() {
-            crew.failed.fetch_add(1, Relaxed);
-        }
-        crew.finished.fetch_add(1, Release);
-        // SAFETY: This is a kernel thread.
-        while !unsafe { bindings::kthread_should_stop() } {
-            sleep();
-        }
-        0
-    }
-
-    /// Has `count` threads do `work`, each with a number of its own, and fails if one of them does.
-    fn together<F: Fn(u32) -> Result + Sync>(count: usize, work: F) -> Result {
-        let crew = Crew {
-            work,
-            go: Atomic::new(false),
-            started: Atomic::new(0),
-            finished: Atomic::new(0),
-            failed: Atomic::new(0),
-        };
-        let mut threads = [ptr::null_mut(); 8];
-        let mut created = 0;
-        for task in threads.iter_mut().take(count) {
-            // SAFETY: The name is a C string. The crew stays until the thread is stopped.
-            let thread = from_err_ptr(unsafe {
-                bindings::kthread_create_on_node(
-                    Some(thread::<F>),
-                    (&raw const crew).cast_mut().cast(),
-                    bindings::NUMA_NO_NODE,
-                    c"bpf_percpu_kunit".as_char_ptr(),
-                )
-            });
-            if let Ok(thread) = thread {
-                *task = thread;
-                created += 1;
-                // SAFETY: The thread waits to be woken.
-                unsafe { bindings::wake_up_process(thread) };
-            }
-        }
-        crew.go.store(true, Release);
-        while crew.finished.load(Acquire) != created {
-            sleep();
-        }
-        for thread in threads.into_iter().filter(|thread| !thread.is_null()) {
-            // SAFETY: It runs until it is stopped, here.
-            unsafe { bindings::kthread_stop(thread) };
-        }
-        if created as usize == count && crew.failed.load(Relaxed) == 0 {
-            Ok(())
-        } else {
-            Err(EIO)
-        }
-    }
-
-    /// An assertion of a thread, which KUnit does not know.
-    fn ensure(holds: bool) -> Result {
-        if holds {
-            Ok(())
-        } else {
-            Err(EIO)
-        }
     }
 
     const THREADS: usize = 4;

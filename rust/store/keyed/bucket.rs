@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Chains of entries, by the hash of their key.
+
+use super::Entry;
+use crate::rqspinlock::{
+    LockError,
+    Nesting,
+    RqSpinLock,
+    RqSpinLockGuard, //
+};
+use core::ptr;
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed,
+    Release, //
+};
+
+/// A chain, which is searched without the lock and changed with it.
+///
+/// # Invariants
+///
+/// What is in the chain is an entry, and stays for a grace period after it has left.
+pub(super) struct Bucket {
+    first: Atomic<*mut Entry>,
+    lock: RqSpinLock<()>,
+}
+
+impl Bucket {
+    pub(super) const fn new() -> Self {
+        Self {
+            first: Atomic::new(ptr::null_mut()),
+            lock: RqSpinLock::new(()),
+        }
+    }
+
+    /// The entry with `key`.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// The caller is in an RCU section that lasts for `'a`.
+    #[inline]
+    pub(super) unsafe fn find<'a>(&self, key: u64) -> Option<&'a Entry> {
+        // As `rcu_dereference()`: what is read through the pointers depends on them. The kernel
+        // crate's atomics call C, which would take longer than all the rest.
+        // SAFETY: Atomics can be read. By the type invariant, and the function's contract, entries
+        // are there.
+        unsafe {
+            let mut at = self.first.as_ptr().read_volatile();
+            while let Some(entry) = at.as_ref() {
+                if entry.slots().key() == key {
+                    return Some(entry);
+                }
+                at = entry.next.as_ptr().read_volatile();
+            }
+        }
+        None
+    }
+
+    /// The right to change the chain, until the value is dropped.
+    ///
+    /// Context: any.
+    pub(super) fn lock<'a>(&'a self, nesting: &'a mut Nesting) -> Result<Chain<'a>, LockError> {
+        Ok(Chain {
+            first: &self.first,
+            _guard: self.lock.lock_irqsave(nesting)?,
+        })
+    }
+}
+
+/// A chain with its lock held.
+#[must_use = "the chain is unlocked when this is dropped"]
+pub(super) struct Chain<'a> {
+    first: &'a Atomic<*mut Entry>,
+    _guard: RqSpinLockGuard<'a, ()>,
+}
+
+impl Chain<'_> {
+    /// Has searches find `entry`, which is in no chain.
+    ///
+    /// Not inlined, so that tests can interrupt it.
+    #[inline(never)]
+    pub(super) fn push(&mut self, entry: &Entry) {
+        entry.next.store(self.first.load(Relaxed), Relaxed);
+        // INVARIANT: Who takes entries out waits for a grace period.
+        self.first.store(ptr::from_ref(entry).cast_mut(), Release);
+    }
+
+    /// Has searches that begin now not find `entry`, which is in this chain. Those that are at it find
+    /// what comes after it.
+    ///
+    /// Not inlined, so that tests can interrupt it.
+    #[inline(never)]
+    pub(super) fn remove(&mut self, entry: &Entry) {
+        let mut link = self.first;
+        // SAFETY: By the bucket's invariant these are entries, which nobody else takes out.
+        while let Some(at) = unsafe { link.load(Relaxed).as_ref() } {
+            if ptr::eq(at, entry) {
+                link.store(entry.next.load(Relaxed), Release);
+                return;
+            }
+            link = &at.next;
+        }
+    }
+}

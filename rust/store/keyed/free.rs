@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Free entries of a store: a stack that takes no lock.
+
+use super::Entry;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full,
+        Relaxed, //
+    }, //
+};
+
+/// The end of the list.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// How often [`FreeList::pop`] tries. Each failure takes somebody else who was faster.
+const TRIES: u32 = 1024;
+
+/// The indices of free entries.
+///
+/// # Invariants
+///
+/// - The lower half of `top` is [`NONE`], or the index of a free entry, whose `next_free` is the
+///   next one's.
+/// - The upper half counts changes, so that a list which has changed meanwhile is not taken for the
+///   same.
+pub(super) struct FreeList {
+    top: Atomic<u64>,
+}
+
+/// Others take and give back without end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contended;
+
+/// The index in `top`.
+fn index_of(top: u64) -> u32 {
+    // CAST: The lower half.
+    top as u32
+}
+
+/// What follows `top`, with `index`.
+fn after(top: u64, index: u32) -> u64 {
+    ((top >> 32).wrapping_add(1) << 32) | u64::from(index)
+}
+
+impl FreeList {
+    /// All of `entries`, the first on top.
+    pub(super) fn of_all(entries: &[Entry]) -> Self {
+        let mut top = NONE;
+        // CAST: There are not more than `u32::MAX`.
+        for (index, entry) in entries.iter().enumerate().rev() {
+            entry.next_free.store(top, Relaxed);
+            top = index as u32;
+        }
+        // INVARIANT: All were made free, and are linked above.
+        Self {
+            top: Atomic::new(u64::from(top)),
+        }
+    }
+
+    /// Takes a free one of `entries`, with its index, if there is one.
+    ///
+    /// Fails when others were faster each time.
+    ///
+    /// Context: any.
+    ///
+    /// Not inlined, so that tests can interrupt it.
+    #[inline(never)]
+    pub(super) fn pop<'a>(
+        &self,
+        entries: &'a [Entry],
+    ) -> Result<Option<(u32, &'a Entry)>, Contended> {
+        let mut top = self.top.load(Acquire);
+        for _ in 0..TRIES {
+            let index = index_of(top);
+            // None is at the index `NONE`.
+            let Some(entry) = entries.get(index as usize) else {
+                return Ok(None);
+            };
+            // Others may have taken it, and have given it back: then the count has changed.
+            let next = entry.next_free.load(Relaxed);
+            match self.top.cmpxchg(top, after(top, next), Full) {
+                Ok(_) => return Ok(Some((index, entry))),
+                Err(now) => top = now,
+            }
+        }
+        Err(Contended)
+    }
+
+    /// Gives back the one at `index` of `entries`, which nobody uses.
+    ///
+    /// Context: process.
+    pub(super) fn push(&self, index: u32, entry: &Entry) {
+        let mut top = self.top.load(Relaxed);
+        loop {
+            entry.next_free.store(index_of(top), Relaxed);
+            match self.top.cmpxchg(top, after(top, index), Full) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+}
+
+#[kunit_tests(bpf_percpu_free_list)]
+mod tests {
+    use super::*;
+    use crate::{
+        kunit::{
+            ensure,
+            together, //
+        },
+        percpu::PerCpuArea,
+    };
+    use core::ptr::{
+        self,
+        NonNull, //
+    };
+
+    fn entries(count: usize) -> Result<KVVec<Entry>> {
+        let mut entries = KVVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            // SAFETY: There is no memory, and nobody buries it.
+            let entry = unsafe { Entry::new(PerCpuArea::empty(), NonNull::dangling()) };
+            entries.push(entry, GFP_KERNEL)?;
+        }
+        Ok(entries)
+    }
+
+    /// What `free` gives, checked.
+    fn pop<'a>(free: &FreeList, entries: &'a [Entry]) -> Result<Option<(u32, &'a Entry)>> {
+        let popped = free.pop(entries).map_err(|Contended| EIO)?;
+        if let Some((index, entry)) = popped {
+            let is_it = |it: &Entry| ptr::eq(it, entry);
+            ensure(entries.get(index as usize).is_some_and(is_it))?;
+        }
+        Ok(popped)
+    }
+
+    #[test]
+    fn gives_each_once() -> Result {
+        for count in [0, 1, 2, 100] {
+            let entries = entries(count)?;
+            let free = FreeList::of_all(&entries);
+            for expected in 0..count as u32 {
+                let (index, _) = pop(&free, &entries)?.ok_or(ENOENT)?;
+                assert_eq!(index, expected);
+            }
+            assert!(pop(&free, &entries)?.is_none());
+            assert!(pop(&free, &entries)?.is_none());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn gives_again_what_was_given_back() -> Result {
+        let entries = entries(3)?;
+        let free = FreeList::of_all(&entries);
+        while pop(&free, &entries)?.is_some() {}
+        for index in [1, 0, 2, 2] {
+            free.push(index, entries.get(index as usize).ok_or(ENOENT)?);
+            let (again, _) = pop(&free, &entries)?.ok_or(ENOENT)?;
+            assert_eq!(index, again);
+            assert!(pop(&free, &entries)?.is_none());
+        }
+        Ok(())
+    }
+
+    /// As one who has looked at the top, and comes back when it is on top again.
+    #[test]
+    fn same_top_is_another() -> Result {
+        let entries = entries(3)?;
+        let free = FreeList::of_all(&entries);
+        let top = free.top.load(Relaxed);
+        let (index, first) = pop(&free, &entries)?.ok_or(ENOENT)?;
+        assert!(pop(&free, &entries)?.is_some());
+        free.push(index, first);
+        let now = free.top.load(Relaxed);
+        assert_eq!(index_of(now), index_of(top));
+        assert!(now != top);
+        Ok(())
+    }
+
+    #[test]
+    fn threads_get_what_nobody_else_has() -> Result {
+        const COUNT: usize = 3;
+        let entries = entries(COUNT)?;
+        let free = FreeList::of_all(&entries);
+        let owners: [Atomic<u32>; COUNT] = [const { Atomic::new(0) }; COUNT];
+        together(4, |_| {
+            for _ in 0..20_000 {
+                let Some((index, entry)) = pop(&free, &entries)? else {
+                    continue;
+                };
+                ensure(owners[index as usize].fetch_add(1, Relaxed) == 0)?;
+                owners[index as usize].fetch_sub(1, Relaxed);
+                free.push(index, entry);
+            }
+            Ok(())
+        })?;
+        for _ in 0..COUNT {
+            assert!(pop(&free, &entries)?.is_some());
+        }
+        assert!(pop(&free, &entries)?.is_none());
+        Ok(())
+    }
+}

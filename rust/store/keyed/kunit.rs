@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of keyed stores.
+
+use super::*;
+use crate::{
+    kunit::{
+        ensure,
+        sleep,
+        together, //
+    },
+    store::{
+        registry::tests::{
+            counts,
+            counts_now, //
+        },
+        tests::name, //
+    },
+};
+use core::ops::Deref;
+use kernel::task::Task;
+
+/// A store for tests, which nobody else takes entries of, and its entries.
+struct TestStore(ARef<Store>, &'static Keyed);
+
+impl Deref for TestStore {
+    type Target = Keyed;
+
+    fn deref(&self) -> &Keyed {
+        self.1
+    }
+}
+
+impl TestStore {
+    fn new(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Result<Self> {
+        let layout = KeyedLayout {
+            kind,
+            size,
+            entries,
+        };
+        Self::named("kunit-keyed", layout, image)
+    }
+
+    fn named(text: &str, layout: KeyedLayout, image: &[u8]) -> Result<Self> {
+        let store = Store::create_keyed(name(text)?, layout, image, false)?;
+        let keyed = NonNull::from(store.any_keyed().ok_or(EINVAL)?);
+        // SAFETY: They are part of the store, and used as long as that.
+        Ok(Self(store, unsafe { keyed.as_ref() }))
+    }
+
+    fn of_numbers(entries: u32) -> Result<Self> {
+        Self::new(KeyKind::U64, 8, entries, &[])
+    }
+
+    /// The entry for `owner`, taken or found.
+    fn get(&self, owner: impl Owner) -> Option<ARef<SlotSet>> {
+        let _rcu = rcu::read_lock();
+        // SAFETY: In the RCU section above, and the entries are of this store.
+        unsafe { self.take(&self.0, owner) }.and_then(SlotSet::try_get)
+    }
+
+    fn has(&self, key: u64) -> bool {
+        let _rcu = rcu::read_lock();
+        // SAFETY: In the RCU section above.
+        unsafe { self.find(key) }.is_some()
+    }
+
+    fn remove(&self, key: u64) -> Result<(), DeleteError> {
+        let _rcu = rcu::read_lock();
+        // SAFETY: In the RCU section above.
+        unsafe { self.delete(key) }
+    }
+
+    /// As when an owner with `key` ends.
+    fn end_owner(&self, key: u64) {
+        let _rcu = rcu::read_lock();
+        // SAFETY: In the RCU section above; nobody else takes entries here.
+        unsafe { self.end(key) };
+    }
+
+    /// Used and waiting entries.
+    fn now(&self) -> (u32, u32) {
+        let info = self.info();
+        (info.used, info.waiting)
+    }
+
+    /// Used ones, when no others wait.
+    fn settled(&self) -> u32 {
+        while self.info().waiting != 0 {
+            sleep();
+        }
+        self.info().used
+    }
+
+    /// Another key of the bucket that `key` leads to.
+    fn neighbour(&self, key: u64) -> u64 {
+        let bucket = self.bucket(key);
+        let mut others = (key + 1..).filter(|other| ptr::eq(self.bucket(*other), bucket));
+        others.next().unwrap_or(key)
+    }
+}
+
+fn fill(entry: &SlotSet, byte: u8) -> Result {
+    let size = entry.memory().size() as usize;
+    let bytes = KVVec::from_elem(byte, size, GFP_KERNEL)?;
+    for cpu in PossibleCpu::all() {
+        entry.memory().write_on(cpu, 0, &bytes)?;
+    }
+    Ok(())
+}
+
+/// Whether each CPU's copy is `bytes`, and then zero.
+fn is(entry: &SlotSet, bytes: &[u8]) -> Result<bool> {
+    let size = entry.memory().size() as usize;
+    let mut read = KVVec::from_elem(0xa5, size, GFP_KERNEL)?;
+    for cpu in PossibleCpu::all() {
+        entry.memory().read_on(cpu, 0, &mut read)?;
+        let rest = read.strip_prefix(bytes);
+        if !rest.is_some_and(|rest| rest.iter().all(|byte| *byte == 0)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn refusal(size: u32, entries: u32, image: usize) -> Result<Option<Error>> {
+    let image = KVVec::from_elem(1, image, GFP_KERNEL)?;
+    Ok(TestStore::new(KeyKind::U64, size, entries, &image).err())
+}
+
+/// A kernel thread that sleeps until it is told to end.
+struct Thread(*mut bindings::task_struct);
+
+impl Thread {
+    fn new() -> Result<Self> {
+        /// # Safety
+        ///
+        /// Run by a kernel thread.
+        unsafe extern "C" fn wait(_data: *mut c_void) -> c_int {
+            // SAFETY: This is a kernel thread.
+            while !unsafe { bindings::kthread_should_stop() } {
+                sleep();
+            }
+            0
+        }
+
+        // SAFETY: The name is a string.
+        kernel::error::from_err_ptr(unsafe {
+            bindings::kthread_create_on_node(
+                Some(wait),
+                ptr::null_mut(),
+                crate::bindings::NUMA_NO_NODE,
+                c"bpf_percpu_owner".as_char_ptr(),
+            )
+        })
+        .map(|task| {
+            // SAFETY: It waits to be woken.
+            unsafe { bindings::wake_up_process(task) };
+            Self(task)
+        })
+    }
+
+    fn owner(&self) -> TaskOwner<'_> {
+        // SAFETY: The task is there until this is dropped.
+        unsafe { TaskOwner::new(self.0) }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // SAFETY: It runs until it is stopped, here.
+        unsafe { bindings::kthread_stop(self.0) };
+    }
+}
+
+#[kunit_tests(bpf_percpu_keyed)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_and_finds() -> Result {
+        let store = TestStore::of_numbers(4)?;
+        for key in [0, 1, u64::MAX, 1 << 63] {
+            assert!(!store.has(key));
+            let entry = store.get(key).ok_or(ENOENT)?;
+            assert_eq!((entry.key(), entry.id()), (key, store.0.id()));
+            assert!(store.has(key));
+            let again = store.get(key).ok_or(ENOENT)?;
+            assert!(ptr::eq(&*entry, &*again));
+        }
+        assert_eq!(store.now(), (4, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn finds_each_of_many() -> Result {
+        let store = TestStore::of_numbers(5000)?;
+        for key in 0..5000 {
+            fill(&*store.get(key << 32).ok_or(ENOENT)?, key as u8)?;
+        }
+        for key in 0..5000 {
+            let entry = store.get(key << 32).ok_or(ENOENT)?;
+            assert!(is(&entry, &[key as u8; 8])?);
+        }
+        assert_eq!(store.now(), (5000, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn entries_are_apart() -> Result {
+        for (size, entries) in [(1, 9), (7, 9), (20 << 10, 5), (MAX_SIZE, 3)] {
+            let store = TestStore::new(KeyKind::U64, size, entries, &[])?;
+            for key in 0..entries {
+                fill(&*store.get(u64::from(key)).ok_or(ENOENT)?, 0xff)?;
+                assert!((0..=key).all(|key| store.has(key.into())));
+                for other in key + 1..entries {
+                    let entry = store.entries.get(other as usize).ok_or(ENOENT)?;
+                    assert!(is(entry.slots(), &[])?);
+                }
+            }
+            assert_eq!(store.entry_size(), size);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn chunks_are_whole() -> Result {
+        let chunks = |size, entries| {
+            TestStore::new(KeyKind::U64, size, entries, &[]).map(|store| store.chunks.len())
+        };
+        assert_eq!(chunks(8, 4096)?, 1);
+        assert_eq!(chunks(8, 4097)?, 2);
+        assert_eq!(chunks(1, 4097)?, 2);
+        assert_eq!(chunks(MAX_SIZE, 3)?, 3);
+        assert_eq!(chunks(20 << 10, 5)?, 5);
+        assert_eq!(chunks(16 << 10, 5)?, 3);
+        Ok(())
+    }
+
+    #[test]
+    fn begins_with_the_image_again() -> Result {
+        for image in [&[][..], &[1], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]] {
+            let store = TestStore::new(KeyKind::U64, 11, 1, image)?;
+            for key in 0..3 {
+                let entry = store.get(key).ok_or(ENOENT)?;
+                assert!(is(&entry, image)?);
+                fill(&entry, 0xee)?;
+                drop(entry);
+                assert_eq!(store.remove(key), Ok(()));
+                assert_eq!(store.settled(), 0);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn full_is_counted() -> Result {
+        let store = TestStore::of_numbers(2)?;
+        assert!(store.get(1u64).is_some() && store.get(2u64).is_some());
+        for count in 1..4 {
+            assert!(store.get(3u64).is_none());
+            assert_eq!(store.info().full, count);
+            // Those that are there are found.
+            assert!(store.get(1u64).is_some());
+        }
+        assert_eq!(store.now(), (2, 0));
+        assert_eq!(store.remove(1), Ok(()));
+        assert_eq!(store.settled(), 1);
+        assert!(store.get(3u64).is_some());
+        assert_eq!((store.info().full, store.info().locked), (3, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn deletes_once() -> Result {
+        let store = TestStore::of_numbers(2)?;
+        assert_eq!(store.remove(1), Err(DeleteError::NotFound));
+        assert!(store.get(1u64).is_some());
+        assert_eq!(store.remove(1), Ok(()));
+        assert!(!store.has(1));
+        assert_eq!(store.remove(1), Err(DeleteError::NotFound));
+        assert_eq!(store.settled(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn deletes_anywhere_in_a_chain() -> Result {
+        let store = TestStore::of_numbers(3)?;
+        let second = store.neighbour(1);
+        let keys = [1, second, store.neighbour(second)];
+        for gone in 0..3 {
+            assert!(keys.iter().all(|key| store.get(*key).is_some()));
+            assert_eq!(store.remove(keys[gone]), Ok(()));
+            assert!((0..3).all(|i| store.has(keys[i]) == (i != gone)));
+            assert_eq!(store.settled(), 2);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn entry_waits_for_its_users() -> Result {
+        let store = TestStore::of_numbers(1)?;
+        let entry = store.get(7u64).ok_or(ENOENT)?;
+        fill(&entry, 0x77)?;
+        assert_eq!(store.remove(7), Ok(()));
+        for _ in 0..20 {
+            sleep();
+            assert_eq!(store.now(), (0, 1));
+            assert!(store.get(8u64).is_none());
+        }
+        assert!(is(&entry, &[0x77; 8])?);
+        drop(entry);
+        assert_eq!(store.settled(), 0);
+        let entry = store.get(8u64).ok_or(ENOENT)?;
+        assert!(is(&entry, &[])?);
+        Ok(())
+    }
+
+    #[test]
+    fn entry_waits_for_rcu() -> Result {
+        let store = TestStore::of_numbers(1)?;
+        assert!(store.get(7u64).is_some());
+        let is_free = {
+            let _rcu = rcu::read_lock();
+            let removed = store.remove(7);
+            // SAFETY: Delays may be anywhere.
+            unsafe { bindings::__const_udelay(50_000 * 0x10c7) };
+            removed != Ok(()) || store.get(8u64).is_some()
+        };
+        assert!(!is_free);
+        assert_eq!(store.settled(), 0);
+        assert!(store.get(8u64).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn refuses_what_is_no_layout() -> Result {
+        let before = counts();
+        assert_eq!(refusal(8, 0, 0)?, Some(EINVAL));
+        assert_eq!(refusal(0, 1, 0)?, Some(EINVAL));
+        assert_eq!(refusal(8, 1, 9)?, Some(EINVAL));
+        assert_eq!(refusal(MAX_SIZE + 1, 1, 0)?, Some(E2BIG));
+        assert_eq!(refusal(8, u32::MAX, 0)?, Some(E2BIG));
+        assert_eq!(refusal(MAX_SIZE, u32::MAX, 0)?, Some(E2BIG));
+        // As many bytes as 2^32, and as one more.
+        assert_eq!(refusal(8, 1 << 29, 0)?, Some(E2BIG));
+        assert_eq!(refusal(1, (1 << 29) + 1, 0)?, Some(E2BIG));
+        assert_eq!(counts_now(), before);
+        assert_eq!(refusal(8, 1, 8)?, None);
+        assert_eq!(counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn counts_its_bytes() -> Result {
+        let before = counts();
+        let store = TestStore::new(KeyKind::U64, 9, 100, &[])?;
+        assert_eq!(counts_now(), (before.0 + 1, before.1 + 1600));
+        drop(store);
+        assert_eq!(counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn store_has_no_bytes_of_its_own() -> Result {
+        let store = TestStore::of_numbers(2)?;
+        let slots: &SlotSet = &store.0;
+        assert_eq!((slots.memory().size(), store.0.size()), (0, 8));
+        assert!(slots.slot_at(crate::percpu::Index::<u64>::new(0)).is_none());
+        assert!(slots.memory().this_cpu_ptr(0, 1).is_none());
+        // What kernels before 7.3 may read of no bytes is the store's own.
+        let chunk = store.chunks.first().ok_or(ENOENT)?;
+        for cpu in PossibleCpu::all() {
+            let none = slots.memory().per_cpu_ptr(cpu, 0, 0);
+            assert_eq!(none, chunk.per_cpu_ptr(cpu, 0, 1));
+        }
+        assert!(slots.keyed(KeyKind::U64).is_some());
+        assert!(slots.keyed(KeyKind::Task).is_none() && slots.keyed(KeyKind::Cgroup).is_none());
+        // Neither have its entries, or a plain store, entries.
+        assert!(store
+            .get(1u64)
+            .is_some_and(|entry| entry.any_keyed().is_none()));
+        assert!(crate::store::tests::create("kunit", 8)?
+            .any_keyed()
+            .is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn walks_come_by_each_entry_once() -> Result {
+        let store = TestStore::of_numbers(10)?;
+        let walk = || {
+            let (mut cursor, mut seen) = (0, [0; 10]);
+            let _rcu = rcu::read_lock();
+            // SAFETY: In the RCU section above.
+            while let Some((index, entry, owner)) = unsafe { store.next(&mut cursor) } {
+                assert!(index < 10 && entry.key() == owner);
+                seen[owner as usize] += 1;
+            }
+            seen
+        };
+        assert_eq!(walk(), [0; 10]);
+        for key in 0..10 {
+            assert!(store.get(key).is_some());
+        }
+        assert_eq!(walk(), [1; 10]);
+        for key in (0..10).step_by(3) {
+            assert_eq!(store.remove(key), Ok(()));
+        }
+        assert_eq!(walk(), [0, 1, 1, 0, 1, 1, 0, 1, 1, 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn owners_are_found_where_they_are() -> Result {
+        let store = TestStore::of_numbers(3)?;
+        for key in 10..13u64 {
+            assert!(store.get(key).is_some());
+        }
+        for key in 10..13 {
+            let found = store.find_owner(key, None).ok_or(ENOENT)?;
+            assert_eq!(found.key(), key);
+            let at = |index: &u32| store.find_owner(key, Some(*index)).is_some();
+            assert_eq!((0..5).filter(at).count(), 1);
+        }
+        assert!(store.find_owner(13, None).is_none());
+        assert_eq!(store.delete_owner(11, None), Ok(()));
+        assert_eq!(store.delete_owner(11, None), Err(DeleteError::NotFound));
+        assert_eq!(store.settled(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn holder_of_the_lock_gets_errors() -> Result {
+        let store = TestStore::of_numbers(2)?;
+        assert!(store.get(1u64).is_some());
+        let neighbour = store.neighbour(1);
+        let mut nesting = Nesting::new();
+        let chain = store.bucket(1).lock(&mut nesting)?;
+        // Searches take no lock.
+        let found = (store.has(1), store.has(neighbour));
+        let taken = store.get(neighbour).is_some();
+        let (deleted, missing) = (store.remove(1), store.remove(neighbour));
+        drop(chain);
+        assert_eq!(found, (true, false));
+        assert!(!taken);
+        assert_eq!(deleted, Err(DeleteError::Lock(LockError::Deadlock)));
+        assert_eq!(missing, Err(DeleteError::NotFound));
+        assert_eq!((store.info().locked, store.info().full), (2, 0));
+        assert_eq!(store.now(), (1, 0));
+        assert!(store.get(neighbour).is_some());
+        assert_eq!((store.remove(1), store.remove(neighbour)), (Ok(()), Ok(())));
+        assert_eq!(store.settled(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn other_buckets_are_free() -> Result {
+        let store = TestStore::of_numbers(2)?;
+        let other = (2..).find(|key| !ptr::eq(store.bucket(*key), store.bucket(1)));
+        let other = other.ok_or(ENOENT)?;
+        let mut nesting = Nesting::new();
+        let chain = store.bucket(1).lock(&mut nesting)?;
+        let taken = store.get(other).is_some();
+        drop(chain);
+        assert!(taken);
+        Ok(())
+    }
+
+    #[test]
+    fn end_without_the_lock() -> Result {
+        let store = TestStore::of_numbers(2)?;
+        let neighbour = store.neighbour(1);
+        for key in [1, neighbour] {
+            fill(&*store.get(key).ok_or(ENOENT)?, 0x11)?;
+        }
+        let mut nesting = Nesting::new();
+        let chain = store.bucket(1).lock(&mut nesting)?;
+        store.end_owner(1);
+        let left = (store.has(1), store.has(neighbour), store.now());
+        // It ends once.
+        store.end_owner(1);
+        let again = store.now();
+        drop(chain);
+        assert_eq!(left, (false, true, (1, 1)));
+        assert_eq!(again, (1, 1));
+        assert_eq!(store.settled(), 1);
+        assert!(store.has(neighbour));
+        let next = store.get(5u64).ok_or(ENOENT)?;
+        assert!(is(&next, &[])?);
+        assert_eq!(store.info().locked, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn end_without_the_lock_of_what_is_used() -> Result {
+        let store = TestStore::of_numbers(1)?;
+        let entry = store.get(1u64).ok_or(ENOENT)?;
+        fill(&entry, 0x11)?;
+        {
+            let mut nesting = Nesting::new();
+            let _chain = store.bucket(1).lock(&mut nesting)?;
+            store.end_owner(1);
+        }
+        for _ in 0..20 {
+            sleep();
+            assert_eq!(store.now(), (0, 1));
+        }
+        assert!(is(&entry, &[0x11; 8])?);
+        drop(entry);
+        assert_eq!(store.settled(), 0);
+        assert!(store.get(2u64).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn ends_with_its_entries() -> Result {
+        let before = counts();
+        let store = TestStore::of_numbers(100)?;
+        for key in 0..100u64 {
+            assert!(store.get(key).is_some());
+        }
+        drop(store);
+        assert_eq!(counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn entry_outlives_its_store() -> Result {
+        let before = counts();
+        let store = TestStore::of_numbers(2)?;
+        let id = store.0.id();
+        let entry = store.get(1u64).ok_or(ENOENT)?;
+        fill(&entry, 0x42)?;
+        drop(store);
+        for _ in 0..50 {
+            sleep();
+        }
+        assert!(crate::store::find_id(id).is_none());
+        assert_eq!(counts_now(), (before.0, before.1 + 16));
+        assert!(is(&entry, &[0x42; 8])?);
+        drop(entry);
+        assert_eq!(counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn store_ends_after_an_end_without_the_lock() -> Result {
+        let before = counts();
+        for _ in 0..20 {
+            let store = TestStore::of_numbers(2)?;
+            assert!(store.get(1u64).is_some());
+            let mut nesting = Nesting::new();
+            let chain = store.bucket(1).lock(&mut nesting)?;
+            store.end_owner(1);
+            drop(chain);
+            drop(store);
+        }
+        assert_eq!(counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn task_takes_an_entry() -> Result {
+        let store = TestStore::new(KeyKind::Task, 8, 2, &[])?;
+        let current = Task::current_raw();
+        // SAFETY: The current task is there.
+        let owner = unsafe { TaskOwner::new(current) };
+        let entry = store.get(owner).ok_or(ENOENT)?;
+        assert_eq!(entry.key(), current as u64);
+        // SAFETY: The current task is there.
+        let pid = unsafe { (*current).pid } as u64;
+        assert!(store
+            .find_owner(pid, None)
+            .is_some_and(|found| ptr::eq(&*found, &*entry)));
+        Ok(())
+    }
+
+    #[test]
+    fn task_that_ends_gives_it_back() -> Result {
+        let layout = KeyedLayout {
+            kind: KeyKind::Task,
+            size: 8,
+            entries: 2,
+        };
+        let stores = [
+            TestStore::named("kunit-a", layout, &[])?,
+            TestStore::named("kunit-b", layout, &[])?,
+        ];
+        for round in 0..3 {
+            let thread = Thread::new()?;
+            for store in &stores {
+                let entry = store.get(thread.owner()).ok_or(ENOENT)?;
+                assert!(is(&entry, &[])?);
+                fill(&entry, round + 1)?;
+            }
+            assert_eq!(stores[0].now(), (1, 0));
+            drop(thread);
+            for store in &stores {
+                while store.info().used != 0 {
+                    sleep();
+                }
+                assert_eq!(store.settled(), 0);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn ending_task_takes_none() -> Result {
+        let store = TestStore::new(KeyKind::Task, 8, 2, &[])?;
+        let thread = Thread::new()?;
+        // SAFETY: The task stays as long as there is a reference to it.
+        let task = unsafe {
+            bindings::get_task_struct(thread.0);
+            thread.0
+        };
+        drop(thread);
+        let taken = {
+            // SAFETY: As above.
+            store.get(unsafe { TaskOwner::new(task) }).is_some()
+        };
+        // SAFETY: The reference of above.
+        unsafe { bindings::put_task_struct(task) };
+        assert!(!taken);
+        assert_eq!((store.now(), store.info().full), ((0, 0), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn owners_end_while_stores_do() -> Result {
+        let before = counts();
+        for round in 0..50 {
+            let (store, thread) = (TestStore::new(KeyKind::Task, 8, 2, &[])?, Thread::new()?);
+            assert!(store.get(thread.owner()).is_some());
+            // What follows the end of either goes on while the other ends.
+            if round % 2 == 0 {
+                drop(thread);
+                drop(store);
+            } else {
+                drop(store);
+                drop(thread);
+            }
+        }
+        assert_eq!(counts(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn threads_that_take_and_delete() -> Result {
+        const KEYS: u64 = 4;
+        let store = TestStore::of_numbers(4096)?;
+        let before = store.settled();
+        let (taken, deleted) = (Atomic::new(0u32), Atomic::new(0u32));
+        together(4, |thread| {
+            for round in 0..500u64 {
+                let key = (round + u64::from(thread)) % KEYS;
+                if let Some(entry) = store.get(key) {
+                    taken.add(1, Relaxed);
+                    ensure(entry.key() == key)?;
+                    // Nobody has written to it.
+                    ensure(is(&entry, &[])?)?;
+                }
+                match store.remove(key) {
+                    Ok(()) => {
+                        deleted.fetch_add(1, Relaxed);
+                    }
+                    error => ensure(error == Err(DeleteError::NotFound))?,
+                }
+            }
+            Ok(())
+        })?;
+        // All waited for the lock in process context, which is no deadlock.
+        assert_eq!((store.info().locked, before), (0, 0));
+        assert!(deleted.load(Relaxed) != 0 && taken.load(Relaxed) != 0);
+        assert_eq!(store.settled(), store.info().used);
+        assert!((0..KEYS).filter(|key| store.has(*key)).count() as u32 == store.info().used);
+        Ok(())
+    }
+
+    #[test]
+    fn threads_that_end_owners_without_the_lock() -> Result {
+        let store = TestStore::of_numbers(4096)?;
+        together(4, |thread| {
+            for round in 1..300u64 {
+                let key = round % 3 + 1;
+                let _ = store.get(key);
+                if (round + u64::from(thread)) % 2 == 0 {
+                    let mut nesting = Nesting::new();
+                    let chain = store.bucket(key).lock(&mut nesting);
+                    store.end_owner(key);
+                    drop(chain);
+                } else {
+                    let _ = store.remove(key);
+                }
+            }
+            Ok(())
+        })?;
+        for key in 1..4 {
+            let _ = store.remove(key);
+        }
+        assert_eq!(store.settled(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn busy_stores_keep_nobody_waiting() -> Result {
+        let store = TestStore::of_numbers(20_000)?;
+        let (flushed, deleted) = (Atomic::new(false), Atomic::new(0u32));
+        together(2, |thread| {
+            if thread == 0 {
+                // Longer than anybody should wait, were it not for the other thread.
+                for _ in 0..100_000 {
+                    if flushed.load(Relaxed) {
+                        break;
+                    }
+                    let _ = store.get(7u64);
+                    let _ = store.remove(7);
+                    deleted.add(1, Relaxed);
+                    // SAFETY: Threads may sleep.
+                    unsafe { bindings::fsleep(200) };
+                }
+                ensure(flushed.load(Relaxed))
+            } else {
+                while deleted.load(Relaxed) < 100 {
+                    sleep();
+                }
+                Workqueue::flush();
+                flushed.store(true, Relaxed);
+                Ok(())
+            }
+        })?;
+        assert_eq!(store.settled(), 0);
+        Ok(())
+    }
+}
