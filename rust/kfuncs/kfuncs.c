@@ -16,6 +16,7 @@
 struct cgroup;
 struct cpumask;
 struct psi_group_cpu;
+struct task_struct;
 
 __bpf_kfunc_start_defs();
 

@@ -9,6 +9,7 @@
 
 mod cpumask;
 mod data;
+mod keyed;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod percpu;
@@ -22,6 +23,7 @@ use crate::bpf::{
 };
 use cpumask::*;
 use data::*;
+use keyed::*;
 use percpu::*;
 use psi::*;
 use store::*;
@@ -57,6 +59,16 @@ kfunc_set! {
         bpf_percpu_store_this_cpu = [RET_NULL, RCU];
         bpf_percpu_store_per_cpu = [RET_NULL, RCU];
         bpf_percpu_data = [];
+
+        bpf_percpu_task_store = [RET_NULL, RCU, RCU_PROTECTED];
+        bpf_percpu_cgroup_store = [RET_NULL, RCU, RCU_PROTECTED];
+        bpf_percpu_key_store = [RET_NULL, RCU, RCU_PROTECTED];
+        bpf_percpu_task_delete = [RCU, RCU_PROTECTED];
+        bpf_percpu_cgroup_delete = [RCU, RCU_PROTECTED];
+        bpf_percpu_key_delete = [RCU, RCU_PROTECTED];
+        bpf_iter_percpu_entry_new = [ITER_NEW, RCU, RCU_PROTECTED];
+        bpf_iter_percpu_entry_next = [ITER_NEXT, RET_NULL];
+        bpf_iter_percpu_entry_destroy = [ITER_DESTROY];
 
         bpf_percpu_add_u64 = [RCU];
         bpf_percpu_add_u32 = [RCU];

@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         self,
-        Store, //
+        SlotSet, //
     },
 };
 use kernel::{
@@ -52,7 +52,7 @@ unsafe fn with_slot<T: Primitive>(
 /// Errors are found out of line, so that nothing is kept or prepared for them.
 #[cold]
 #[inline(never)]
-fn why_not<T: Primitive>(store: &Store, index: Index<T>) -> c_int {
+fn why_not<T: Primitive>(store: &SlotSet, index: Index<T>) -> c_int {
     Error::from(store.memory().why_not(index)).to_errno()
 }
 

@@ -2,18 +2,20 @@
 
 //! Handles of stores, and views of their memory.
 //!
-//! What BPF knows as `struct bpf_percpu_store` is the first part of a [`Store`]. The verifier has
-//! proven that a handle is one: programs cannot make one, and drop each that they own once.
+//! What BPF knows as `struct bpf_percpu_store` is the first part of a [`SlotSet`], which a store has,
+//! and each entry of a keyed one. The verifier has proven that a handle is one: programs cannot make
+//! one, and drop each that they own once.
 
 use crate::{
     bindings::bpf_percpu_store,
     percpu::{
-        PerCpuMem,
+        PerCpuArea,
         PossibleCpu, //
     },
     store::{
         self,
         Name,
+        SlotSet,
         Store, //
     },
 };
@@ -29,36 +31,39 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// The store behind a handle.
+/// The store or entry behind a handle.
 ///
 /// # Safety
 ///
 /// `handle` is one that a kfunc of this file returned, and that is valid for `'a`: its reference is
 /// not given back, or the RCU section not left.
 #[inline]
-pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a Store {
+pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a SlotSet {
     // What programs read through a handle is where BTF says.
     const {
         assert!(
-            Store::MEMORY_OFFSET + PerCpuMem::BASE_OFFSET == offset_of!(bpf_percpu_store, __data)
-                && Store::MEMORY_OFFSET + PerCpuMem::SIZE_OFFSET
+            SlotSet::MEMORY_OFFSET + PerCpuArea::BASE_OFFSET
+                == offset_of!(bpf_percpu_store, __data)
+                && SlotSet::MEMORY_OFFSET + PerCpuArea::SIZE_OFFSET
                     == offset_of!(bpf_percpu_store, size)
-                && Store::ID_OFFSET == offset_of!(bpf_percpu_store, id)
-                && size_of::<bpf_percpu_store>() <= size_of::<Store>(),
-            "struct bpf_percpu_store is not laid out like the start of rust/store's Store"
+                && SlotSet::ID_OFFSET == offset_of!(bpf_percpu_store, id)
+                && SlotSet::KEY_OFFSET == offset_of!(bpf_percpu_store, key)
+                && size_of::<bpf_percpu_store>() <= size_of::<SlotSet>(),
+            "struct bpf_percpu_store is not laid out like the start of rust/store's SlotSet"
         );
     }
     // SAFETY: By the function's contract.
-    unsafe { &*handle.cast::<Store>() }
+    unsafe { &*handle.cast::<SlotSet>() }
 }
 
-/// What programs have of a store.
-pub(super) fn handle(store: &Store) -> *mut bpf_percpu_store {
+/// What programs have of a store or entry.
+#[inline]
+pub(super) fn handle(store: &SlotSet) -> *mut bpf_percpu_store {
     ptr::from_ref(store).cast_mut().cast()
 }
 
 /// Hands a reference over to the program, or NULL.
-fn into_handle(store: Option<ARef<Store>>) -> *mut bpf_percpu_store {
+fn into_handle(store: Option<ARef<SlotSet>>) -> *mut bpf_percpu_store {
     store.map_or(ptr::null_mut(), |store| {
         ARef::into_raw(store).as_ptr().cast()
     })
@@ -74,7 +79,7 @@ fn into_handle(store: Option<ARef<Store>>) -> *mut bpf_percpu_store {
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_get(id: u32) -> *mut bpf_percpu_store {
     // SAFETY: By the function's contract.
-    unsafe { store::get(id) }.map_or(ptr::null_mut(), handle)
+    unsafe { store::get(id) }.map_or(ptr::null_mut(), |store| handle(store))
 }
 
 /// A reference to the store of this name; NULL when there is none.
@@ -91,7 +96,8 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_lookup(
 ) -> *mut bpf_percpu_store {
     // SAFETY: By the function's contract there is a NUL, up to which `Name` reads at most.
     let bytes = (0..).map(|i| unsafe { name.add(i).read() });
-    into_handle(Name::from_bytes(bytes).and_then(|name| store::find(&name)))
+    let found = Name::from_bytes(bytes).and_then(|name| store::find(&name));
+    into_handle(found.map(Store::into_slots))
 }
 
 /// A reference to the store; NULL when its last one is already gone.
