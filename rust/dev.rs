@@ -5,18 +5,25 @@
 //! UAPI header: `include/uapi/bpf_percpu.h`, which says what the calls do, and their errors.
 
 mod device;
+mod keyed;
 
 pub(crate) use device::Device;
 
 use crate::{
     bindings::{
         bpf_percpu_create,
+        bpf_percpu_create_keyed,
+        bpf_percpu_entry,
+        bpf_percpu_entry_io,
+        bpf_percpu_entry_list,
         bpf_percpu_helper_bpf_capable,
         bpf_percpu_info,
         bpf_percpu_io,
+        bpf_percpu_keyed_info,
         bpf_percpu_list,
         bpf_percpu_open,
         BPF_PERCPU_ALL_CPUS,
+        BPF_PERCPU_F_KEYED,
         BPF_PERCPU_F_PINNED,
         BPF_PERCPU_F_REMOVED,
         BPF_PERCPU_IOC,
@@ -29,6 +36,7 @@ use crate::{
         Store, //
     },
 };
+use core::mem::offset_of;
 use kernel::{
     fs::File,
     ioctl::{
@@ -65,6 +73,12 @@ const INFO: u32 = _IOR::<bpf_percpu_info>(BPF_PERCPU_IOC, 5);
 const READ: u32 = _IOW::<bpf_percpu_io>(BPF_PERCPU_IOC, 6);
 const WRITE: u32 = _IOW::<bpf_percpu_io>(BPF_PERCPU_IOC, 7);
 const LIST: u32 = _IOWR::<bpf_percpu_list>(BPF_PERCPU_IOC, 8);
+const CREATE_KEYED: u32 = _IOWR::<bpf_percpu_create_keyed>(BPF_PERCPU_IOC, 9);
+const KEYED_INFO: u32 = _IOR::<bpf_percpu_keyed_info>(BPF_PERCPU_IOC, 10);
+const ENTRY_LIST: u32 = _IOWR::<bpf_percpu_entry_list>(BPF_PERCPU_IOC, 11);
+const ENTRY_READ: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 12);
+const ENTRY_WRITE: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 13);
+const ENTRY_DELETE: u32 = _IOW::<bpf_percpu_entry>(BPF_PERCPU_IOC, 14);
 
 macro_rules! impl_bytes {
     ($($ty:ty = $($field:literal)+;)+) => {
@@ -86,6 +100,11 @@ impl_bytes! {
     bpf_percpu_info = 64 4 4 4 4;
     bpf_percpu_io = 8 4 4 4 4;
     bpf_percpu_list = 8 4 4;
+    bpf_percpu_create_keyed = 88 4 4;
+    bpf_percpu_keyed_info = 4 4 4 4 8 8;
+    bpf_percpu_entry = 8 4 4;
+    bpf_percpu_entry_list = 8 4 4;
+    bpf_percpu_entry_io = 16 24;
 }
 
 /// An open file, and the store that it refers to.
@@ -136,6 +155,12 @@ impl ControlFile {
             READ => self.read(arg.read()?),
             WRITE => self.write(arg.read()?),
             LIST => list(arg),
+            CREATE_KEYED => self.create_keyed(arg),
+            KEYED_INFO => self.keyed_info(arg),
+            ENTRY_LIST => self.entry_list(arg),
+            ENTRY_READ => self.entry_read(arg.read()?),
+            ENTRY_WRITE => self.entry_write(arg.read()?),
+            ENTRY_DELETE => self.entry_delete(arg.read()?),
             _ => Err(ENOTTY),
         }
     }
@@ -146,7 +171,20 @@ impl ControlFile {
     }
 
     fn create(&self, arg: Arg) -> Result {
-        let mut create: bpf_percpu_create = arg.read()?;
+        let create: bpf_percpu_create = arg.read()?;
+        let size = create.size;
+        self.create_as(create, arg, |name, image, pinned| {
+            Store::create(name, size, image, pinned)
+        })
+    }
+
+    /// Refers to the store that `new` makes as `create` says, which `arg` begins with.
+    fn create_as(
+        &self,
+        create: bpf_percpu_create,
+        arg: Arg,
+        new: impl FnOnce(Name, &[u8], bool) -> Result<ARef<Store>>,
+    ) -> Result {
         if create.flags & !BPF_PERCPU_F_PINNED != 0 || create.id != 0 {
             return Err(EINVAL);
         }
@@ -165,9 +203,9 @@ impl ControlFile {
             return Err(EBUSY);
         }
         let pinned = create.flags & BPF_PERCPU_F_PINNED != 0;
-        let new = Store::create(name, create.size, &image, pinned)?;
-        create.id = new.id();
-        if let Err(error) = arg.write(&create) {
+        let new = new(name, &image, pinned)?;
+        let id = Arg(arg.0.wrapping_add(offset_of!(bpf_percpu_create, id)));
+        if let Err(error) = id.write(&new.id()) {
             // It goes with `new`, unless somebody else has found it meanwhile. An error only says
             // that somebody has unpinned it already.
             let _ = store::unpin(&new);
@@ -236,9 +274,10 @@ fn info(store: &Store, own: u32) -> bpf_percpu_info {
     bpf_percpu_info {
         name: *store.name().as_bytes(),
         id: store.id(),
-        size: store.memory().size(),
+        size: store.size(),
         flags: flag(BPF_PERCPU_F_PINNED, store.is_pinned())
-            | flag(BPF_PERCPU_F_REMOVED, !store.is_named()),
+            | flag(BPF_PERCPU_F_REMOVED, !store.is_named())
+            | flag(BPF_PERCPU_F_KEYED, store.any_keyed().is_some()),
         refs: store.refs().saturating_sub(own),
     }
 }
@@ -305,7 +344,7 @@ fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
 }
 
 #[kunit_tests(bpf_percpu_dev)]
-mod tests {
+pub(in crate::dev) mod tests {
     use super::*;
     use crate::percpu::MAX_SIZE;
     use core::ptr;
@@ -316,11 +355,11 @@ mod tests {
 
     /// A page of user memory, and one after it that is not mapped.
     #[derive(Clone, Copy)]
-    struct User(usize);
+    pub(in crate::dev) struct User(pub(in crate::dev) usize);
 
     impl User {
         /// Memory of an address space that the case gets with it, and that ends with the case.
-        fn new() -> Result<Self> {
+        pub(in crate::dev) fn new() -> Result<Self> {
             // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS.
             let (prot, flags) = (3, 0x22);
             // SAFETY: A case runs.
@@ -339,12 +378,12 @@ mod tests {
         }
 
         /// Where the last `len` bytes are.
-        fn last(self, len: usize) -> Arg {
+        pub(in crate::dev) fn last(self, len: usize) -> Arg {
             Arg(self.0 + PAGE_SIZE - len)
         }
 
         /// Calls `file` with `value`, and says what was there afterwards.
-        fn call<T: AsBytes + FromBytes>(
+        pub(in crate::dev) fn call<T: AsBytes + FromBytes>(
             self,
             file: &ControlFile,
             cmd: u32,
@@ -358,7 +397,7 @@ mod tests {
         }
 
         /// What keeps `file` from doing so.
-        fn error<T: AsBytes + FromBytes>(
+        pub(in crate::dev) fn error<T: AsBytes + FromBytes>(
             self,
             file: &ControlFile,
             cmd: u32,
@@ -368,7 +407,7 @@ mod tests {
         }
     }
 
-    fn file() -> Result<Pin<KBox<ControlFile>>> {
+    pub(in crate::dev) fn file() -> Result<Pin<KBox<ControlFile>>> {
         KBox::pin_init(ControlFile::new(), GFP_KERNEL)
     }
 
@@ -377,7 +416,7 @@ mod tests {
         core::array::from_fn(|at| text.get(at).copied().unwrap_or(0))
     }
 
-    fn create(text: &[u8], size: u32) -> bpf_percpu_create {
+    pub(in crate::dev) fn create(text: &[u8], size: u32) -> bpf_percpu_create {
         bpf_percpu_create {
             name: name(text),
             size,
