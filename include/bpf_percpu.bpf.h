@@ -72,4 +72,48 @@ struct bpf_percpu_store_decl {
 		.name = store_name,                                        \
 	}
 
+/* What the entries of a keyed store belong to, as in uapi/bpf_percpu.h. */
+enum bpf_percpu_key_kind {
+	BPF_PERCPU_KEY_TASK = 1,
+	BPF_PERCPU_KEY_CGROUP = 2,
+	BPF_PERCPU_KEY_U64 = 3,
+};
+
+/* A keyed store that a program asks its loader for: see BPF_PERCPU_KEYED_STORE(). */
+struct bpf_percpu_keyed_store_decl {
+	__u32 id;
+	__u32 size;
+	__u32 key_kind;
+	__u32 entries;
+	char name[64];
+};
+
+#define BPF_PERCPU_KEYED_STORE_SECTION ".rodata.bpf_percpu.keyed"
+
+/*
+ * Names a keyed store with room for @max_entries owners, a @type per CPU each:
+ *
+ *	BPF_PERCPU_KEYED_STORE(switches, "switches", BPF_PERCPU_KEY_TASK, u64, 4096);
+ *
+ *	s = bpf_percpu_store_get(switches.id);
+ *	if (s)
+ *		entry = bpf_percpu_task_store(s, task, BPF_LOCAL_STORAGE_GET_F_CREATE);
+ *
+ * The loader (percpuctl::store) does as for BPF_PERCPU_STORE(). Before, it may
+ * change the number of entries.
+ */
+#define BPF_PERCPU_KEYED_STORE(var, store_name, kind, type, max_entries)   \
+	_Static_assert(sizeof(store_name) > 1 && sizeof(store_name) <= 64, \
+		       "the name of a store has 1 to 63 characters");      \
+	_Static_assert(sizeof(type) > 0 && sizeof(type) <= 32768,          \
+		       "an entry has 1 to 32768 bytes per CPU");           \
+	_Static_assert((max_entries) > 0, "a keyed store has entries");    \
+	const volatile struct bpf_percpu_keyed_store_decl var SEC(         \
+		BPF_PERCPU_KEYED_STORE_SECTION) __attribute__((used)) = {  \
+		.size = sizeof(type),                                      \
+		.key_kind = (kind),                                        \
+		.entries = (max_entries),                                  \
+		.name = store_name,                                        \
+	}
+
 #endif /* BPF_PERCPU_BPF_H */

@@ -286,6 +286,9 @@ static inline int bpf_percpu__store(const char *object, const char *section,
 			if (ioctl(fd, BPF_PERCPU_IOC_INFO, &info))
 				break;
 			*id = info.id;
+			errno = EPROTOTYPE;
+			if (info.flags & BPF_PERCPU_F_KEYED)
+				break;
 			if (info.size == size)
 				return fd;
 			errno = EMSGSIZE;
@@ -363,11 +366,11 @@ static inline int bpf_percpu__prepare_stores(struct bpf_object *obj,
  * holds nothing.
  *
  * -ENOENT: a section that is to be shared is not there, or bpf_percpu.ko is not
- * loaded. -EMSGSIZE: the shared store has another size. -EOPNOTSUPP: a store is
- * to be shared, but the object is not lowered. -EINVAL: bad name, or the object
- * is damaged. -E2BIG: a section is larger than BPF_PERCPU_MAX_SIZE, or there
- * are more than BPF_PERCPU_MAX_SECTIONS. Else as of bpf_map_create() and
- * BPF_PERCPU_IOC_CREATE.
+ * loaded. -EMSGSIZE: the shared store has another size. -EPROTOTYPE: it is
+ * keyed. -EOPNOTSUPP: a store is to be shared, but the object is not lowered.
+ * -EINVAL: bad name, or the object is damaged. -E2BIG: a section is larger than
+ * BPF_PERCPU_MAX_SIZE, or there are more than BPF_PERCPU_MAX_SECTIONS. Else as
+ * of bpf_map_create() and BPF_PERCPU_IOC_CREATE.
  */
 static inline int bpf_percpu__prepare(struct bpf_object *obj,
 				      const struct bpf_percpu_opts *opts,

@@ -10,6 +10,7 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap_complete::Shell;
+use percpuctl::store::KeyKind;
 use percpuctl::value::parse_seconds;
 use percpuctl::value::parse_size;
 use percpuctl::value::parse_u32;
@@ -39,24 +40,31 @@ pub struct Cli {
 pub enum Command {
     /// Create a store and print its id
     ///
+    /// With --key it is keyed: it has entries, which BPF programs take for tasks, cgroups or
+    /// numbers, and its size is that of each.
+    ///
     /// The store is pinned: it stays until it is removed. With --no-pin it is there until percpuctl
     /// ends, which is when its standard input ends (Ctrl-D) or a signal asks it to (Ctrl-C), and
     /// until BPF programs and others that opened it are done.
     Create(Create),
     /// List all stores
     List,
-    /// Show what is known of a store
+    /// Show what is known of a store, and who has entries in a keyed one
     Show(Which),
-    /// Print the content of a store
+    /// Print the content of a store, or of an entry
     Dump(Dump),
     /// Write a value into the copy of one CPU, or of all
     ///
     /// What a BPF program adds to the value in the same moment may be lost.
     Set(Set),
     /// Add a value up over all possible CPUs
+    ///
+    /// Of a keyed store without --key: for each owner of an entry, the largest sum first.
     Sum(Sum),
     /// Remove a store: its name is free at once, it goes with its last user
-    Rm(Which),
+    ///
+    /// With --key only an entry of it.
+    Rm(Rm),
     /// Show counters live, with their growth per second
     ///
     /// On a terminal one table that changes, until Ctrl-C; otherwise one table after the other, and
@@ -103,6 +111,24 @@ pub struct Which {
     pub id: Option<u32>,
 }
 
+/// An entry of a keyed store.
+#[derive(Debug, Args)]
+pub struct Whose {
+    /// Of a keyed store the entry of this task, cgroup or key: a thread id, a cgroup's id or path,
+    /// or a number
+    #[arg(long, value_name = "K")]
+    pub key: Option<String>,
+}
+
+/// `rm`.
+#[derive(Debug, Args)]
+pub struct Rm {
+    #[command(flatten)]
+    pub which: Which,
+    #[command(flatten)]
+    pub whose: Whose,
+}
+
 /// `create`.
 #[derive(Debug, Args)]
 pub struct Create {
@@ -114,6 +140,12 @@ pub struct Create {
     /// A file with the initial bytes of every CPU; the rest is zero
     #[arg(long)]
     pub image: Option<PathBuf>,
+    /// Make the store keyed, with entries for these
+    #[arg(long, value_name = "KIND", requires = "entries")]
+    pub key: Option<KeyKind>,
+    /// How many entries it has
+    #[arg(long, value_name = "N", requires = "key", value_parser = parse_u32)]
+    pub entries: Option<u32>,
     /// Keep the store only as long as percpuctl runs
     #[arg(long)]
     pub no_pin: bool,
@@ -147,6 +179,8 @@ impl Type {
 pub struct Dump {
     #[command(flatten)]
     pub which: Which,
+    #[command(flatten)]
+    pub whose: Whose,
     /// Only this CPU
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub cpu: Option<u32>,
@@ -166,6 +200,8 @@ pub struct Dump {
 pub struct Set {
     #[command(flatten)]
     pub which: Which,
+    #[command(flatten)]
+    pub whose: Whose,
     /// From this byte on
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: u32,
@@ -196,6 +232,8 @@ pub struct Cpus {
 pub struct Sum {
     #[command(flatten)]
     pub which: Which,
+    #[command(flatten)]
+    pub whose: Whose,
     /// Of the value that starts at this byte, a multiple of its width
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: u32,
@@ -270,6 +308,8 @@ pub struct Skel {
 pub struct Watch {
     #[command(flatten)]
     pub which: Which,
+    #[command(flatten)]
+    pub whose: Whose,
     /// Seconds between two looks
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     pub interval: Duration,
@@ -308,7 +348,25 @@ mod tests {
             ("nothing", ErrorKind::InvalidSubcommand),
             ("create x", ErrorKind::MissingRequiredArgument),
             ("create x --size 8M", ErrorKind::ValueValidation),
+            (
+                "create x --size 8 --key task",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "create x --size 8 --entries 4",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "create x --size 8 --key pid --entries 4",
+                ErrorKind::InvalidValue,
+            ),
+            (
+                "create x --size 8 --key task --entries -4",
+                ErrorKind::UnknownArgument,
+            ),
             ("show", ErrorKind::MissingRequiredArgument),
+            ("show x --key 1", ErrorKind::UnknownArgument),
+            ("rm --key 1", ErrorKind::MissingRequiredArgument),
             ("show x --id 1", ErrorKind::ArgumentConflict),
             ("dump x --type u16", ErrorKind::InvalidValue),
             (

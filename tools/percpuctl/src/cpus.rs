@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 
 use crate::cpu_list::CpuList;
 use crate::store::Error;
@@ -11,8 +12,17 @@ use crate::store::Result;
 
 const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
 
-/// The possible CPUs, ascending.
+/// The possible CPUs, ascending. They stay the same until the machine boots again.
 pub fn possible() -> Result<Vec<u32>> {
+    static KNOWN: OnceLock<Vec<u32>> = OnceLock::new();
+    if let Some(cpus) = KNOWN.get() {
+        return Ok(cpus.clone());
+    }
+    let cpus = read()?;
+    Ok(KNOWN.get_or_init(|| cpus).clone())
+}
+
+fn read() -> Result<Vec<u32>> {
     let cpus_error = |cause| Error::Cpus {
         path: POSSIBLE,
         cause,

@@ -4,6 +4,7 @@
 
 use std::ffi::c_char;
 use std::ffi::CString;
+use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
@@ -16,9 +17,19 @@ pub fn comm(bytes: &[c_char]) -> String {
         .map(|byte| *byte as u8)
         .take_while(|byte| *byte != 0)
         .collect();
-    let text = String::from_utf8_lossy(&bytes);
-    // A name may hold what a terminal takes for a command.
-    text.chars()
+    printable(&String::from_utf8_lossy(&bytes))
+}
+
+/// The name of a task that is there, by its thread id.
+pub fn comm_of(tid: u64) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{tid}/comm")).ok()?;
+    let name = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    Some(printable(&String::from_utf8_lossy(name)))
+}
+
+/// A name that may hold what a terminal takes for a command.
+pub fn printable(name: &str) -> String {
+    name.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
 }
@@ -54,6 +65,20 @@ mod tests {
         let bytes: Vec<c_char> = b"a\x1b b\0rest".iter().map(|b| *b as c_char).collect();
         assert_eq!(comm(&bytes), "a? b");
         assert_eq!(comm(&[]), "");
+        assert_eq!(printable("/x\n\u{9b}1m"), "/x??1m");
+    }
+
+    #[test]
+    fn threads_have_names() {
+        let name = |name: &str| {
+            let thread = std::thread::Builder::new().name(name.to_string());
+            // SAFETY: It takes nothing.
+            let tid = || unsafe { libc::gettid() } as u64;
+            let thread = thread.spawn(move || comm_of(tid()));
+            thread.unwrap().join().unwrap()
+        };
+        assert_eq!(name("a\tthread"), Some("a?thread".to_string()));
+        assert_eq!(comm_of(1 << 40), None);
     }
 
     #[test]

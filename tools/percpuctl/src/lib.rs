@@ -6,6 +6,7 @@
 //! samples share.
 
 pub mod btf;
+pub mod cgroup;
 pub mod cpu_list;
 pub mod cpus;
 pub mod kernel;
@@ -15,6 +16,7 @@ pub mod probe;
 pub mod program;
 pub mod skel;
 pub mod store;
+pub mod syscalls;
 pub mod table;
 pub mod uapi;
 pub mod value;

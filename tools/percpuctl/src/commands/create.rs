@@ -6,6 +6,8 @@ use std::fs;
 
 use anyhow::Context;
 use anyhow::Result;
+use percpuctl::store::AnyStore;
+use percpuctl::store::KeyedOptions;
 use percpuctl::store::Options;
 use percpuctl::watch::Signals;
 use percpuctl::watch::ENDING;
@@ -24,19 +26,32 @@ pub fn run(args: &Create, json: bool) -> Result<()> {
     };
     // What asks to end once the id is printed is not to end this before.
     let signals = args.no_pin.then(|| Signals::new(&ENDING)).transpose()?;
-    let store = Options::new(&args.name, args.size)
-        .image(&image)
-        .pinned(!args.no_pin)
-        .create()?;
-    let result = json!({
+    let store = create(args, &image)?;
+    let mut result = json!({
         "id": store.id(),
         "name": store.name(),
-        "size": store.size(),
+        "size": args.size,
         "pinned": !args.no_pin,
     });
+    if let AnyStore::Keyed(store) = &store {
+        result["key"] = json!(store.kind());
+        result["entries"] = json!(store.entry_count());
+    }
     print_as(json, &result, |_| format!("{}\n", store.id())).inspect_err(|_| {
         // Nobody knows of it. When it cannot be removed, percpuctl list still shows it.
         let _ = store.unpin();
     })?;
     signals.map_or(Ok(()), |signals| keep(&signals))
+}
+
+fn create(args: &Create, image: &[u8]) -> Result<AnyStore> {
+    let (name, size, pinned) = (&args.name, args.size, !args.no_pin);
+    // clap has seen that both are given, or none.
+    let (Some(kind), Some(entries)) = (args.key, args.entries) else {
+        let options = Options::new(name, size).image(image).pinned(pinned);
+        return Ok(AnyStore::Plain(options.create()?));
+    };
+    let options = KeyedOptions::new(name, kind, size, entries);
+    let options = options.image(image).pinned(pinned);
+    Ok(AnyStore::Keyed(options.create()?))
 }

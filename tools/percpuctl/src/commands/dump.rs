@@ -3,7 +3,6 @@
 //! `percpuctl dump`.
 
 use anyhow::Result;
-use percpuctl::store::Store;
 use percpuctl::table::width;
 use percpuctl::value::hex;
 use percpuctl::value::Word;
@@ -12,14 +11,17 @@ use serde::Serialize;
 
 use crate::cli::Dump;
 use crate::cli::Type;
-use crate::commands::open;
+use crate::commands::owner::Owner;
 use crate::commands::print_as;
+use crate::commands::target::Target;
 
-/// A part of a store.
+/// A part of a store, or of an entry.
 #[derive(Serialize)]
 struct Content {
     id: u32,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
     offset: u32,
     #[serde(rename = "type")]
     kind: Type,
@@ -42,21 +44,22 @@ struct Copied {
     raw: Vec<u8>,
 }
 
-/// Prints the content of a store.
+/// Prints the content of a store or an entry.
 pub fn run(args: &Dump, json: bool) -> Result<()> {
-    let store = open(&args.which)?;
-    let len = length(&store, args)?;
+    let target = Target::open(&args.which, &args.whose)?;
+    let len = length(&target, args)?;
     let copies = match args.cpu {
         Some(cpu) => {
             let mut bytes = vec![0; len as usize];
-            store.read(cpu, args.offset, &mut bytes)?;
+            target.read(cpu, args.offset, &mut bytes)?;
             vec![(cpu, bytes)]
         }
-        None => store.read_all(args.offset, len)?,
+        None => target.read_all(args.offset, len)?,
     };
     let content = Content {
-        id: store.id(),
-        name: store.name().to_string(),
+        id: target.id(),
+        name: target.name().to_string(),
+        owner: target.owner(),
         offset: args.offset,
         kind: args.kind,
         cpus: copies
@@ -71,13 +74,13 @@ pub fn run(args: &Dump, json: bool) -> Result<()> {
 }
 
 /// How many bytes there are to show.
-fn length(store: &Store, args: &Dump) -> Result<u32> {
-    let Some(left) = store
+fn length(target: &Target, args: &Dump) -> Result<u32> {
+    let Some(left) = target
         .size()
         .checked_sub(args.offset)
         .filter(|left| *left > 0)
     else {
-        return Err(store.past_end(args.offset, 1).into());
+        return Err(target.past_end(args.offset, 1).into());
     };
     let Some(count) = args.count else {
         return Ok(left);
@@ -200,6 +203,7 @@ mod tests {
         Content {
             id: 1,
             name: "x".to_string(),
+            owner: None,
             offset: 8,
             kind,
             cpus: (0..)

@@ -1,26 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl list` and `show`. Neither opens a store: that would be one more user.
+//! `percpuctl list`. It does not open plain stores: that would be one more user.
 
 use anyhow::Result;
-use percpuctl::cpus;
 use percpuctl::store;
 use percpuctl::store::Error;
 use percpuctl::store::Info;
-use percpuctl::store::Key;
+use percpuctl::store::KeyKind;
+use percpuctl::store::Keyed;
 use percpuctl::table::Align;
 use percpuctl::table::Table;
 use serde::Serialize;
 
-use crate::cli::Which;
 use crate::commands::print_as;
+
+/// A store, and what only keyed ones have.
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    info: Info,
+    #[serde(flatten)]
+    shape: Option<Shape>,
+}
+
+#[derive(Serialize)]
+struct Shape {
+    key: KeyKind,
+    entries: u32,
+}
 
 /// All stores.
 pub fn list(json: bool) -> Result<()> {
-    print_as(json, &store::list()?, |infos| table(infos))
+    let mut rows = Vec::new();
+    for info in store::list()? {
+        let shape = match info.keyed {
+            false => None,
+            true => match Keyed::open_id(info.id) {
+                // It went meanwhile.
+                Err(Error::NotFound { .. }) => continue,
+                store => {
+                    let store = store?;
+                    Some(Shape {
+                        key: store.kind(),
+                        entries: store.entry_count(),
+                    })
+                }
+            },
+        };
+        rows.push(Row { info, shape });
+    }
+    print_as(json, &rows, |rows| table(rows))
 }
 
-fn table(infos: &[Info]) -> String {
+fn table(rows: &[Row]) -> String {
     let mut table = Table::new(&[
         ("id", Align::Right),
         ("name", Align::Left),
@@ -28,19 +60,23 @@ fn table(infos: &[Info]) -> String {
         ("users", Align::Right),
         ("state", Align::Left),
     ]);
-    for info in infos {
+    for Row { info, shape } in rows {
+        let entries = shape.as_ref().map_or(String::new(), |shape| {
+            format!(", {} entries by {}", shape.entries, shape.key)
+        });
         table.row([
             info.id.to_string(),
             info.name.clone(),
             info.size.to_string(),
             info.refs.to_string(),
-            state(info).to_string(),
+            format!("{}{entries}", state(info)),
         ]);
     }
     table.to_string()
 }
 
-fn state(info: &Info) -> &'static str {
+/// What becomes of a store.
+pub fn state(info: &Info) -> &'static str {
     match (info.removed, info.pinned) {
         (true, _) => "removed",
         (false, true) => "pinned",
@@ -48,87 +84,64 @@ fn state(info: &Info) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    info: Info,
-    cpus: Vec<u32>,
-    bytes: u64,
-}
-
-/// One store.
-pub fn show(which: &Which, json: bool) -> Result<()> {
-    let info = find(which)?;
-    let cpus = cpus::possible()?;
-    let bytes = u64::from(info.size) * cpus.len() as u64;
-    print_as(json, &Shown { info, cpus, bytes }, text)
-}
-
-fn text(shown: &Shown) -> String {
-    let Shown { info, cpus, bytes } = shown;
-    let state = match state(info) {
-        "removed" => "removed: goes with its last user",
-        "pinned" => "pinned: stays until it is removed",
-        _ => "held: goes with its last user",
-    };
-    format!(
-        "id     {}\n\
-         name   {}\n\
-         size   {} bytes per CPU, {bytes} on the possible CPUs {}\n\
-         state  {state}\n\
-         users  {} (open files, the pin, handles and kptrs of BPF programs)\n",
-        info.id,
-        info.name,
-        info.size,
-        cpus::list(cpus),
-        info.refs,
-    )
-}
-
-fn find(which: &Which) -> Result<Info> {
-    let key = match (&which.name, which.id) {
-        (_, Some(id)) => Key::Id(id),
-        (name, None) => {
-            let name = name.clone().unwrap_or_default();
-            store::check_name(&name)?;
-            Key::Name(name)
-        }
-    };
-    let found = store::list()?.into_iter().find(|info| match &key {
-        Key::Id(id) => info.id == *id,
-        Key::Name(name) => info.name == *name && !info.removed,
-    });
-    Ok(found.ok_or(Error::NotFound { key })?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn info(id: u32, name: &str, pinned: bool, removed: bool) -> Info {
-        Info {
-            id,
-            name: name.to_string(),
-            size: 64,
-            pinned,
-            removed,
-            refs: 2,
+    fn row(id: u32, name: &str, pinned: bool, removed: bool) -> Row {
+        Row {
+            info: Info {
+                id,
+                name: name.to_string(),
+                size: 64,
+                pinned,
+                removed,
+                refs: 2,
+                keyed: false,
+            },
+            shape: None,
         }
     }
 
     #[test]
     fn states() {
-        let text = table(&[
-            info(1, "packets", true, false),
-            info(12, "x", false, false),
-            info(13, "y", false, true),
-        ]);
+        let mut rows = [
+            row(1, "packets", true, false),
+            row(12, "x", false, false),
+            row(13, "y", false, true),
+        ];
         assert_eq!(
-            text,
+            table(&rows),
             "id  name     bytes/CPU  users  state\n \
               1  packets         64      2  pinned\n\
              12  x               64      2  held\n\
              13  y               64      2  removed\n"
         );
+        let shape = |key| {
+            let entries = 4096;
+            Some(Shape { key, entries })
+        };
+        rows[1].shape = shape(KeyKind::Cgroup);
+        rows[2].shape = shape(KeyKind::U64);
+        assert_eq!(
+            table(&rows),
+            "id  name     bytes/CPU  users  state\n \
+              1  packets         64      2  pinned\n\
+             12  x               64      2  held, 4096 entries by cgroup\n\
+             13  y               64      2  removed, 4096 entries by u64\n"
+        );
+    }
+
+    #[test]
+    fn only_keyed_stores_have_more_in_json() {
+        let mut row = row(1, "x", true, false);
+        let plain = r#"{"id":1,"name":"x","size":64,"pinned":true,"removed":false,"refs":2}"#;
+        assert_eq!(serde_json::to_string(&row).unwrap(), plain);
+        row.shape = Some(Shape {
+            key: KeyKind::Task,
+            entries: 5,
+        });
+        let keyed = plain.replace('}', r#","key":"task","entries":5}"#);
+        assert_eq!(serde_json::to_string(&row).unwrap(), keyed);
     }
 }

@@ -18,6 +18,7 @@ use libbpf_rs::Object;
 use libbpf_rs::Program;
 use percpuctl::libbpf::explain;
 use percpuctl::libbpf::keep_warnings;
+use percpuctl::store::KeyKind;
 use percpuctl::table::Align;
 use percpuctl::table::Table;
 use percpuctl::variables::Choice;
@@ -59,8 +60,13 @@ struct SectionRow {
 #[derive(Serialize)]
 struct StoreRow {
     name: String,
+    /// Of each entry, when it is keyed.
     bytes: u32,
     id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<KeyKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -107,6 +113,11 @@ pub fn run(args: &Load, json: bool) -> Result<()> {
     let programs = programs(loaded.object(), args.attach, &mut pins, &mut links)?;
     for store in loaded.stores().values() {
         pins.as_mut().map_or(Ok(()), |pins| pins.add_store(store))?;
+    }
+    for store in loaded.keyed_stores().values() {
+        if let Some(pins) = &mut pins {
+            pins.add_keyed_store(store)?;
+        }
     }
     let report = report(name, choice, &loaded, programs);
     print_as(json, &report, text)?;
@@ -206,12 +217,21 @@ fn report(object: String, choice: Choice, loaded: &Loaded, programs: Vec<Program
         name: store.name().to_string(),
         bytes: store.size(),
         id: store.id(),
+        key: None,
+        entries: None,
+    });
+    let keyed_stores = loaded.keyed_stores().values().map(|store| StoreRow {
+        name: store.name().to_string(),
+        bytes: store.size(),
+        id: store.id(),
+        key: Some(store.kind()),
+        entries: Some(store.entry_count()),
     });
     Report {
         object,
         choice,
         sections: sections.collect(),
-        stores: stores.collect(),
+        stores: stores.chain(keyed_stores).collect(),
         programs,
     }
 }

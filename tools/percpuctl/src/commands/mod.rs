@@ -8,29 +8,36 @@ mod keep;
 mod list;
 mod load;
 mod lower;
+mod owner;
 mod pins;
 mod set;
+mod show;
 mod skel;
+mod sum;
+mod target;
 mod watch;
 
 use std::io;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::CommandFactory;
 use percpuctl::probe::probe;
-use percpuctl::store::Store;
-use percpuctl::value::Word;
+use percpuctl::store::AnyStore;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Cli;
 use crate::cli::Command;
-use crate::cli::Sum;
+use crate::cli::Rm;
 use crate::cli::Which;
+use crate::commands::owner::Owner;
+use crate::commands::target::entry;
+use crate::commands::target::not_keyed;
 
 /// Does what was asked for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
@@ -38,11 +45,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Create(args) => create::run(&args, json)?,
         Command::List => list::list(json)?,
-        Command::Show(which) => list::show(&which, json)?,
+        Command::Show(which) => show::show(&which, json)?,
         Command::Dump(args) => dump::run(&args, json)?,
         Command::Set(args) => set::run(&args, json)?,
-        Command::Sum(args) => sum(&args, json)?,
-        Command::Rm(which) => remove(&which, json)?,
+        Command::Sum(args) => sum::run(&args, json)?,
+        Command::Rm(args) => remove(&args, json)?,
         Command::Watch(args) => watch::run(&args, json)?,
         Command::Load(args) => load::run(&args, json)?,
         Command::Lower(args) => lower::run(&args, json)?,
@@ -64,34 +71,26 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn sum(args: &Sum, json: bool) -> Result<()> {
+fn remove(args: &Rm, json: bool) -> Result<()> {
     let store = open(&args.which)?;
-    let sum = match args.kind {
-        Word::U32 => store.sum_u32(args.offset)?.into(),
-        Word::U64 => store.sum_u64(args.offset)?,
-    };
-    let result = json!({
-        "id": store.id(),
-        "name": store.name(),
-        "offset": args.offset,
-        "type": args.kind,
-        "sum": sum,
-    });
-    print_as(json, &result, |_| format!("{sum}\n"))
-}
-
-fn remove(which: &Which, json: bool) -> Result<()> {
-    let store = open(which)?;
-    store.unpin()?;
-    let result = json!({"id": store.id(), "name": store.name(), "removed": true});
+    let mut result = json!({"id": store.id(), "name": store.name(), "removed": true});
+    match (&store, &args.whose.key) {
+        (_, None) => store.unpin()?,
+        (AnyStore::Plain(store), Some(_)) => bail!(not_keyed(store.name())),
+        (AnyStore::Keyed(store), Some(key)) => {
+            let entry = entry(store, key)?;
+            result["owner"] = json!(Owner::of(store.kind(), entry.owner));
+            store.delete(entry)?;
+        }
+    }
     print_as(json, &result, |_| String::new())
 }
 
 /// The store that the user means.
-fn open(which: &Which) -> Result<Store> {
+fn open(which: &Which) -> Result<AnyStore> {
     let store = match (&which.name, which.id) {
-        (_, Some(id)) => Store::open_id(id),
-        (name, None) => Store::open(name.as_deref().unwrap_or_default()),
+        (_, Some(id)) => AnyStore::open_id(id),
+        (name, None) => AnyStore::open(name.as_deref().unwrap_or_default()),
     };
     Ok(store?)
 }

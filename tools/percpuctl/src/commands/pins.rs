@@ -12,6 +12,7 @@ use anyhow::Context;
 use anyhow::Result;
 use percpuctl::kernel::is_on_bpffs;
 use percpuctl::libbpf::explain;
+use percpuctl::store::Keyed;
 use percpuctl::store::Store;
 
 /// A directory in which programs are pinned. What was pinned is removed again when this is dropped,
@@ -21,6 +22,7 @@ pub struct Pins<'a> {
     made_dir: bool,
     files: Vec<PathBuf>,
     stores: Vec<&'a Store>,
+    keyed_stores: Vec<&'a Keyed>,
 }
 
 impl<'a> Pins<'a> {
@@ -46,6 +48,7 @@ impl<'a> Pins<'a> {
             made_dir,
             files: Vec::new(),
             stores: Vec::new(),
+            keyed_stores: Vec::new(),
         })
     }
 
@@ -78,11 +81,21 @@ impl<'a> Pins<'a> {
         Ok(())
     }
 
+    /// Pins a keyed store, unless it is.
+    pub fn add_keyed_store(&mut self, store: &'a Keyed) -> Result<()> {
+        if !store.info()?.pinned {
+            store.pin()?;
+            self.keyed_stores.push(store);
+        }
+        Ok(())
+    }
+
     /// Leaves all as it is.
     pub fn keep(mut self) {
         self.made_dir = false;
         self.files.clear();
         self.stores.clear();
+        self.keyed_stores.clear();
     }
 }
 
@@ -97,6 +110,9 @@ impl Drop for Pins<'_> {
             ignore(fs::remove_dir(&self.dir));
         }
         for store in &self.stores {
+            let _ = store.unpin();
+        }
+        for store in &self.keyed_stores {
             let _ = store.unpin();
         }
     }

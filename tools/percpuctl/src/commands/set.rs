@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::cli::Set;
 use crate::cli::Type;
 use crate::commands::bad_usage;
-use crate::commands::open;
 use crate::commands::print_as;
+use crate::commands::target::Target;
 
 /// Writes a value.
 pub fn run(args: &Set, json: bool) -> Result<()> {
@@ -24,25 +24,28 @@ pub fn run(args: &Set, json: bool) -> Result<()> {
             args.value
         ))
     });
-    let store = open(&args.which)?;
+    let target = Target::open(&args.which, &args.whose)?;
     let cpus = match args.cpus.cpu {
         Some(cpu) => {
-            store.write(cpu, args.offset, &bytes)?;
+            target.write(cpu, args.offset, &bytes)?;
             vec![cpu]
         }
         None => {
-            store.write_all(args.offset, &bytes)?;
+            target.write_all(args.offset, &bytes)?;
             cpus::possible()?
         }
     };
-    let result = json!({
-        "id": store.id(),
-        "name": store.name(),
+    let mut result = json!({
+        "id": target.id(),
+        "name": target.name(),
         "offset": args.offset,
         "type": args.kind,
         "value": value,
         "cpus": cpus,
     });
+    if let Some(owner) = target.owner() {
+        result["owner"] = json!(owner);
+    }
     print_as(json, &result, |_| String::new())
 }
 

@@ -10,7 +10,6 @@ use anyhow::Result;
 use percpuctl::cpus;
 use percpuctl::store::Error;
 use percpuctl::store::Info;
-use percpuctl::store::Store;
 use percpuctl::value::Word;
 use percpuctl::watch;
 use percpuctl::watch::Bars;
@@ -22,13 +21,17 @@ use percpuctl::watch::Size;
 use serde::Serialize;
 
 use crate::cli::Watch;
-use crate::commands::open;
+use crate::commands::owner::Owner;
+use crate::commands::target::Place;
+use crate::commands::target::Target;
 
 /// What is there at one moment.
 #[derive(Serialize)]
 struct Look {
     #[serde(flatten)]
     info: Info,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
     #[serde(rename = "type")]
     word: Word,
     cpus: Vec<u32>,
@@ -54,26 +57,27 @@ pub fn run(args: &Watch, json: bool) -> Result<()> {
         json,
     };
     // To hold the store would keep it alive: it is opened for each look, by the id of the first.
-    let store = open(&args.which)?;
+    let target = Target::open(&args.which, &args.whose)?;
     let mut watched = Watched {
-        id: store.id(),
-        name: store.name().to_string(),
-        offsets: offsets(args, &store)?,
+        place: target.place(),
+        name: target.name().to_string(),
+        owner: target.owner(),
+        offsets: offsets(args, &target)?,
         rates: Rates::new(args.kind),
         seen: BTreeSet::new(),
         args,
     };
-    drop(store);
+    drop(target);
     watch::run(options, || watched.look())
 }
 
 /// The counters that may be shown: from the first offset to before the second.
-fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
+fn offsets(args: &Watch, target: &Target) -> Result<(u32, u32)> {
     let (off, width) = (args.offset.unwrap_or(0), args.kind.width());
     if off % width != 0 {
         return Err(Error::Misaligned { off, width }.into());
     }
-    let size = store.size();
+    let size = target.size();
     let end = match args.count {
         Some(0) => bail!("0 counters cannot be watched: give --count 1 or more"),
         Some(count) => off.saturating_add(count.saturating_mul(width)),
@@ -81,14 +85,15 @@ fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
     };
     if end > size || end <= off {
         let len = end.saturating_sub(off).max(width);
-        return Err(store.past_end(off, len as usize).into());
+        return Err(target.past_end(off, len as usize).into());
     }
     Ok((off, end))
 }
 
 struct Watched<'a> {
-    id: u32,
+    place: Place,
     name: String,
+    owner: Option<Owner>,
     offsets: (u32, u32),
     rates: Rates<u32>,
     /// Offsets that were not zero once.
@@ -98,16 +103,16 @@ struct Watched<'a> {
 
 impl Watched<'_> {
     fn look(&mut self) -> Result<Look> {
-        let store = match Store::open_id(self.id) {
+        let target = match self.place.open() {
             Err(Error::NotFound { .. }) => {
-                bail!("store '{}' (id {}) is gone", self.name, self.id)
+                bail!("store '{}' (id {}) is gone", self.name, self.place.id)
             }
-            store => store?,
+            target => target?,
         };
         let word = self.args.kind;
         let (first, end) = self.offsets;
         let now = Instant::now();
-        let copies = store.read_all(first, end - first)?;
+        let copies = target.read_all(first, end - first)?;
         let (cpus, copies): (Vec<u32>, Vec<Vec<u64>>) = copies
             .into_iter()
             .map(|(cpu, bytes)| (cpu, word.split(&bytes).0))
@@ -132,11 +137,12 @@ impl Watched<'_> {
         for (row, rate) in rows.iter_mut().zip(self.rates.update(now, &totals)) {
             row.rate = rate;
         }
-        let mut info = store.info()?;
+        let mut info = target.info()?;
         // This look's own open file.
         info.refs = info.refs.saturating_sub(1);
         Ok(Look {
             info,
+            owner: self.owner.clone(),
             word,
             cpus,
             rows,
@@ -154,9 +160,11 @@ impl Look {
             removed,
             ..
         } = &self.info;
+        let owner = self.owner.as_ref();
         let title = format!(
-            "{name} (id {id}{}): {size} bytes on each of the CPUs {}, as {}{}",
+            "{name} (id {id}{}){}: {size} bytes on each of the CPUs {}, as {}{}",
             if *removed { ", removed" } else { "" },
+            owner.map_or(String::new(), |owner| format!(", {}", owner.title())),
             cpus::list(&self.cpus),
             self.word.name(),
             if self.rows.is_empty() {

@@ -37,21 +37,30 @@ impl Device {
 
     /// `BPF_PERCPU_IOC_CREATE`; returns the id.
     pub fn create(&self, name: &str, size: u32, flags: u32, image: &[u8]) -> io::Result<u32> {
-        let mut arg = uapi::Create {
-            name: name_bytes(name)?,
-            size,
-            flags,
-            image: image.as_ptr() as u64,
-            image_size: u32::try_from(image.len())
-                .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
-            id: 0,
-        };
-        if image.is_empty() {
-            arg.image = 0;
-        }
+        let mut arg = create_arg(name, size, flags, image)?;
         // SAFETY: The request takes this struct, whose image is valid for the call.
         unsafe { self.call(uapi::IOC_CREATE, (&raw mut arg).cast())? };
         Ok(arg.id)
+    }
+
+    /// `BPF_PERCPU_IOC_CREATE_KEYED`; returns the id.
+    pub fn create_keyed(
+        &self,
+        name: &str,
+        size: u32,
+        flags: u32,
+        image: &[u8],
+        key_kind: u32,
+        entries: u32,
+    ) -> io::Result<u32> {
+        let mut arg = uapi::CreateKeyed {
+            store: create_arg(name, size, flags, image)?,
+            key_kind,
+            entries,
+        };
+        // SAFETY: The request takes this struct, whose image is valid for the call.
+        unsafe { self.call(uapi::IOC_CREATE_KEYED, (&raw mut arg).cast())? };
+        Ok(arg.store.id)
     }
 
     /// `BPF_PERCPU_IOC_OPEN`, by name or, with an empty one, by id.
@@ -114,6 +123,88 @@ impl Device {
         Ok((infos, arg.cursor))
     }
 
+    /// `BPF_PERCPU_IOC_KEYED_INFO`.
+    pub fn keyed_info(&self) -> io::Result<uapi::KeyedInfo> {
+        let mut arg = uapi::KeyedInfo::default();
+        // SAFETY: The request fills this struct.
+        unsafe { self.call(uapi::IOC_KEYED_INFO, (&raw mut arg).cast())? };
+        Ok(arg)
+    }
+
+    /// One step of a walk with `BPF_PERCPU_IOC_ENTRY_LIST`: some entries, and the next cursor.
+    pub fn entry_list(&self, cursor: u32) -> io::Result<(Vec<uapi::Entry>, u32)> {
+        const ROOM: u32 = 256;
+        let mut entries = vec![uapi::Entry::default(); ROOM as usize];
+        let mut arg = uapi::EntryList {
+            entries: entries.as_mut_ptr() as u64,
+            count: ROOM,
+            cursor,
+        };
+        // SAFETY: The request takes this struct, and fills up to `count` entries.
+        unsafe { self.call(uapi::IOC_ENTRY_LIST, (&raw mut arg).cast())? };
+        entries.truncate(arg.count as usize);
+        Ok((entries, arg.cursor))
+    }
+
+    /// `BPF_PERCPU_IOC_ENTRY_READ`, of one CPU.
+    pub fn entry_read(
+        &self,
+        entry: uapi::Entry,
+        cpu: u32,
+        off: u32,
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
+        // To the kernel the number stands for all CPUs, and there is no room for their bytes.
+        if cpu == uapi::ALL_CPUS {
+            return Err(io::Error::from_raw_os_error(libc::ERANGE));
+        }
+        let io = io_arg(bytes.as_mut_ptr() as u64, bytes.len(), cpu, off)?;
+        let mut arg = uapi::EntryIo { entry, io };
+        // SAFETY: The request takes this struct, and fills `len` bytes at `data`.
+        unsafe { self.call(uapi::IOC_ENTRY_READ, (&raw mut arg).cast()) }
+    }
+
+    /// `BPF_PERCPU_IOC_ENTRY_READ`, of each possible CPU, one after the other.
+    ///
+    /// # Safety
+    ///
+    /// There are `cpus` possible CPUs.
+    pub unsafe fn entry_read_all(
+        &self,
+        entry: uapi::Entry,
+        off: u32,
+        len: usize,
+        cpus: usize,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len * cpus];
+        let io = io_arg(bytes.as_mut_ptr() as u64, len, uapi::ALL_CPUS, off)?;
+        let mut arg = uapi::EntryIo { entry, io };
+        // SAFETY: The request takes this struct, and fills `len` bytes for each CPU at `data`.
+        unsafe { self.call(uapi::IOC_ENTRY_READ, (&raw mut arg).cast())? };
+        Ok(bytes)
+    }
+
+    /// `BPF_PERCPU_IOC_ENTRY_WRITE`, to one CPU or, with `ALL_CPUS`, the same to each.
+    pub fn entry_write(
+        &self,
+        entry: uapi::Entry,
+        cpu: u32,
+        off: u32,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        let io = io_arg(bytes.as_ptr() as u64, bytes.len(), cpu, off)?;
+        let mut arg = uapi::EntryIo { entry, io };
+        // SAFETY: The request takes this struct, and reads `len` bytes at `data`.
+        unsafe { self.call(uapi::IOC_ENTRY_WRITE, (&raw mut arg).cast()) }
+    }
+
+    /// `BPF_PERCPU_IOC_ENTRY_DELETE`.
+    pub fn entry_delete(&self, entry: uapi::Entry) -> io::Result<()> {
+        let mut arg = entry;
+        // SAFETY: The request takes this struct.
+        unsafe { self.call(uapi::IOC_ENTRY_DELETE, (&raw mut arg).cast()) }
+    }
+
     /// # Safety
     ///
     /// `arg` is what `request` takes, with all that it refers to.
@@ -124,6 +215,21 @@ impl Device {
             _ => Err(io::Error::last_os_error()),
         }
     }
+}
+
+fn create_arg(name: &str, size: u32, flags: u32, image: &[u8]) -> io::Result<uapi::Create> {
+    Ok(uapi::Create {
+        name: name_bytes(name)?,
+        size,
+        flags,
+        image: match image {
+            [] => 0,
+            image => image.as_ptr() as u64,
+        },
+        image_size: u32::try_from(image.len())
+            .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
+        id: 0,
+    })
 }
 
 fn io_arg(data: u64, len: usize, cpu: u32, off: u32) -> io::Result<uapi::Io> {

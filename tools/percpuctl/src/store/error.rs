@@ -7,6 +7,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::store::KeyKind;
 use crate::uapi::MAX_SIZE;
 
 /// What names a store.
@@ -114,10 +115,99 @@ pub enum Error {
         cause: io::Error,
     },
     #[error(
-        "section .rodata.bpf_percpu has {len} bytes, which is no number of declarations of {decl}: \
+        "store '{name}' is keyed, its bytes are those of its entries: take another name, or remove \
+         it: percpuctl rm {name}"
+    )]
+    Keyed { name: String },
+    #[error(
+        "store '{name}' is not keyed, it has no entries: take another name, or remove it: \
+         percpuctl rm {name}"
+    )]
+    NotKeyed { name: String },
+    #[error("store '{name}' cannot have 0 entries: give it 1 or more")]
+    NoEntries { name: String },
+    #[error(
+        "store '{name}' cannot have {entries} entries of {size} bytes: together they have more \
+         bytes per CPU than the module lets all stores have; use fewer or smaller ones, or load \
+         the module with a larger max_bytes"
+    )]
+    TooManyEntries {
+        name: String,
+        size: u32,
+        entries: u32,
+    },
+    #[error(
+        "there is no room for store '{name}' with {entries} entries of {size} bytes per CPU: \
+         remove stores with percpuctl rm, use fewer entries, or load the module with a larger \
+         max_stores or max_bytes"
+    )]
+    EntriesFull {
+        name: String,
+        size: u32,
+        entries: u32,
+    },
+    #[error(
+        "the kernel has no memory for store '{name}' with {entries} entries of {size} bytes per \
+         CPU: free some, or use fewer entries"
+    )]
+    NoMemoryForEntries {
+        name: String,
+        size: u32,
+        entries: u32,
+    },
+    #[error(
+        "store '{name}' cannot have entries by {kind}: this kernel does not tell when owners of \
+         this kind end; use numbers, and delete what is done with"
+    )]
+    NoEnds { name: String, kind: KeyKind },
+    #[error(
+        "store '{name}' has entries by {has}, not by {wanted}: take another name, or remove it: \
+         percpuctl rm {name}"
+    )]
+    KindDiffers {
+        name: String,
+        has: KeyKind,
+        wanted: KeyKind,
+    },
+    #[error(
+        "store '{name}' has {has} entries, not {wanted}: take another name, or remove it: \
+         percpuctl rm {name}"
+    )]
+    EntriesDiffer { name: String, has: u32, wanted: u32 },
+    #[error(
+        "store '{name}' has entries of kind {kind}, which this program does not know: use the one \
+         that belongs to the module"
+    )]
+    UnknownKind { name: String, kind: u32 },
+    #[error(
+        "{} {owner} has no entry in store '{name}': percpuctl show {name} lists who has",
+        kind.owner()
+    )]
+    NoEntry {
+        name: String,
+        kind: KeyKind,
+        owner: u64,
+    },
+    #[error(
+        "the entry of {} {owner} in store '{name}' cannot be deleted, for a lock is held too long \
+         ({cause}): try again",
+        kind.owner()
+    )]
+    Locked {
+        name: String,
+        kind: KeyKind,
+        owner: u64,
+        cause: io::Error,
+    },
+    #[error(
+        "section {section} has {len} bytes, which is no number of declarations of {decl}: \
          compile the program with the bpf_percpu.bpf.h of this loader"
     )]
-    Declarations { len: usize, decl: usize },
+    Declarations {
+        section: &'static str,
+        len: usize,
+        decl: usize,
+    },
 }
 
 /// A result with what is wrong with a store.

@@ -16,7 +16,7 @@ pub struct Info {
     pub id: u32,
     /// The name that it was created with.
     pub name: String,
-    /// Bytes per CPU.
+    /// Bytes per CPU; of a keyed store those of each entry.
     pub size: u32,
     /// Whether it outlives its users.
     pub pinned: bool,
@@ -24,6 +24,9 @@ pub struct Info {
     pub removed: bool,
     /// Open files, the pin, handles and kptrs of BPF programs.
     pub refs: u32,
+    /// Whether it is keyed: see [`Keyed`](crate::store::Keyed).
+    #[serde(skip)]
+    pub keyed: bool,
 }
 
 impl Info {
@@ -46,6 +49,7 @@ impl From<&uapi::Info> for Info {
             pinned: info.flags & uapi::F_PINNED != 0,
             removed: info.flags & uapi::F_REMOVED != 0,
             refs: info.refs,
+            keyed: info.flags & uapi::F_KEYED != 0,
         }
     }
 }
@@ -81,12 +85,15 @@ mod tests {
             refs: 1,
         };
         let info = Info::from(&raw);
-        assert_eq!((info.pinned, info.removed), (false, true));
+        assert_eq!(
+            (info.pinned, info.removed, info.keyed),
+            (false, true, false)
+        );
         assert_eq!(info.name.len(), 64);
         raw.name[3] = 0;
-        raw.flags = uapi::F_PINNED;
+        raw.flags = uapi::F_PINNED | uapi::F_KEYED;
         let info = Info::from(&raw);
-        assert_eq!((info.pinned, info.removed), (true, false));
+        assert_eq!((info.pinned, info.removed, info.keyed), (true, false, true));
         assert_eq!(info.name, "xxx");
     }
 }

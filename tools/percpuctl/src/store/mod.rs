@@ -9,118 +9,105 @@
 //! println!("{} packets", store.sum_u64(0)?);
 //! # Ok::<(), percpuctl::store::Error>(())
 //! ```
+//!
+//! A keyed store has entries, which BPF programs take for tasks, cgroups or numbers:
+//!
+//! ```no_run
+//! use percpuctl::store::KeyKind;
+//! use percpuctl::store::KeyedOptions;
+//!
+//! let store = KeyedOptions::new("switches", KeyKind::Task, 8, 4096).create_or_open()?;
+//! for entry in store.entries() {
+//!     let entry = entry?;
+//!     println!("task {}: {} switches", entry.owner, store.sum_u64(entry, 0)?);
+//! }
+//! # Ok::<(), percpuctl::store::Error>(())
+//! ```
 
 mod declared;
 mod device;
 mod error;
 mod info;
+mod key_kind;
+mod keyed;
+mod keyed_options;
+mod opened;
 mod options;
 
 use std::io;
 
 pub use declared::bind;
+pub use declared::bind_keyed;
 pub use device::PATH;
 pub use error::Error;
 pub use error::Key;
 pub use error::Result;
 pub use info::list;
 pub use info::Info;
+pub use key_kind::KeyKind;
+pub use keyed::Entries;
+pub use keyed::Entry;
+pub use keyed::Keyed;
+pub use keyed::KeyedInfo;
+pub use keyed_options::KeyedOptions;
 pub use options::Options;
 
 use crate::cpus;
 use crate::uapi;
-use device::Device;
+use opened::Opened;
 
 /// An open store. It lives at least as long as this does.
 #[derive(Debug)]
-pub struct Store {
-    device: Device,
-    name: String,
-    id: u32,
-    size: u32,
-}
+pub struct Store(Opened);
 
 impl Store {
-    /// Opens the store that has this name.
+    /// Opens the store that has this name, which is not keyed.
     pub fn open(name: &str) -> Result<Self> {
-        check_name(name)?;
-        Self::attach(Key::Name(name.to_string()))
+        AnyStore::open(name)?.plain()
     }
 
-    /// Opens the store with this id.
+    /// Opens the store with this id, which is not keyed.
     pub fn open_id(id: u32) -> Result<Self> {
-        Self::attach(Key::Id(id))
-    }
-
-    fn attach(key: Key) -> Result<Self> {
-        let device = Device::open()?;
-        let attached = match &key {
-            Key::Name(name) => device.attach(name, 0),
-            // To the kernel this is neither a name nor an id.
-            Key::Id(0) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
-            Key::Id(id) => device.attach("", *id),
-        };
-        attached.map_err(|cause| match cause.raw_os_error() {
-            Some(libc::ENOENT) => Error::NotFound { key },
-            _ => other("open", cause),
-        })?;
-        let Info { name, id, size, .. } = Info::of(&device)?;
-        Ok(Self {
-            device,
-            name,
-            id,
-            size,
-        })
+        AnyStore::open_id(id)?.plain()
     }
 
     /// The name that it was created with.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// Its number: what BPF programs know it by.
     pub fn id(&self) -> u32 {
-        self.id
+        self.0.id
     }
 
     /// Bytes per CPU.
     pub fn size(&self) -> u32 {
-        self.size
+        self.0.size
     }
 
     /// What is known of it now.
     pub fn info(&self) -> Result<Info> {
-        Info::of(&self.device)
+        self.0.info()
     }
 
     /// Lets it outlive its users.
     pub fn pin(&self) -> Result<()> {
-        self.device.pin().map_err(|cause| {
-            let (name, id) = (self.name.clone(), self.id);
-            match cause.raw_os_error() {
-                Some(libc::EEXIST) => Error::NameTaken { name, id },
-                _ => other("pin", cause),
-            }
-        })
+        self.0.pin()
     }
 
     /// Drops the pin and gives the name free: it goes with its last user.
     pub fn unpin(&self) -> Result<()> {
-        self.device.unpin().map_err(|cause| {
-            let (name, id) = (self.name.clone(), self.id);
-            match cause.raw_os_error() {
-                Some(libc::ENOENT) => Error::Removed { name, id },
-                _ => other("unpin", cause),
-            }
-        })
+        self.0.unpin()
     }
 
     /// Reads bytes of one CPU's copy.
     pub fn read(&self, cpu: u32, off: u32, bytes: &mut [u8]) -> Result<()> {
         let len = bytes.len();
-        self.device
+        self.0
+            .device
             .read(cpu, off, bytes)
-            .map_err(|cause| self.io_error("read", cause, cpu, off, len))
+            .map_err(|cause| self.0.io_error("read", cause, cpu, off, len))
     }
 
     /// Writes bytes of one CPU's copy. What BPF programs add to them meanwhile may be lost.
@@ -138,14 +125,15 @@ impl Store {
     }
 
     fn write_to(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
-        self.device
+        self.0
+            .device
             .write(cpu, off, bytes)
-            .map_err(|cause| self.io_error("write", cause, cpu, off, bytes.len()))
+            .map_err(|cause| self.0.io_error("write", cause, cpu, off, bytes.len()))
     }
 
     /// Reads `len` bytes of the copy of every possible CPU, in the order of the CPUs.
     pub fn read_all(&self, off: u32, len: u32) -> Result<Vec<(u32, Vec<u8>)>> {
-        self.check_range(off, len as usize)?;
+        self.0.check_range(off, len as usize)?;
         cpus::possible()?
             .into_iter()
             .map(|cpu| {
@@ -173,11 +161,7 @@ impl Store {
         off: u32,
         of_bytes: impl Fn([u8; N]) -> T,
     ) -> Result<impl Iterator<Item = T>> {
-        let width = N as u32;
-        self.check_range(off, N)?;
-        if off % width != 0 {
-            return Err(Error::Misaligned { off, width });
-        }
+        self.0.check_word(off, N)?;
         let words: Result<Vec<T>> = cpus::possible()?
             .into_iter()
             .map(|cpu| {
@@ -189,39 +173,79 @@ impl Store {
         Ok(words?.into_iter())
     }
 
-    fn check_range(&self, off: u32, len: usize) -> Result<()> {
-        if u64::from(off) + len as u64 > u64::from(self.size) {
-            return Err(self.past_end(off, len));
-        }
-        Ok(())
-    }
-
     /// The error of a range that is not in the store.
     pub fn past_end(&self, off: u32, len: usize) -> Error {
-        Error::PastEnd {
-            name: self.name.clone(),
-            size: self.size,
-            off,
-            len,
+        self.0.past_end(off, len)
+    }
+}
+
+/// A store of either kind: see [`Store`] and [`Keyed`].
+#[derive(Debug)]
+#[allow(missing_docs, reason = "they are what they are called")]
+pub enum AnyStore {
+    Plain(Store),
+    Keyed(Keyed),
+}
+
+impl AnyStore {
+    /// Opens the store that has this name.
+    pub fn open(name: &str) -> Result<Self> {
+        check_name(name)?;
+        Self::attach(Key::Name(name.to_string()))
+    }
+
+    /// Opens the store with this id.
+    pub fn open_id(id: u32) -> Result<Self> {
+        Self::attach(Key::Id(id))
+    }
+
+    fn attach(key: Key) -> Result<Self> {
+        Ok(match Opened::attach(key)? {
+            (opened, false) => Self::Plain(Store(opened)),
+            (opened, true) => Self::Keyed(Keyed::of(opened)?),
+        })
+    }
+
+    /// The store, which is not to be keyed.
+    pub fn plain(self) -> Result<Store> {
+        match self {
+            Self::Plain(store) => Ok(store),
+            Self::Keyed(store) => Err(Error::Keyed {
+                name: store.name().to_string(),
+            }),
         }
     }
 
-    fn io_error(
-        &self,
-        call: &'static str,
-        cause: io::Error,
-        cpu: u32,
-        off: u32,
-        len: usize,
-    ) -> Error {
-        if cause.raw_os_error() != Some(libc::ERANGE) {
-            return other(call, cause);
+    /// The store, which is to be keyed.
+    pub fn keyed(self) -> Result<Keyed> {
+        match self {
+            Self::Keyed(store) => Ok(store),
+            Self::Plain(store) => Err(Error::NotKeyed {
+                name: store.name().to_string(),
+            }),
         }
-        // The kernel says the same of both.
-        if let Err(error) = self.check_range(off, len) {
-            return error;
+    }
+
+    fn opened(&self) -> &Opened {
+        match self {
+            Self::Plain(store) => &store.0,
+            Self::Keyed(store) => store.opened(),
         }
-        no_such_cpu(cpu)
+    }
+
+    /// The name that it was created with.
+    pub fn name(&self) -> &str {
+        &self.opened().name
+    }
+
+    /// Its number: what BPF programs know it by.
+    pub fn id(&self) -> u32 {
+        self.opened().id
+    }
+
+    /// Drops the pin and gives the name free: it goes with its last user.
+    pub fn unpin(&self) -> Result<()> {
+        self.opened().unpin()
     }
 }
 

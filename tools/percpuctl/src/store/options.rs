@@ -2,8 +2,11 @@
 
 //! Creating stores.
 
+use std::io;
+
 use crate::store::check_name;
 use crate::store::device::Device;
+use crate::store::opened::Opened;
 use crate::store::other;
 use crate::store::Error;
 use crate::store::Result;
@@ -44,6 +47,45 @@ impl<'a> Options<'a> {
 
     /// Creates the store.
     pub fn create(&self) -> Result<Store> {
+        self.check()?;
+        let device = Device::open()?;
+        match device.create(self.name, self.size, self.flags(), self.image) {
+            Ok(id) => Ok(Store(self.opened(device, id))),
+            Err(cause) => Err(self.create_error(cause)),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
+    pub(super) fn initial(&self) -> &'a [u8] {
+        self.image
+    }
+
+    pub(super) fn flags(&self) -> u32 {
+        if self.pinned {
+            uapi::F_PINNED
+        } else {
+            0
+        }
+    }
+
+    pub(super) fn opened(&self, device: Device, id: u32) -> Opened {
+        Opened {
+            device,
+            name: self.name.to_string(),
+            id,
+            size: self.size,
+        }
+    }
+
+    /// What the kernel would refuse, with its reason.
+    pub(super) fn check(&self) -> Result<()> {
         let (name, size) = (self.name.to_string(), self.size);
         check_name(self.name)?;
         if size == 0 {
@@ -57,27 +99,33 @@ impl<'a> Options<'a> {
         if image > size as usize {
             return Err(Error::ImageTooLarge { name, size, image });
         }
-        let flags = if self.pinned { uapi::F_PINNED } else { 0 };
-        let device = Device::open()?;
-        let created = device.create(self.name, size, flags, self.image);
-        match created {
-            Ok(id) => Ok(Store {
-                device,
+        Ok(())
+    }
+
+    fn create_error(&self, cause: io::Error) -> Error {
+        let (name, size) = (self.name.to_string(), self.size);
+        match cause.raw_os_error() {
+            Some(libc::EEXIST) => Error::Exists { name },
+            Some(libc::ENOSPC) => Error::Full { name, size },
+            Some(libc::ENOMEM) => Error::NoMemory { name, size },
+            Some(libc::E2BIG) => Error::TooLarge {
                 name,
-                id,
-                size,
-            }),
-            Err(cause) => Err(match cause.raw_os_error() {
-                Some(libc::EEXIST) => Error::Exists { name },
-                Some(libc::ENOSPC) => Error::Full { name, size },
-                Some(libc::ENOMEM) => Error::NoMemory { name, size },
-                Some(libc::E2BIG) => Error::TooLarge {
-                    name,
-                    size: size.into(),
-                },
-                _ => other("create", cause),
-            }),
+                size: size.into(),
+            },
+            _ => other("create", cause),
         }
+    }
+
+    /// What is wrong with a store of this name that is there already.
+    pub(super) fn check_size(&self, has: u32) -> Result<()> {
+        if has != self.size {
+            return Err(Error::SizeDiffers {
+                name: self.name.to_string(),
+                has,
+                wanted: self.size,
+            });
+        }
+        Ok(())
     }
 
     /// Creates the store, or opens the one that has the name and the size already, as it is.
@@ -92,13 +140,7 @@ impl<'a> Options<'a> {
                 Err(Error::NotFound { .. }) => continue,
                 result => result?,
             };
-            if store.size != self.size {
-                return Err(Error::SizeDiffers {
-                    name: store.name,
-                    has: store.size,
-                    wanted: self.size,
-                });
-            }
+            self.check_size(store.size())?;
             return Ok(store);
         }
     }

@@ -10,6 +10,7 @@ use libbpf_rs::OpenObject;
 
 use crate::libbpf::explain;
 use crate::lower::NATIVE;
+use crate::store::Keyed;
 use crate::store::Store;
 use crate::variables::lowered;
 use crate::variables::prepare::prepare_as;
@@ -127,6 +128,11 @@ impl Loaded {
     /// [`Variables::stores`].
     pub fn stores(&self) -> &BTreeMap<String, Store> {
         self.variables.stores()
+    }
+
+    /// The keyed stores that it declares with `BPF_PERCPU_KEYED_STORE()`, in the same way.
+    pub fn keyed_stores(&self) -> &BTreeMap<String, Keyed> {
+        self.variables.keyed_stores()
     }
 
     /// The object and its variables, which need not be kept: the programs hold their stores.

@@ -16,6 +16,7 @@ use crate::libbpf::explain;
 use crate::lower::HOLD;
 use crate::lower::LOWERED;
 use crate::store;
+use crate::store::Keyed;
 use crate::store::Store;
 use crate::variables::array;
 use crate::variables::array::Array;
@@ -30,7 +31,7 @@ use crate::variables::Section;
 ///
 /// The object is one that [`lower`](crate::lower::lower) or [`rename`](crate::lower::rename) has
 /// made; in another there is nothing to do. A skeleton's `open_object_mut()` gives its object. What
-/// [`store::bind`] does is done, too.
+/// [`store::bind`] and [`store::bind_keyed`] do is done, too.
 pub fn prepare(object: &mut OpenObject, options: &Options) -> Result<Prepared> {
     let name = object.name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
@@ -46,6 +47,7 @@ pub(super) fn prepare_as(
     let (form, names) = sections(object)?;
     options.check(form, &names)?;
     let stores = store::bind(object)?;
+    let keyed_stores = store::bind_keyed(object)?;
     let sections = match form {
         Form::Native => arrays(object)?,
         Form::Lowered => in_stores(object, name, options, &names)?,
@@ -54,6 +56,7 @@ pub(super) fn prepare_as(
         form,
         sections,
         stores,
+        keyed_stores,
     }))
 }
 
@@ -174,6 +177,7 @@ pub struct Variables {
     form: Form,
     sections: Vec<Section>,
     stores: BTreeMap<String, Store>,
+    keyed_stores: BTreeMap<String, Keyed>,
 }
 
 impl Variables {
@@ -204,5 +208,10 @@ impl Variables {
     /// them: they live as long as this, or until they are removed after [`Store::pin`].
     pub fn stores(&self) -> &BTreeMap<String, Store> {
         &self.stores
+    }
+
+    /// The keyed stores that it declares with `BPF_PERCPU_KEYED_STORE()`, in the same way.
+    pub fn keyed_stores(&self) -> &BTreeMap<String, Keyed> {
+        &self.keyed_stores
     }
 }

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Control groups, as directories: their ids, and what they are called.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use anyhow::ensure;
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::kernel::is_on_cgroup2;
+
+/// A cgroup, and those below it.
+#[derive(Debug)]
+pub struct Tree {
+    mount: PathBuf,
+    top: PathBuf,
+    names: HashMap<u64, String>,
+    /// Ids that are not here. No other cgroup gets them.
+    missing: HashSet<u64>,
+}
+
+impl Tree {
+    /// The cgroup at `path`, as below where cgroups are mounted, or whole.
+    pub fn new(path: &Path) -> Result<Self> {
+        let mounts =
+            fs::read_to_string("/proc/self/mounts").context("/proc/self/mounts cannot be read")?;
+        let mount = find_mount(&mounts).context(
+            "cgroups (version 2) are mounted nowhere: mount -t cgroup2 none /sys/fs/cgroup",
+        )?;
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let top = match path.starts_with(&mount) {
+            true => path.to_owned(),
+            false => mount.join(relative),
+        };
+        match fs::symlink_metadata(&top) {
+            Ok(found) => ensure!(found.is_dir(), "{} is no cgroup", top.display()),
+            Err(error) => bail!("there is no cgroup {}: {error}", top.display()),
+        }
+        let is_cgroup = is_on_cgroup2(&top)
+            .with_context(|| format!("the file system of {} cannot be told", top.display()))?;
+        ensure!(is_cgroup, "{} is no cgroup", top.display());
+        Ok(Self {
+            mount,
+            top,
+            names: HashMap::new(),
+            missing: HashSet::new(),
+        })
+    }
+
+    /// The directory of the first.
+    pub fn path(&self) -> &Path {
+        &self.top
+    }
+
+    /// The kernel's id of the first.
+    pub fn id(&self) -> Result<u64> {
+        let top = &self.top;
+        let found = fs::metadata(top).with_context(|| format!("{} was removed", top.display()))?;
+        Ok(found.ino())
+    }
+
+    /// The name of the first: its path below where cgroups are mounted.
+    pub fn name(&self) -> String {
+        self.name_of(&self.top)
+    }
+
+    /// How many there are now.
+    pub fn count(&mut self) -> usize {
+        self.read();
+        self.names.len()
+    }
+
+    /// The names of those with these ids; none of what is gone. Looks at the directories once at
+    /// most.
+    pub fn find(&mut self, ids: &[u64]) -> Vec<Option<String>> {
+        let known = |id| self.names.contains_key(id) || self.missing.contains(id);
+        if !ids.iter().all(known) {
+            self.read();
+            let missing = ids.iter().filter(|id| !self.names.contains_key(id));
+            self.missing.extend(missing);
+        }
+        ids.iter().map(|id| self.names.get(id).cloned()).collect()
+    }
+
+    fn read(&mut self) {
+        self.names.clear();
+        let mut todo = vec![self.top.clone()];
+        while let Some(dir) = todo.pop() {
+            // It may be removed meanwhile.
+            let Ok(found) = fs::metadata(&dir) else {
+                continue;
+            };
+            self.names.insert(found.ino(), self.name_of(&dir));
+            let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+            let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            todo.extend(dirs.map(|entry| entry.path()));
+        }
+    }
+
+    fn name_of(&self, dir: &Path) -> String {
+        let relative = dir.strip_prefix(&self.mount).unwrap_or(dir);
+        format!("/{}", relative.display())
+    }
+}
+
+/// The first place where cgroups of version 2 are mounted.
+fn find_mount(mounts: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_2_is_found_beside_version_1() {
+        let mounts = "proc /proc proc rw 0 0\n\
+                      cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n\
+                      cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
+        let found = find_mount(mounts);
+        assert_eq!(found, Some(PathBuf::from("/sys/fs/cgroup/unified")));
+        assert_eq!(find_mount("proc /proc proc rw 0 0\n"), None);
+    }
+
+    #[test]
+    fn names_are_those_of_directories_that_are_there() {
+        let mount = std::env::temp_dir().join(format!("percpuctl-cgroup-{}", std::process::id()));
+        fs::create_dir_all(mount.join("a/b")).unwrap();
+        let mut tree = Tree {
+            mount: mount.clone(),
+            top: mount.clone(),
+            names: HashMap::new(),
+            missing: HashSet::new(),
+        };
+        let id = |path: &str| fs::metadata(mount.join(path)).unwrap().ino();
+        let ids = [id("a/b"), 1 << 60, id(""), id("a")];
+        let found = tree.find(&ids);
+        let name = |name: &str| Some(name.to_string());
+        assert_eq!(found, [name("/a/b"), None, name("/"), name("/a")]);
+
+        // What was not there is not looked for again; what is new is.
+        fs::create_dir(mount.join("c")).unwrap();
+        let new = id("c");
+        fs::remove_dir(mount.join("a/b")).unwrap();
+        assert_eq!(tree.find(&ids)[0], name("/a/b"));
+        assert_eq!(tree.find(&[new, ids[0]]), [name("/c"), None]);
+        fs::remove_dir_all(&mount).unwrap();
+    }
+}
