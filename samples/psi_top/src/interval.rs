@@ -3,11 +3,10 @@
 //! What cgroups have suffered in an interval.
 
 use crate::{
-    cgroups::Tree,
     sampler::{Group, Totals},
     times::Times,
 };
-use percpuctl::cpu_list::CpuList;
+use percpuctl::{cgroup::Tree, cpu_list::CpuList};
 use serde::{Serialize, Serializer};
 use std::{
     collections::BTreeMap,
@@ -133,11 +132,13 @@ impl Intervals {
 
     /// The interval that ends now, with these totals.
     pub fn next(&mut self, (at, now): (Instant, Totals), online: &CpuList) -> Interval {
+        let ids: Vec<_> = now.cgroups.keys().copied().collect();
         let mut cgroups: Vec<_> = now
             .cgroups
             .iter()
-            .map(|(id, group)| {
-                let name = self.tree.find(*id);
+            .zip(self.tree.find(&ids))
+            .map(|((id, group), name)| {
+                let name = name.unwrap_or_else(|| format!("(id {id})"));
                 cgroup(name, group, self.last.cgroups.get(id), online)
             })
             .collect();

@@ -5,7 +5,6 @@
 //! The exit status is 0, 1 on an error, 2 for bad usage.
 
 mod bpf;
-mod cgroups;
 mod interval;
 mod sampler;
 mod times;
@@ -13,10 +12,10 @@ mod view;
 
 use anyhow::{bail, ensure, Context, Result};
 use bpf::Reader;
-use cgroups::Tree;
 use clap::Parser;
 use interval::{Intervals, Sort};
 use percpuctl::{
+    cgroup::Tree,
     cpu_list::CpuList,
     cpus, program,
     value::parse_seconds,
@@ -97,7 +96,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let sampler = Sampler::start(Reader::new(id, records)).with_context(about)?;
     let start = sampler.now().with_context(about)?;
     if !start.1.cgroups.contains_key(&id) && start.1.without_psi > 0 {
-        let todo = match tree.can_switch_psi() {
+        let todo = match tree.path().join("cgroup.pressure").exists() {
             true => "write 1 into its cgroup.pressure",
             false => "boot without cgroup_disable=pressure",
         };

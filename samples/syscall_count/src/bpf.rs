@@ -2,7 +2,6 @@
 
 //! The BPF program's side: its store, loading it, and running it.
 
-use crate::functions;
 use anyhow::{bail, Context, Result};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
@@ -11,6 +10,7 @@ use libbpf_rs::{
 use percpuctl::{
     libbpf,
     store::{self, Store},
+    syscalls,
 };
 use skel::{SyscallCountSkel, SyscallCountSkelBuilder};
 use std::mem::MaybeUninit;
@@ -49,7 +49,7 @@ impl<'obj> Counting<'obj> {
             );
         }
         let skel = open.load().map_err(libbpf::explain)?;
-        let functions = functions::of_syscalls()?;
+        let functions = syscalls::functions()?;
         let link = skel.progs.count.attach_kprobe_multi(false, functions);
         Ok(Self {
             link: Some(link.map_err(libbpf::explain)?),

@@ -6,7 +6,6 @@
 
 mod bpf;
 mod counts;
-mod functions;
 mod load;
 mod names;
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The BPF program's side: its store, loading it, and running it.
+
+use anyhow::{bail, Context, Result};
+use libbpf_rs::{
+    skel::{OpenSkel, SkelBuilder},
+    Link, OpenObject,
+};
+use percpuctl::{
+    libbpf,
+    store::{self, Keyed},
+    syscalls,
+};
+use skel::{CgroupSyscallsSkel, CgroupSyscallsSkelBuilder};
+use std::mem::MaybeUninit;
+
+// The generator does not say why its code is safe.
+#[allow(clippy::undocumented_unsafe_blocks)]
+mod skel {
+    include!(concat!(env!("OUT_DIR"), "/cgroup_syscalls.skel.rs"));
+}
+
+/// The name in `BPF_PERCPU_KEYED_STORE()`.
+const STORE: &str = "cgroup_syscalls";
+
+/// The program, which counts until this is dropped.
+pub struct Counting<'obj> {
+    link: Option<Link>,
+    skel: CgroupSyscallsSkel<'obj>,
+    store: Keyed,
+}
+
+impl<'obj> Counting<'obj> {
+    /// Makes the store, for so many cgroups, and starts to count in it.
+    pub fn start(object: &'obj mut MaybeUninit<OpenObject>, cgroups: u32) -> Result<Self> {
+        libbpf::keep_warnings();
+        let mut open = CgroupSyscallsSkelBuilder::default()
+            .open(object)
+            .map_err(libbpf::explain)?;
+        let decls = open.maps.rodata_bpf_percpu_keyed_data.as_mut();
+        let decls = decls.context("the BPF program asks for no store")?;
+        decls.calls.entries = cgroups;
+        let store = store::bind_keyed(open.open_object_mut())?
+            .remove(STORE)
+            .context("the BPF program asks for no store")?;
+        // With another that counts in it each call would count twice.
+        if store.info()?.refs != 1 {
+            bail!(
+                "store '{STORE}' is in use: end the other cgroup_syscalls, or remove what it left: \
+                 percpuctl rm {STORE}"
+            );
+        }
+        let skel = open.load().map_err(libbpf::explain)?;
+        let functions = syscalls::functions()?;
+        let link = skel.progs.count.attach_kprobe_multi(false, functions);
+        Ok(Self {
+            link: Some(link.map_err(libbpf::explain)?),
+            skel,
+            store,
+        })
+    }
+
+    /// Where the program counts.
+    pub fn store(&self) -> &Keyed {
+        &self.store
+    }
+
+    /// Ends counting. What was counted stays in the store.
+    pub fn stop(&mut self) {
+        self.link = None;
+    }
+
+    /// How many calls the program could not count.
+    pub fn lost(&self) -> u64 {
+        self.skel.maps.bss_data.as_ref().map_or(0, |bss| bss.lost)
+    }
+}
