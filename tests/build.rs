@@ -21,13 +21,16 @@ mod random;
 /// Those whose programs have modules, `OUT_DIR/NAME.percpu.rs`, too.
 const SKEL: &str = "skel";
 
-const FAMILIES: [&str; 10] = [
+const FAMILIES: [&str; 13] = [
     "cpumask",
     "exact",
+    "keyed",
+    "keyed_stress",
     "lifetime",
     "lower",
     "lowered",
     "native",
+    "percpuctl",
     "psi",
     SKEL,
     "store",

@@ -7,6 +7,9 @@ use std::path::Path;
 
 use libc::EFAULT;
 use libc::ENOMEM;
+use percpuctl::store;
+use percpuctl::store::KeyKind;
+use percpuctl::store::KeyedOptions;
 use tests::bpf::load;
 use tests::faults::function_code;
 use tests::faults::in_turn;
@@ -82,6 +85,38 @@ fn creation() {
         // The same name each time: a call that failed must not keep it.
         let (failures, _) = check(Capability::Slab, || create("fails", size, &image));
         assert!(failures.failed >= 2, "the file and the store: {failures:?}");
+    }
+    assert!(list(16).is_empty());
+    assert!(percpu_is_back(before));
+}
+
+/// What the kernel answered to a call of the library's.
+fn answer(error: &store::Error) -> i32 {
+    match error {
+        store::Error::NoMemoryForEntries { .. } => ENOMEM,
+        store::Error::Device { cause } => cause.raw_os_error().expect("an errno"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn creation_of_keyed_stores() {
+    let before = percpu();
+    for kind in [KeyKind::Task, KeyKind::Cgroup, KeyKind::U64] {
+        for (size, entries) in [(8, 5000), (20 << 10, 3)] {
+            let image = vec![1; size as usize];
+            let create = || {
+                let options = KeyedOptions::new("fails", kind, size, entries);
+                options.image(&image).create().map_err(|e| answer(&e))
+            };
+            for capability in ALLOCATIONS {
+                let (failures, _) = check(capability, create);
+                assert!(
+                    failures.failed >= 2 || capability == Capability::Pages,
+                    "the store and its entries: {failures:?}"
+                );
+            }
+        }
     }
     assert!(list(16).is_empty());
     assert!(percpu_is_back(before));

@@ -8,11 +8,23 @@ mod tool;
 #[path = "percpuctl/commands.rs"]
 mod commands;
 
+#[path = "percpuctl/declared.rs"]
+mod declared;
+
 #[path = "percpuctl/errors.rs"]
 mod errors;
 
+#[path = "percpuctl/keyed.rs"]
+mod keyed;
+
+#[path = "percpuctl/keyed_errors.rs"]
+mod keyed_errors;
+
 #[path = "percpuctl/probe.rs"]
 mod probe;
+
+#[path = "percpuctl/take.rs"]
+mod take;
 
 #[path = "percpuctl/terminal.rs"]
 mod terminal;

@@ -2,6 +2,8 @@
 
 //! The samples, as a user runs them, in a guest that has the module.
 
+#[path = "sample/cgroup_syscalls.rs"]
+mod cgroup_syscalls;
 #[path = "sample/cpumask_walk.rs"]
 mod cpumask_walk;
 #[path = "sample/lbr_ring.rs"]

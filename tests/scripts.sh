@@ -83,7 +83,7 @@ check root_refuses_unknown_options 1 "unknown option '--nonsense'" scripts/root 
 check root_knows_no_such_kernel 1 "the archive has no kernel '0.1'" scripts/root --kernel 0.1
 check root_needs_root 1 'root: making the root needs root rights.*sudo' as_nobody scripts/root
 check kernel_without_rust 2 '^kernel 6\.12\.[0-9]+.*: built without CONFIG_RUST' make module KERNEL=6.12
-check run_knows_its_samples 2 "there is no sample 'none': there are cpumask_walk" make run SAMPLE=none
+check run_knows_its_samples 2 "there is no sample 'none': there are cgroup_syscalls" make run SAMPLE=none
 check run_shows_a_sample 0 '^nr_cpu_ids: 4' make run SAMPLE=cpumask_walk "KERNEL=$kernel"
 check in_root_leaves_no_mounts 0 '' mounts scripts/in-root true
 check in_root_passes_the_status 7 '' scripts/in-root sh -c 'exit 7'

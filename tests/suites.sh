@@ -46,6 +46,8 @@ for kernel in "${kernels[@]}"; do
 	guest psi-off psi "boots::" --append psi=0
 	guest store-partial store "slots:: errors:: sums::" --append "maxcpus=2"
 	guest lifetime lifetime "" --nmi
+	guest keyed keyed "" --nmi
+	guest keyed_stress keyed_stress ""
 	guest random random "--skip diversity::" --append kmemleak=off
 	guest lowered lowered ""
 	guest ctl ctl ""

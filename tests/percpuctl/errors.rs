@@ -17,15 +17,8 @@ use crate::tool::fails;
 use crate::tool::json;
 use crate::tool::prints;
 use crate::tool::run;
+use crate::tool::says;
 use crate::tool::store;
-
-/// percpuctl fails, and each of the words is in its line.
-fn says(line: &str, words: &[&str]) {
-    let text = fails(line);
-    for word in words {
-        assert!(text.contains(word), "{line}: no '{word}' in: {text}");
-    }
-}
 
 #[test]
 fn create() {

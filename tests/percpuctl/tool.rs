@@ -81,6 +81,14 @@ pub fn failed(ran: Ran) -> String {
         .to_string()
 }
 
+/// percpuctl fails, and each of the words is in its line.
+pub fn says(line: &str, words: &[&str]) {
+    let text = fails(line);
+    for word in words {
+        assert!(text.contains(word), "{line}: no '{word}' in: {text}");
+    }
+}
+
 /// A store that is there until this is dropped, and has a name of its own.
 pub fn store(name: &str, size: u32) -> Store {
     let created = Options::new(name, size).create();

@@ -20,6 +20,7 @@ use tests::module;
 /// The samples: the arguments with which each goes on until it is killed, and says something again
 /// and again; none for one that ends by itself.
 const SAMPLES: &[(&str, Option<&str>)] = &[
+    ("cgroup_syscalls", Some("--json --interval 0.5")),
     ("cpumask_walk", None),
     // The others read files all the time.
     (

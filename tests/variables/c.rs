@@ -10,6 +10,8 @@ use std::ptr;
 
 use percpuctl::lower::lower;
 use percpuctl::lower::rename;
+use percpuctl::store::KeyKind;
+use percpuctl::store::KeyedOptions;
 use percpuctl::store::Options;
 use tests::kernel;
 use tests::object;
@@ -71,6 +73,8 @@ fn native() {
 fn errors() {
     let object = lower(OBJECT).expect("an object");
     let _other = Options::new("other", 3).create().expect("a store");
+    let keyed = KeyedOptions::new("keyed", KeyKind::U64, 4, 1).create();
+    let _keyed = keyed.expect("a store");
     // SAFETY: The bytes are valid for the call.
     let line = unsafe { variables_errors(object.as_ptr().cast(), object.len()) };
     assert_eq!(line, 0, "line of load.c");

@@ -144,7 +144,10 @@ out:
 	return line;
 }
 
-/* What a lowered object is refused for; there is a store "other" of 3 bytes. */
+/*
+ * What a lowered object is refused for; there is a store "other" of 3 bytes, and
+ * a keyed one, "keyed", of as many as .percpu.data has.
+ */
 int variables_errors(const void *object, size_t len)
 {
 	struct bpf_percpu_share share = { ".percpu.none", "other" };
@@ -159,6 +162,10 @@ int variables_errors(const void *object, size_t len)
 	CHECK(stores.count == 0);
 	share.section = ".percpu";
 	CHECK(bpf_percpu__prepare(obj, &opts, &stores) == -EMSGSIZE);
+	CHECK(stores.count == 0);
+	share.section = ".percpu.data";
+	share.store = "keyed";
+	CHECK(bpf_percpu__prepare(obj, &opts, &stores) == -EPROTOTYPE);
 	CHECK(stores.count == 0);
 	share.store = "a b";
 	CHECK(bpf_percpu__prepare(obj, &opts, &stores) == -EINVAL);

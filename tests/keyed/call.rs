@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls about entries that SYSCALL programs make: see `call.h`.
+
+use libbpf_rs::ProgramInput;
+use percpuctl::store::Entry;
+use percpuctl::store::KeyKind;
+use percpuctl::store::Keyed;
+use percpuctl::store::KeyedInfo;
+use percpuctl::store::KeyedOptions;
+use tests::bpf::load_some;
+use tests::bpf::Loaded;
+use tests::cpus;
+use tests::cpus::soon;
+use tests::cpus::Cpus;
+use tests::object;
+
+pub const KINDS: [KeyKind; 3] = [KeyKind::Task, KeyKind::Cgroup, KeyKind::U64];
+
+/// `BPF_LOCAL_STORAGE_GET_F_CREATE`.
+pub const CREATE: u64 = 1;
+
+/// What a program returns.
+pub const NO_ENTRY: u32 = 3;
+pub const NO_VIEW: u32 = 4;
+
+/// `enum way`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Entry,
+    Acquired,
+    View,
+}
+
+pub const WAYS: [Way; 3] = [Way::Entry, Way::Acquired, Way::View];
+
+/// `enum op`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    AddReturn,
+    Xchg,
+    Cmpxchg,
+    Sum,
+}
+
+pub const OPS: [Op; 5] = [Op::Add, Op::AddReturn, Op::Xchg, Op::Cmpxchg, Op::Sum];
+
+/// `struct call`.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Call {
+    pub owner: u64,
+    pub flags: u64,
+    pub val: u64,
+    pub expect: u64,
+    pub result: u64,
+    pub entry: u64,
+    pub key: u64,
+    pub owner_key: u64,
+    pub id: u32,
+    pub kind: u32,
+    pub way: u32,
+    pub op: u32,
+    pub bits: u32,
+    pub off: u32,
+    pub cpu: u32,
+    pub error: i32,
+    pub entry_id: u32,
+    pub entry_size: u32,
+}
+
+impl Call {
+    /// About the entry of `owner` in `store`.
+    pub fn new(store: &Keyed, owner: u64) -> Self {
+        Self {
+            owner,
+            id: store.id(),
+            kind: store.kind().number(),
+            ..Default::default()
+        }
+    }
+
+    /// Runs `program` with this call, and returns what it returned and made of the call.
+    pub fn run(mut self, programs: &Loaded, program: &str) -> (u32, Self) {
+        // SAFETY: As many bytes as the struct has, which is integers without padding.
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut((&raw mut self).cast::<u8>(), size_of::<Self>())
+        };
+        let input = ProgramInput {
+            context_in: Some(bytes),
+            ..Default::default()
+        };
+        let output = programs
+            .program_named(program)
+            .test_run(input)
+            .unwrap_or_else(|e| panic!("{program}: {e}"));
+        (output.return_value, self)
+    }
+}
+
+/// Loads programs of `calls.bpf.c`.
+pub fn calls(names: &[&'static str]) -> Loaded {
+    load_some(object!("keyed-calls"), names).unwrap_or_else(|log| panic!("{names:?}: {log}"))
+}
+
+/// A new keyed store.
+pub fn store(kind: KeyKind, size: u32, entries: u32) -> Keyed {
+    with_image(kind, size, entries, &[])
+}
+
+/// A new keyed store, whose entries begin with `image`.
+pub fn with_image(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Keyed {
+    KeyedOptions::new("keyed", kind, size, entries)
+        .image(image)
+        .create()
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The entry of `owner`, if it has one, by the program `find`.
+pub fn find(programs: &Loaded, store: &Keyed, owner: u64) -> Option<Call> {
+    get(programs, store, owner, 0)
+}
+
+/// The entry of `owner`, which it gets if it has none and there is one free.
+pub fn create(programs: &Loaded, store: &Keyed, owner: u64) -> Option<Call> {
+    get(programs, store, owner, CREATE)
+}
+
+fn get(programs: &Loaded, store: &Keyed, owner: u64, flags: u64) -> Option<Call> {
+    let call = Call {
+        flags,
+        ..Call::new(store, owner)
+    };
+    let (ret, done) = call.run(programs, "find");
+    match ret {
+        NO_ENTRY => None,
+        0 => {
+            assert_ne!(done.entry, 0);
+            assert_eq!(done.key, done.owner_key, "{done:?}");
+            assert_eq!(done.entry_id, store.id(), "{done:?}");
+            assert_eq!(done.entry_size, store.size(), "{done:?}");
+            Some(done)
+        }
+        _ => panic!("find returns {ret}: {call:?}"),
+    }
+}
+
+/// What a program says of the deletion of `owner`'s entry.
+pub fn delete(programs: &Loaded, store: &Keyed, owner: u64) -> i32 {
+    let (ret, done) = Call::new(store, owner).run(programs, "delete");
+    assert_eq!(ret, 0, "{done:?}");
+    done.error
+}
+
+/// All bytes of `owner`'s entry, of each CPU, by user space.
+pub fn bytes(store: &Keyed, owner: u64) -> Vec<Vec<u8>> {
+    let copies = store.read_all(Entry::of(owner), 0, store.size());
+    let copies = copies.unwrap_or_else(|e| panic!("{e}"));
+    copies.into_iter().map(|(_, bytes)| bytes).collect()
+}
+
+pub fn info(store: &Keyed) -> KeyedInfo {
+    store.keyed_info().unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Waits until what was deleted is free.
+pub fn wait_until_free(store: &Keyed) {
+    let free = soon(|| info(store).waiting == 0);
+    assert!(free, "entries stay: {:?}", info(store));
+}
+
+/// The owners of all entries, ascending.
+pub fn owners_of(store: &Keyed) -> Vec<u64> {
+    let owners = store.entries().map(|entry| entry.map(|entry| entry.owner));
+    let mut owners: Vec<u64> = owners.collect::<Result<_, _>>().expect("entries");
+    owners.sort();
+    owners
+}
+
+/// Runs `f` on `cpu`.
+pub fn on_cpu<T>(cpu: u32, f: impl FnOnce() -> T) -> T {
+    let all = cpus::allowed();
+    cpus::set_affinity(&Cpus::from([cpu]));
+    let ret = f();
+    cpus::set_affinity(&all);
+    ret
+}

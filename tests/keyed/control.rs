@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls of the control file about keyed stores and entries, with bad arguments: an errno, and
+//! nothing has changed.
+
+use libc::E2BIG;
+use libc::EBUSY;
+use libc::EEXIST;
+use libc::EFAULT;
+use libc::EINVAL;
+use libc::ENOENT;
+use libc::ENOSPC;
+use libc::ERANGE;
+use percpuctl::store::Entry;
+use percpuctl::store::KeyKind;
+use percpuctl::store::Keyed;
+use percpuctl::uapi;
+use percpuctl::uapi::MAX_SIZE;
+use tests::cpus;
+use tests::stores;
+use tests::stores::create_args;
+use tests::stores::name;
+use tests::stores::Control;
+use tests::stores::Result;
+
+use crate::call::bytes;
+use crate::call::calls;
+use crate::call::create;
+use crate::call::info;
+use crate::call::owners_of;
+use crate::call::store;
+use crate::call::wait_until_free;
+use crate::call::with_image;
+use crate::call::KINDS;
+use crate::owner::Owner;
+
+fn create_keyed(control: &Control, args: &mut uapi::CreateKeyed) -> Result<u32> {
+    control.call(uapi::IOC_CREATE_KEYED, (&raw mut *args) as u64)?;
+    Ok(args.store.id)
+}
+
+/// The arguments of a creation that works.
+fn args(text: &str) -> uapi::CreateKeyed {
+    uapi::CreateKeyed {
+        store: create_args(text, 16),
+        key_kind: uapi::KEY_U64,
+        entries: 4,
+    }
+}
+
+fn try_create(change: impl FnOnce(&mut uapi::CreateKeyed)) -> Result<u32> {
+    let mut args = args("new");
+    change(&mut args);
+    create_keyed(&Control::new(), &mut args)
+}
+
+/// The module's limit on the bytes per CPU of all stores, when it is loaded without parameters.
+const MAX_BYTES: u32 = 32 << 20;
+
+/// Two stores, one of them keyed, that calls which fail must leave as they are.
+struct Witness {
+    plain: Control,
+    keyed: Keyed,
+}
+
+/// What is known of them, and of all.
+type State = (
+    Vec<(u32, u32, u32, u32, [u8; 64])>,
+    Vec<Vec<u8>>,
+    Vec<(u64, Vec<Vec<u8>>)>,
+    percpuctl::store::KeyedInfo,
+);
+
+impl Witness {
+    fn new() -> Self {
+        let keyed = with_image(KeyKind::U64, 19, 3, &[0x5a; 19]);
+        let programs = calls(&["find"]);
+        for key in [7, u64::MAX] {
+            create(&programs, &keyed, key).expect("one is free");
+        }
+        let plain = Control::with_image("plain", 19, &[0xa5; 19]);
+        Self { plain, keyed }
+    }
+
+    fn state(&self) -> State {
+        let stores = stores::list(16).into_iter();
+        let owners = owners_of(&self.keyed).into_iter();
+        (
+            stores
+                .map(|i| (i.id, i.size, i.flags, i.refs, i.name))
+                .collect(),
+            self.plain.all(),
+            owners.map(|key| (key, bytes(&self.keyed, key))).collect(),
+            info(&self.keyed),
+        )
+    }
+
+    fn control(&self) -> Control {
+        let control = Control::new();
+        control.open_id(self.keyed.id()).expect("it is there");
+        control
+    }
+
+    /// `call` fails so, and changes nothing.
+    fn refused<T: std::fmt::Debug>(
+        &self,
+        what: &str,
+        errno: i32,
+        call: impl FnOnce() -> Result<T>,
+    ) {
+        let before = self.state();
+        let result = call();
+        assert_eq!(result.err(), Some(errno), "{what}");
+        assert_eq!(self.state(), before, "{what}");
+    }
+}
+
+#[test]
+fn bad_creations() {
+    let witness = Witness::new();
+    for entries in [0, 1, u32::MAX] {
+        witness.refused("no size", EINVAL, || {
+            try_create(|a| (a.store.size, a.entries) = (0, entries))
+        });
+    }
+    witness.refused("no entries", EINVAL, || try_create(|a| a.entries = 0));
+    for kind in [0, 4, 5, 1 << 31, u32::MAX] {
+        witness.refused("kind", EINVAL, || try_create(|a| a.key_kind = kind));
+    }
+    for size in [MAX_SIZE + 1, 1 << 31, u32::MAX] {
+        for entries in [1, u32::MAX] {
+            witness.refused("size", E2BIG, || {
+                try_create(|a| (a.store.size, a.entries) = (size, entries))
+            });
+        }
+    }
+    // Some of them are a small number of bytes, modulo 2^32.
+    for (size, entries) in [
+        (MAX_SIZE, u32::MAX),
+        (MAX_SIZE, 4_000_000_000),
+        (MAX_SIZE, 1 << 17),
+        (MAX_SIZE, (1 << 17) + 1),
+        (8, 1 << 29),
+        (8, (1 << 29) + 1),
+        (1, u32::MAX),
+        (MAX_SIZE, MAX_BYTES / MAX_SIZE + 1),
+        (8, MAX_BYTES / 8 + 1),
+        (1, MAX_BYTES / 8 + 1),
+    ] {
+        witness.refused(&format!("{entries} of {size}"), E2BIG, || {
+            try_create(|a| (a.store.size, a.entries) = (size, entries))
+        });
+    }
+    // It alone could be.
+    witness.refused("with the others", ENOSPC, || {
+        try_create(|a| (a.store.size, a.entries) = (8, MAX_BYTES / 8))
+    });
+    for (what, text) in [("plain", "plain"), ("keyed", "keyed")] {
+        witness.refused(what, EEXIST, || try_create(|a| a.store.name = name(text)));
+    }
+    witness.refused("a name", EINVAL, || {
+        try_create(|a| a.store.name = name("a/b"))
+    });
+    for flag in 1..32 {
+        witness.refused("a flag", EINVAL, || {
+            try_create(|a| a.store.flags = 1 << flag)
+        });
+    }
+    witness.refused("an id", EINVAL, || try_create(|a| a.store.id = 1));
+    witness.refused("an image", EINVAL, || {
+        try_create(|a| a.store.image_size = 17)
+    });
+    witness.refused("no image", EFAULT, || {
+        try_create(|a| (a.store.image, a.store.image_size) = (8, 16))
+    });
+    witness.refused("no arguments", EFAULT, || {
+        Control::new().call(uapi::IOC_CREATE_KEYED, 8)
+    });
+    let control = witness.control();
+    witness.refused("a second store", EBUSY, || {
+        create_keyed(&control, &mut args("new"))
+    });
+    // The control.
+    try_create(|_| ()).expect("good arguments");
+}
+
+/// Calls about entries, with arguments that are good until they are changed.
+fn entry_io(
+    request: libc::Ioctl,
+    control: &Control,
+    change: impl FnOnce(&mut uapi::EntryIo),
+) -> Result<()> {
+    let mut bytes = vec![0x11_u8; 19 * cpus::sysfs("possible").len()];
+    let mut args = uapi::EntryIo {
+        entry: uapi::Entry {
+            owner: 7,
+            index: uapi::ANY_INDEX,
+            pad: 0,
+        },
+        io: uapi::Io {
+            data: bytes.as_mut_ptr() as u64,
+            cpu: 0,
+            off: 0,
+            len: 19,
+            pad: 0,
+        },
+    };
+    change(&mut args);
+    control.call(request, (&raw const args) as u64)
+}
+
+#[test]
+fn bad_reads_and_writes() {
+    let witness = Witness::new();
+    let control = witness.control();
+    let nr_cpu_ids = cpus::nr_cpu_ids();
+    let mut indices = witness
+        .keyed
+        .entries()
+        .map(|entry| entry.expect("an entry"));
+    let index_of_other = indices.find(|entry| entry.owner != 7);
+    let other = index_of_other.and_then(|entry| entry.index).expect("two");
+    type Change<'a> = &'a dyn Fn(&mut uapi::EntryIo);
+    let cases: &[(&str, i32, Change)] = &[
+        ("an unknown owner", ENOENT, &|a| a.entry.owner = 8),
+        ("no owner", ENOENT, &|a| a.entry.owner = 0),
+        ("another's index", ENOENT, &|a| a.entry.index = other),
+        ("the index of a free one", ENOENT, &|a| a.entry.index = 2),
+        ("an index past the end", ENOENT, &|a| a.entry.index = 3),
+        ("a large index", ENOENT, &|a| a.entry.index = u32::MAX - 1),
+        ("an impossible CPU", ERANGE, &|a| a.io.cpu = nr_cpu_ids),
+        ("no CPU", ERANGE, &|a| a.io.cpu = u32::MAX - 1),
+        ("a byte too many", ERANGE, &|a| a.io.len = 20),
+        ("all too late", ERANGE, &|a| a.io.off = 1),
+        ("past the end", ERANGE, &|a| (a.io.off, a.io.len) = (20, 0)),
+        ("a large offset", ERANGE, &|a| a.io.off = u32::MAX),
+        ("a large end", ERANGE, &|a| {
+            (a.io.off, a.io.len) = (8, u32::MAX - 7)
+        }),
+        ("all CPUs, past the end", ERANGE, &|a| {
+            (a.io.cpu, a.io.len) = (uapi::ALL_CPUS, 20);
+        }),
+        ("padding of the entry", EINVAL, &|a| a.entry.pad = 1),
+        ("padding of the bytes", EINVAL, &|a| a.io.pad = 1 << 31),
+        ("no memory", EFAULT, &|a| a.io.data = 8),
+    ];
+    for request in [uapi::IOC_ENTRY_READ, uapi::IOC_ENTRY_WRITE] {
+        for (what, errno, change) in cases {
+            witness.refused(what, *errno, || entry_io(request, &control, change));
+            let unrelated = Control::new();
+            witness.refused("no store", ENOENT, || entry_io(request, &unrelated, |_| ()));
+        }
+        witness.refused("a plain store", EINVAL, || {
+            entry_io(request, &witness.plain, |_| ())
+        });
+        witness.refused("no arguments", EFAULT, || control.call(request, 8));
+    }
+    // The control; and of all CPUs.
+    for cpu in [0, uapi::ALL_CPUS] {
+        entry_io(uapi::IOC_ENTRY_READ, &control, |a| a.io.cpu = cpu).expect("it is there");
+    }
+    let before = bytes(&witness.keyed, u64::MAX);
+    entry_io(uapi::IOC_ENTRY_WRITE, &control, |a| a.io.off = 0).expect("it is there");
+    let mut expected = vec![vec![0x5a; 19]; before.len()];
+    expected[0] = vec![0x11; 19];
+    assert_eq!(bytes(&witness.keyed, 7), expected, "one CPU's");
+    entry_io(uapi::IOC_ENTRY_WRITE, &control, |a| {
+        a.io.cpu = uapi::ALL_CPUS
+    })
+    .expect("it is there");
+    assert_eq!(bytes(&witness.keyed, 7), vec![vec![0x11; 19]; before.len()]);
+    assert_eq!(bytes(&witness.keyed, u64::MAX), before, "another's");
+}
+
+#[test]
+fn bad_deletions_and_lists() {
+    let witness = Witness::new();
+    let control = witness.control();
+    let delete = |control: &Control, owner, index, pad| {
+        let entry = uapi::Entry { owner, index, pad };
+        control.call(uapi::IOC_ENTRY_DELETE, (&raw const entry) as u64)
+    };
+    let any = uapi::ANY_INDEX;
+    for (what, errno, (owner, index, pad)) in [
+        ("an unknown owner", ENOENT, (8, any, 0)),
+        ("the index of a free one", ENOENT, (7, 2, 0)),
+        ("an index past the end", ENOENT, (7, 3, 0)),
+        ("padding", EINVAL, (7, any, 1)),
+    ] {
+        witness.refused(what, errno, || delete(&control, owner, index, pad));
+    }
+    witness.refused("a plain store", EINVAL, || {
+        delete(&witness.plain, 7, any, 0)
+    });
+    witness.refused("no store", ENOENT, || delete(&Control::new(), 7, any, 0));
+
+    let mut info = uapi::KeyedInfo::default();
+    let addr = (&raw mut info) as u64;
+    witness.refused("info of a plain store", EINVAL, || {
+        witness.plain.call(uapi::IOC_KEYED_INFO, addr)
+    });
+    witness.refused("info of none", ENOENT, || {
+        Control::new().call(uapi::IOC_KEYED_INFO, addr)
+    });
+    let list = |control: &Control, count, entries| {
+        let mut list = uapi::EntryList {
+            entries,
+            count,
+            cursor: 0,
+        };
+        control.call(uapi::IOC_ENTRY_LIST, (&raw mut list) as u64)
+    };
+    let mut room = [uapi::Entry::default(); 4];
+    let addr = room.as_mut_ptr() as u64;
+    witness.refused("room for none", EINVAL, || list(&control, 0, addr));
+    witness.refused("no room", EFAULT, || list(&control, 4, 8));
+    witness.refused("a plain store", EINVAL, || list(&witness.plain, 4, addr));
+    witness.refused("no store", ENOENT, || list(&Control::new(), 4, addr));
+    list(&control, 4, addr).expect("good arguments");
+    assert_eq!(delete(&control, 7, any, 0), Ok(()));
+    assert_eq!(delete(&control, 7, any, 0), Err(ENOENT));
+}
+
+/// It has no bytes but those of its entries.
+#[test]
+fn bytes_of_the_store_itself() {
+    let witness = Witness::new();
+    let control = witness.control();
+    for cpu in [0, uapi::ALL_CPUS] {
+        for (off, len) in [(0, 1), (0, 19), (18, 1), (u32::MAX, 1)] {
+            witness.refused("read", ERANGE, || control.read(cpu, off, len));
+            witness.refused("write", ERANGE, || control.write(cpu, off, &vec![1; len]));
+        }
+    }
+    let info = control.info().expect("a store");
+    assert_eq!((info.size, info.flags), (19, uapi::F_KEYED));
+}
+
+/// Entries of all sizes are apart, in one allocation and in several.
+#[test]
+fn many_and_large_entries() {
+    let programs = calls(&["find"]);
+    for (size, entries, looked_at) in [
+        (MAX_SIZE, 5, 5_usize),
+        (20 << 10, 5, 5),
+        (MAX_SIZE / 2 + 1, 3, 3),
+        (MAX_SIZE / 2, 5, 5),
+        (8, 10_000, 200),
+        (1, 10_000, 200),
+        (61, 1100, 200),
+    ] {
+        let store = store(KeyKind::U64, size, entries);
+        assert_eq!((store.size(), store.entry_count()), (size, entries));
+        // The first and the last, and some between.
+        let step = entries as usize / looked_at;
+        for key in 0..u64::from(entries) {
+            create(&programs, &store, key).expect("one is free");
+        }
+        assert!(create(&programs, &store, u64::MAX).is_none());
+        assert_eq!((info(&store).used, info(&store).full), (entries, 1));
+        let pattern = |key: u64, cpu: u32| {
+            let first = key as u8 ^ ((cpu as u8) << 6) ^ (key >> 8) as u8;
+            vec![first; size as usize]
+        };
+        let index_of: Vec<Entry> = store.entries().map(|e| e.expect("an entry")).collect();
+        assert_eq!(index_of.len(), entries as usize);
+        let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
+        let some = || index_of.iter().step_by(step).chain(index_of.last());
+        for entry in some() {
+            for cpu in &possible {
+                let bytes = pattern(entry.owner, *cpu);
+                store.write(*entry, *cpu, 0, &bytes).expect("an entry");
+            }
+        }
+        for entry in some() {
+            for (cpu, bytes) in store.read_all(*entry, 0, size).expect("an entry") {
+                assert!(bytes == pattern(entry.owner, cpu), "{entry:?} of {size}");
+            }
+        }
+    }
+}
+
+/// What a list says is where user space can have it.
+#[test]
+fn lists_say_where_entries_are() {
+    let programs = calls(&["find"]);
+    for kind in KINDS {
+        let store = store(kind, 8, 4);
+        let owners = Owner::several(kind, 3);
+        for owner in &owners {
+            create(&programs, &store, owner.number).expect("one is free");
+        }
+        for entry in store.entries() {
+            let entry = entry.expect("an entry");
+            assert!(owners.iter().any(|owner| owner.number == entry.owner));
+            store
+                .write_all(entry, 0, &entry.owner.to_ne_bytes())
+                .expect("it is there");
+        }
+        for owner in &owners {
+            let copies = bytes(&store, owner.number);
+            assert!(copies.iter().all(|c| *c == owner.number.to_ne_bytes()));
+        }
+        for entry in store.entries() {
+            store.delete(entry.expect("an entry")).expect("it is there");
+        }
+        assert_eq!(info(&store).used, 0);
+        wait_until_free(&store);
+    }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An entry goes with its owner. Who is about to end gets none.
+
+use std::ffi::CString;
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use libc::ENOENT;
+use percpuctl::store::Entry;
+use percpuctl::store::KeyKind;
+use percpuctl::store::Keyed;
+use percpuctl::store::KeyedOptions;
+use tests::bpf::load_some;
+use tests::bpf::Loaded;
+use tests::cpus;
+use tests::cpus::soon;
+use tests::object;
+
+use crate::call::bytes;
+use crate::call::calls;
+use crate::call::create;
+use crate::call::find;
+use crate::call::info;
+use crate::call::owners_of;
+use crate::call::store;
+use crate::call::wait_until_free;
+use crate::call::Call;
+use crate::call::CREATE;
+use crate::call::KINDS;
+use crate::call::NO_ENTRY;
+use crate::owner::tid;
+use crate::owner::Owner;
+use crate::owner::Thread;
+
+/// `struct tried`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+struct Tried {
+    found: u64,
+    created: u64,
+}
+
+/// What programs and tests share.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+struct Shared {
+    at_exit: [Tried; 2],
+    at_free: [Tried; 2],
+    ids: [u32; 2],
+    tid: u32,
+    exits: u32,
+    frees: u32,
+    missing: u32,
+}
+
+fn programs(names: &[&'static str]) -> Loaded {
+    load_some(object!("keyed-ends"), names).unwrap_or_else(|log| panic!("{log}"))
+}
+
+fn shared(programs: &Loaded) -> Shared {
+    programs.global(".bss", 0)
+}
+
+/// A process that does nothing until it is told to become `sleep`, or dropped.
+struct Process {
+    pid: libc::pid_t,
+    to: i32,
+}
+
+impl Process {
+    fn new() -> Self {
+        let mut ends = [0; 2];
+        // SAFETY: The array is valid for the call.
+        let ret = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+        assert_eq!(ret, 0);
+        let args = [c"sleep", c"1000000"].map(CString::from);
+        let argv = [args[0].as_ptr(), args[1].as_ptr(), std::ptr::null()];
+        // SAFETY: The child only makes system calls, with memory that it has, and never returns.
+        unsafe {
+            let pid = libc::fork();
+            assert!(pid >= 0);
+            if pid == 0 {
+                libc::close(ends[1]);
+                let mut byte = 0_u8;
+                if libc::read(ends[0], (&raw mut byte).cast(), 1) == 1 {
+                    libc::execvp(argv[0], argv.as_ptr());
+                }
+                libc::_exit(1);
+            }
+            libc::close(ends[0]);
+            Self { pid, to: ends[1] }
+        }
+    }
+
+    fn become_another(&self) {
+        // SAFETY: A byte, and a pipe of ours.
+        let ret = unsafe { libc::write(self.to, [1_u8].as_ptr().cast(), 1) };
+        assert_eq!(ret, 1);
+        let comm = format!("/proc/{}/comm", self.pid);
+        let name = || fs::read_to_string(&comm).expect("a process");
+        assert!(soon(|| name().trim() == "sleep"), "it is {}", name());
+    }
+
+    fn number(&self) -> u64 {
+        self.pid as u64
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut status = 0;
+        // SAFETY: A child of ours, and a descriptor of ours.
+        unsafe {
+            libc::kill(self.pid, libc::SIGKILL);
+            libc::waitpid(self.pid, &raw mut status, 0);
+            libc::close(self.to);
+        }
+    }
+}
+
+/// It is clean for the next owner, too.
+#[test]
+fn entries_go_with_their_owners() {
+    let calls = calls(&["find"]);
+    for kind in KINDS {
+        let store = store(kind, 16, 1);
+        for round in 0..3 {
+            let owner = Owner::new(kind, round);
+            let number = owner.number;
+            let ends = owner.ends();
+            create(&calls, &store, number).expect("one is free");
+            assert!(bytes(&store, number).concat().iter().all(|byte| *byte == 0));
+            store
+                .write_all(Entry::of(number), 0, &[0xee; 16])
+                .expect("an entry");
+            drop(owner);
+            if !ends {
+                // The control: nobody takes it.
+                assert_eq!(info(&store).used, 1);
+                break;
+            }
+            assert!(soon(|| info(&store).used == 0), "{kind} stays");
+            wait_until_free(&store);
+            assert_eq!(owners_of(&store), [0; 0]);
+        }
+        assert_eq!(info(&store).locked, 0);
+    }
+}
+
+#[test]
+fn processes_take_theirs_with_them() {
+    let calls = calls(&["find"]);
+    let store = store(KeyKind::Task, 16, 2);
+    let own = create(&calls, &store, tid()).expect("one is free");
+    let process = Process::new();
+    assert!(
+        find(&calls, &store, process.number()).is_none(),
+        "it has what its parent has"
+    );
+    create(&calls, &store, process.number()).expect("one is free");
+    drop(process);
+    assert!(soon(|| info(&store).used == 1));
+    wait_until_free(&store);
+    assert_eq!(
+        find(&calls, &store, tid()).map(|call| call.entry),
+        Some(own.entry)
+    );
+}
+
+#[test]
+fn a_process_that_becomes_another_keeps_its_own() {
+    let calls = calls(&["find"]);
+    let store = store(KeyKind::Task, 16, 1);
+    let process = Process::new();
+    let entry = create(&calls, &store, process.number()).expect("one is free");
+    store
+        .write_all(Entry::of(process.number()), 0, &[0xee; 16])
+        .expect("an entry");
+    process.become_another();
+    let found = find(&calls, &store, process.number()).expect("it is there");
+    assert_eq!((found.entry, found.key), (entry.entry, entry.key));
+    let bytes = bytes(&store, process.number()).concat();
+    assert!(bytes.iter().all(|byte| *byte == 0xee));
+}
+
+/// Has a task end that has an entry in the first of two stores only, and returns that and what
+/// programs saw.
+fn end<T>(task: T, number: u64) -> (Call, Shared) {
+    let calls = calls(&["find"]);
+    let (with, without) = (store(KeyKind::Task, 16, 1), other_store(KeyKind::Task));
+    let entry = create(&calls, &with, number).expect("one is free");
+    let programs = programs(&["exits", "frees"]);
+    programs.set_global(
+        ".bss",
+        0,
+        Shared {
+            ids: [with.id(), without.id()],
+            tid: number as u32,
+            ..Default::default()
+        },
+    );
+    // After the stores, so that the module is told of the end first.
+    let links = ["exits", "frees"].map(|name| {
+        let program = programs.program_named(name);
+        program.attach().expect("the kernel has it")
+    });
+    drop(task);
+    assert!(soon(|| shared(&programs).frees == 1), "no end is seen");
+    drop(links);
+    assert!(soon(|| info(&with).used == 0));
+    wait_until_free(&with);
+    for store in [&with, &without] {
+        let info = info(store);
+        assert_eq!((info.used, info.waiting), (0, 0));
+        assert_eq!((info.full, info.locked), (0, 0));
+    }
+    (entry, shared(&programs))
+}
+
+fn check_end((entry, shared): (Call, Shared)) {
+    assert_eq!(shared.exits, 1);
+    let its = Tried {
+        found: entry.entry,
+        created: entry.entry,
+    };
+    assert_eq!(shared.at_exit, [its, Tried::default()], "{shared:?}");
+    assert_eq!(shared.at_free, [Tried::default(); 2], "{shared:?}");
+}
+
+#[test]
+fn a_thread_that_ends_gets_none() {
+    let thread = Thread::new();
+    let number = thread.tid;
+    check_end(end(thread, number));
+}
+
+#[test]
+fn a_process_that_ends_gets_none() {
+    let process = Process::new();
+    let number = process.number();
+    check_end(end(process, number));
+}
+
+/// Programs that keep the owner of an entry.
+struct Keeper(Loaded);
+
+impl Keeper {
+    fn new(store: &Keyed, owner: u64) -> Self {
+        let programs = programs(&["keep_owner", "of_kept_owner"]);
+        assert_eq!(Call::new(store, owner).run(&programs, "keep_owner").0, 0);
+        Self(programs)
+    }
+
+    /// Where the entry is.
+    fn get(&self, store: &Keyed, flags: u64) -> Option<u64> {
+        let call = Call {
+            flags,
+            ..Call::new(store, 0)
+        };
+        let (ret, done) = call.run(&self.0, "of_kept_owner");
+        assert!(ret == 0 || ret == NO_ENTRY, "{ret}");
+        (ret == 0).then_some(done.entry)
+    }
+
+    /// What the deletion says.
+    fn delete(&self, store: &Keyed) -> i32 {
+        let call = Call {
+            op: 1,
+            ..Call::new(store, 0)
+        };
+        call.run(&self.0, "of_kept_owner").1.error
+    }
+
+    fn let_go(&self, store: &Keyed) {
+        assert_eq!(Call::new(store, 0).run(&self.0, "keep_owner").0, 0);
+    }
+}
+
+/// Another store of the same kind.
+fn other_store(kind: KeyKind) -> Keyed {
+    let options = KeyedOptions::new("other", kind, 16, 2);
+    options.create().unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Owners that come to an end are there as long as somebody has them. They have what they had, and
+/// get nothing more.
+#[test]
+fn dead_ones_get_none() {
+    let calls = calls(&["find"]);
+    for kind in [KeyKind::Task, KeyKind::Cgroup] {
+        let (store, other) = (store(kind, 16, 2), other_store(kind));
+        let owner = Owner::new(kind, 0);
+        let number = owner.number;
+        let entry = create(&calls, &store, number).expect("one is free");
+        let keeper = Keeper::new(&store, number);
+        // The control: it is alive.
+        assert!(keeper.get(&other, CREATE).is_some());
+        assert_eq!(keeper.delete(&other), 0);
+        drop(owner);
+        for flags in [0, CREATE] {
+            assert_eq!(keeper.get(&store, flags), Some(entry.entry), "{kind}");
+            assert_eq!(keeper.get(&other, flags), None, "{kind}");
+        }
+        assert_eq!(keeper.delete(&other), -ENOENT);
+        assert_eq!((info(&store).used, owners_of(&store)), (1, vec![number]));
+        keeper.let_go(&store);
+        assert!(soon(|| info(&store).used == 0), "the entry stays");
+        for store in [&store, &other] {
+            wait_until_free(store);
+            let info = info(store);
+            assert_eq!((info.used, info.full, info.locked), (0, 0, 0));
+        }
+    }
+}
+
+#[test]
+fn dead_ones_can_lose_theirs() {
+    let calls = calls(&["find"]);
+    for kind in [KeyKind::Task, KeyKind::Cgroup] {
+        let store = store(kind, 16, 2);
+        let owner = Owner::new(kind, 0);
+        create(&calls, &store, owner.number).expect("one is free");
+        let keeper = Keeper::new(&store, owner.number);
+        drop(owner);
+        assert_eq!(keeper.delete(&store), 0, "{kind}");
+        assert_eq!(keeper.get(&store, CREATE), None, "{kind}");
+        assert_eq!(keeper.delete(&store), -ENOENT);
+        wait_until_free(&store);
+        keeper.let_go(&store);
+        let info = info(&store);
+        assert_eq!((info.used, info.full, info.locked), (0, 0, 0));
+    }
+}
+
+/// Each CPU has an idle task of its own. All have the number 0.
+#[test]
+fn idle_tasks_have_entries() {
+    let online = cpus::sysfs("online");
+    let store = store(KeyKind::Task, 8, cpus::nr_cpu_ids());
+    let programs = programs(&["idles"]);
+    programs.set_global(
+        ".bss",
+        0,
+        Shared {
+            ids: [store.id(), 0],
+            ..Default::default()
+        },
+    );
+    let link = programs.program().attach().expect("the kernel has it");
+    let all_idle = soon(|| {
+        for cpu in &online {
+            // Somebody wakes up there, and goes to sleep.
+            cpus::set_affinity(&[*cpu].into());
+            thread::sleep(Duration::from_millis(1));
+        }
+        info(&store).used as usize == online.len()
+    });
+    drop(link);
+    cpus::set_affinity(&online);
+    assert!(all_idle, "{:?}", info(&store));
+    assert_eq!(owners_of(&store), vec![0; online.len()]);
+    let mut seen = cpus::Cpus::new();
+    for entry in store.entries() {
+        let words = store.read_u64(entry.expect("an entry"), 0).expect("words");
+        let counted: Vec<_> = words.iter().filter(|(_, count)| *count != 0).collect();
+        assert_eq!(counted.len(), 1, "of one CPU: {words:?}");
+        seen.insert(counted[0].0);
+    }
+    assert_eq!(seen, online);
+    assert_eq!(shared(&programs).missing, 0);
+}

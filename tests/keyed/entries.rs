@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an entry is: found by its owner alone, with bytes for each CPU, until it is deleted.
+
+use libc::EINVAL;
+use libc::ENOENT;
+use libc::ERANGE;
+use percpuctl::store::Entry;
+use percpuctl::store::Keyed;
+use tests::bpf::Loaded;
+use tests::cpus;
+
+use crate::call::bytes;
+use crate::call::calls;
+use crate::call::create;
+use crate::call::delete;
+use crate::call::find;
+use crate::call::info;
+use crate::call::on_cpu;
+use crate::call::owners_of;
+use crate::call::store;
+use crate::call::wait_until_free;
+use crate::call::with_image;
+use crate::call::Call;
+use crate::call::Op;
+use crate::call::Way;
+use crate::call::KINDS;
+use crate::call::NO_VIEW;
+use crate::call::OPS;
+use crate::call::WAYS;
+use crate::owner::Owner;
+
+const SIZE: u32 = 40;
+
+/// What an entry of `SIZE` bytes has that began with `image`.
+fn initial(image: &[u8]) -> Vec<Vec<u8>> {
+    let mut copy = image.to_vec();
+    copy.resize(SIZE as usize, 0);
+    vec![copy; cpus::sysfs("possible").len()]
+}
+
+/// The same, as BPF sees it.
+fn bytes_by_bpf(programs: &Loaded, store: &Keyed, owner: u64) -> Vec<Vec<u8>> {
+    let word = |cpu, off| {
+        let call = Call {
+            cpu,
+            off,
+            ..Call::new(store, owner)
+        };
+        let (ret, done) = call.run(programs, "read_u64");
+        assert_eq!(ret, 0, "{done:?}");
+        done.result.to_ne_bytes()
+    };
+    let offsets = || (0..store.size()).step_by(8);
+    cpus::sysfs("possible")
+        .into_iter()
+        .map(|cpu| offsets().flat_map(|off| word(cpu, off)).collect())
+        .collect()
+}
+
+#[test]
+fn each_owner_has_one() {
+    let programs = calls(&["find", "read_u64"]);
+    for kind in KINDS {
+        for image in [&[][..], &[0x5a; 13], &[0xa5; SIZE as usize]] {
+            let store = with_image(kind, SIZE, 3, image);
+            let owners = Owner::several(kind, 3);
+            let mut entries = Vec::new();
+            for owner in &owners {
+                assert!(find(&programs, &store, owner.number).is_none());
+                assert_eq!(info(&store).used as usize, entries.len(), "{kind}");
+                let entry = create(&programs, &store, owner.number).expect("one is free");
+                assert_eq!(bytes(&store, owner.number), initial(image), "{kind}");
+                assert_eq!(
+                    bytes_by_bpf(&programs, &store, owner.number),
+                    initial(image)
+                );
+                // What one has written, no other finds.
+                store
+                    .write_all(Entry::of(owner.number), 0, &[0xee; SIZE as usize])
+                    .expect("an entry");
+                entries.push(entry.entry);
+            }
+            for (owner, entry) in owners.iter().zip(&entries) {
+                let again = find(&programs, &store, owner.number).expect("it is there");
+                assert_eq!(again.entry, *entry, "{kind}: another is found");
+                let again = create(&programs, &store, owner.number).expect("it is there");
+                assert_eq!(again.entry, *entry, "{kind}: another is created");
+            }
+            let mut numbers: Vec<u64> = owners.iter().map(|owner| owner.number).collect();
+            numbers.sort();
+            assert_eq!(owners_of(&store), numbers);
+            entries.sort();
+            entries.dedup();
+            assert_eq!(entries.len(), 3, "{kind}: owners share entries");
+            let info = info(&store);
+            assert_eq!((info.entries, info.used, info.waiting), (3, 3, 0), "{kind}");
+            assert_eq!((info.full, info.locked), (0, 0), "{kind}");
+        }
+    }
+}
+
+/// What an operation is to do: error, result, and what is there then.
+fn model(call: &Call, op: Op, was: u64, sum: u64) -> (i32, u64, u64) {
+    let (width, max) = (call.bits / 8, u64::MAX >> (64 - call.bits));
+    if u64::from(call.off) + u64::from(width) > u64::from(SIZE) {
+        return (-ERANGE, call.result, was);
+    }
+    if call.off % width != 0 {
+        return (-EINVAL, call.result, was);
+    }
+    let val = call.val & max;
+    let added = was.wrapping_add(val) & max;
+    match op {
+        Op::Add => (0, call.result, added),
+        Op::AddReturn => (0, added, added),
+        Op::Xchg => (0, was, val),
+        Op::Cmpxchg if was == call.expect => (0, was, val),
+        Op::Cmpxchg => (0, was, was),
+        Op::Sum => (0, sum & max, was),
+    }
+}
+
+/// The number of so many bits that is at `off`, as far as there is one.
+fn number(copy: &[u8], off: u32, bits: u32) -> u64 {
+    let bytes = copy.get(off as usize..).unwrap_or(&[]);
+    let mut word = [0; 8];
+    let len = bytes.len().min(bits as usize / 8);
+    word[..len].copy_from_slice(&bytes[..len]);
+    u64::from_ne_bytes(word)
+}
+
+/// Runs `call` on `cpu`, and checks its results and all bytes of the entry.
+fn check(programs: &Loaded, store: &Keyed, op: Op, way: Way, cpu: u32, call: Call) {
+    let mut expected = bytes(store, call.owner);
+    let was = number(&expected[cpu as usize], call.off, call.bits);
+    let numbers = expected
+        .iter()
+        .map(|copy| number(copy, call.off, call.bits));
+    let sum = numbers.fold(0, u64::wrapping_add);
+    let call = Call {
+        way: way as u32,
+        op: op as u32,
+        result: 0x1234_5678,
+        ..call
+    };
+    let (error, result, now) = model(&call, op, was, sum);
+    let (ret, done) = on_cpu(cpu, || call.run(programs, "operate"));
+    if way == Way::View && error == -ERANGE {
+        assert_eq!(ret, NO_VIEW, "{done:?}");
+    } else {
+        assert_eq!((ret, done.error), (0, error), "{done:?}");
+        assert_eq!(done.result, result, "{done:?}");
+    }
+    if now != was {
+        let len = call.bits as usize / 8;
+        expected[cpu as usize][call.off as usize..][..len]
+            .copy_from_slice(&now.to_ne_bytes()[..len]);
+    }
+    assert_eq!(bytes(store, call.owner), expected, "{done:?}");
+}
+
+#[test]
+fn every_operation_works_on_it() {
+    let programs = calls(&["find", "operate"]);
+    let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
+    let whole: Vec<u32> = (0..possible.len() as u32).collect();
+    assert_eq!(possible, whole, "copies are found by their CPU");
+    for kind in KINDS {
+        let store = store(kind, SIZE, 2);
+        let owners = Owner::several(kind, 2);
+        let (one, other) = (owners[0].number, owners[1].number);
+        for owner in [one, other] {
+            create(&programs, &store, owner).expect("one is free");
+            for cpu in &possible {
+                let copy: Vec<u8> = (0..SIZE).map(|i| (i * 7 + cpu * 41 + 0xc0) as u8).collect();
+                store
+                    .write(Entry::of(owner), *cpu, 0, &copy)
+                    .expect("an entry");
+            }
+        }
+        let before = bytes(&store, other);
+        for (i, off) in [0, 4, 32, 36, 3, 33, 38, SIZE, u32::MAX - 3, u32::MAX]
+            .into_iter()
+            .enumerate()
+        {
+            let cpu = possible[i % possible.len()];
+            for way in WAYS {
+                for op in OPS {
+                    for bits in [32, 64] {
+                        // A view has no errors but that there is none, and no sum.
+                        let skipped = op == Op::Sum || off % (bits / 8) != 0;
+                        if way == Way::View && off < SIZE && skipped {
+                            continue;
+                        }
+                        let here = number(&bytes(&store, one)[cpu as usize], off, bits);
+                        for expect in [here, here ^ 1] {
+                            let call = Call {
+                                off,
+                                bits,
+                                expect,
+                                val: 0xfedc_ba98_8765_4321,
+                                ..Call::new(&store, one)
+                            };
+                            check(&programs, &store, op, way, cpu, call);
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            bytes(&store, other),
+            before,
+            "{kind}: another's has changed"
+        );
+    }
+}
+
+/// With one entry in the store the same is used again and again.
+#[test]
+fn after_a_deletion_it_is_as_new() {
+    let programs = calls(&["find", "delete"]);
+    for kind in KINDS {
+        for entries in [1, 3] {
+            for image in [&[][..], &[0x5a; 13]] {
+                let store = with_image(kind, SIZE, entries, image);
+                let owners = Owner::several(kind, 2);
+                for owner in [&owners[0], &owners[1], &owners[0]] {
+                    let owner = owner.number;
+                    assert_eq!(delete(&programs, &store, owner), -ENOENT);
+                    create(&programs, &store, owner).expect("one is free");
+                    assert_eq!(bytes(&store, owner), initial(image), "{kind}");
+                    store
+                        .write_all(Entry::of(owner), 0, &[0xee; SIZE as usize])
+                        .expect("an entry");
+                    assert_eq!(delete(&programs, &store, owner), 0);
+                    assert!(find(&programs, &store, owner).is_none());
+                    assert_eq!(delete(&programs, &store, owner), -ENOENT);
+                    assert_eq!(info(&store).used, 0);
+                    wait_until_free(&store);
+                }
+                let info = info(&store);
+                assert_eq!((info.full, info.locked), (0, 0));
+            }
+        }
+    }
+}
+
+/// User space deletes, too.
+#[test]
+fn what_user_space_deletes_is_gone() {
+    let programs = calls(&["find", "delete"]);
+    for kind in KINDS {
+        let store = store(kind, SIZE, 2);
+        let owners = Owner::several(kind, 2);
+        for owner in &owners {
+            create(&programs, &store, owner.number).expect("one is free");
+        }
+        store.delete(Entry::of(owners[0].number)).expect("an entry");
+        assert!(find(&programs, &store, owners[0].number).is_none());
+        assert_eq!(delete(&programs, &store, owners[0].number), -ENOENT);
+        assert!(store.delete(Entry::of(owners[0].number)).is_err());
+        assert!(find(&programs, &store, owners[1].number).is_some());
+        assert_eq!(owners_of(&store), [owners[1].number]);
+    }
+}
+
+#[test]
+fn the_store_itself_has_no_bytes() {
+    let programs = calls(&["find", "operate_on_store", "by_id", "read_store"]);
+    for kind in KINDS {
+        let store = store(kind, SIZE, 1);
+        let owner = Owner::new(kind, 0);
+        create(&programs, &store, owner.number).expect("one is free");
+        for bits in [32, 64] {
+            for off in [0, 8, u32::MAX - 7] {
+                for op in OPS {
+                    let call = Call {
+                        op: op as u32,
+                        off,
+                        bits,
+                        val: 1,
+                        result: 42,
+                        ..Call::new(&store, 0)
+                    };
+                    let (ret, done) = call.run(&programs, "operate_on_store");
+                    assert_eq!((ret, done.error, done.result), (0, -ERANGE, 42), "{done:?}");
+                    assert_eq!((done.entry_size, done.entry_id), (0, store.id()));
+                }
+                let view = Call {
+                    way: Way::View as u32,
+                    off,
+                    bits,
+                    ..Call::new(&store, 0)
+                };
+                assert_eq!(view.run(&programs, "operate_on_store").0, NO_VIEW);
+                assert_eq!(view.run(&programs, "read_store").0, NO_VIEW);
+                // Of bpf_percpu_data() there is spare memory, which is zero.
+                let call = Call { val: 1, ..view };
+                let (ret, done) = call.run(&programs, "by_id");
+                assert_eq!((ret, done.error, done.result), (0, -ERANGE, 0), "{done:?}");
+            }
+        }
+        assert_eq!(bytes(&store, owner.number), initial(&[]));
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Entries that were deleted wait for grace periods, whose length nobody knows here. So that a store
+//! does not run out of free ones, who creates waits while half of them are in use.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+use percpuctl::store::Keyed;
+
+/// Tells who creates entries of a store whether to wait.
+pub struct Pace<'a> {
+    store: &'a Keyed,
+    is_half_full: AtomicBool,
+    most: AtomicU32,
+    halts: AtomicU32,
+}
+
+impl<'a> Pace<'a> {
+    pub fn new(store: &'a Keyed) -> Self {
+        Self {
+            store,
+            is_half_full: AtomicBool::new(false),
+            most: AtomicU32::new(0),
+            halts: AtomicU32::new(0),
+        }
+    }
+
+    /// Looks at the store: to be called all the time, by one thread.
+    pub fn look(&self) {
+        let info = self.store.keyed_info().expect("a keyed store");
+        self.most.fetch_max(info.waiting, Relaxed);
+        let is_half_full = info.used + info.waiting > info.entries / 2;
+        if is_half_full && !self.is_half_full.swap(is_half_full, Relaxed) {
+            self.halts.fetch_add(1, Relaxed);
+        }
+        self.is_half_full.store(is_half_full, Relaxed);
+        thread::sleep(Duration::from_millis(1));
+    }
+
+    /// To be called before each creation.
+    pub fn wait(&self) {
+        while self.is_half_full.load(Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl fmt::Debug for Pace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (most, halts) = (self.most.load(Relaxed), self.halts.load(Relaxed));
+        let entries = self.store.entry_count();
+        write!(
+            f,
+            "at most {most} of {entries} entries waiting, {halts} halts"
+        )
+    }
+}

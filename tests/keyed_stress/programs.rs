@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Programs, and what they are told.
+
+use std::path::Path;
+use std::process;
+
+use tests::bpf::load_some;
+use tests::bpf::Loaded;
+
+/// What programs of one store begin with in `.data`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Input {
+    pub tgid: u32,
+    pub store_id: u32,
+}
+
+/// Loads programs.
+pub fn load(object: &[u8], names: &[&'static str]) -> Loaded {
+    load_some(object, names).unwrap_or_else(|log| panic!("{names:?} do not load: {log}"))
+}
+
+/// Loads programs, which are about the store with this id and tasks of this process.
+pub fn programs(object: &[u8], names: &[&'static str], store_id: u32) -> Loaded {
+    let programs = load(object, names);
+    let tgid = process::id();
+    programs.set_global(".data", 0, Input { tgid, store_id });
+    programs
+}
+
+/// Whether the kernel looks for leaks and wrong accesses, which takes its time.
+pub fn is_debug() -> bool {
+    Path::new("/sys/kernel/debug/kmemleak").exists()
+}

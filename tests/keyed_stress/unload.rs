@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module goes while its keyed stores are in use.
+
+use std::fs;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Barrier;
+use std::thread;
+
+use percpuctl::store::list;
+use tests::cpus::soon;
+use tests::memory::meminfo;
+use tests::memory::percpu;
+use tests::memory::percpu_is_back;
+use tests::memory::Group;
+use tests::module;
+
+use crate::meet::Cgroup;
+use crate::meet::Programs;
+use crate::meet::Stores;
+use crate::programs::is_debug;
+use crate::tasks::call;
+
+/// How many rounds. It takes a kernel that debugs seconds to load the module.
+fn many() -> u32 {
+    if is_debug() {
+        5
+    } else {
+        20
+    }
+}
+
+const OWNERS: usize = 8;
+
+/// `Percpu` is as before, and nothing is left of what was allocated in the group.
+pub fn assert_free(group: &Group, before: i64) {
+    assert!(group.is_free(), "{} bytes are left", group.percpu());
+    assert!(
+        percpu_is_back(before),
+        "Percpu was {before} KiB and is {}",
+        meminfo("Percpu")
+    );
+}
+
+/// Waits until nothing but the open stores holds the module.
+fn wait_for_programs(stores: &Stores) {
+    let is_alone = || {
+        let users = fs::read_to_string("/sys/module/bpf_percpu/refcnt").expect("it is loaded");
+        users.trim().parse() == Ok(stores.all().len())
+    };
+    assert!(soon(is_alone), "programs hold the module");
+}
+
+/// Has tasks and a cgroup use pinned stores, which then nobody else has. While all of them end,
+/// `unload` is to unload the module.
+fn unload_beside_ends(unload: impl Fn(Stores) + Sync) {
+    for round in 0..many() {
+        let stores = Stores::new(64);
+        let (programs, cgroup) = (Programs::new(), Cgroup::new(&format!("unload{round}")));
+        programs.use_stores(&stores);
+        programs.use_cgroup(&cgroup, 0);
+        let (ready, ends) = (Barrier::new(OWNERS + 1), Barrier::new(OWNERS + 2));
+        thread::scope(|scope| {
+            for _ in 0..OWNERS {
+                scope.spawn(|| {
+                    call();
+                    ready.wait();
+                    ends.wait();
+                });
+            }
+            ready.wait();
+            drop(programs);
+            wait_for_programs(&stores);
+            assert_eq!(stores.in_use().0 as usize, OWNERS + 1);
+            scope.spawn(|| {
+                ends.wait();
+                cgroup.remove();
+            });
+            ends.wait();
+            unload(stores);
+        });
+        module::insert(module::FILE).expect("insmod");
+        assert!(list().expect("a list").is_empty());
+    }
+}
+
+#[test]
+fn owners_end_while_the_module_goes() {
+    let before = percpu();
+    let group = Group::new("owners_end");
+    group.run(|| {
+        unload_beside_ends(|stores| {
+            drop(stores);
+            module::remove_soon();
+        });
+    });
+    assert_free(&group, before);
+}
+
+/// Entries of tasks, of a cgroup and for numbers wait for grace periods.
+#[test]
+fn entries_wait_while_the_module_goes() {
+    let before = percpu();
+    let (group, waited) = (Group::new("entries_wait"), AtomicU32::new(0));
+    group.run(|| {
+        unload_beside_ends(|stores| {
+            stores.delete_all();
+            let (_, waiting) = stores.in_use();
+            waited.fetch_add(u32::from(waiting > 0), Relaxed);
+            drop(stores);
+            module::remove_soon();
+        });
+    });
+    let waited = waited.load(Relaxed);
+    println!("{waited} of {} times entries waited", many());
+    assert!(waited > 0, "each time the grace periods were over");
+    assert_free(&group, before);
+}
+
+/// The stores' own memory: the entries were never used.
+#[test]
+fn fifty_loads_leave_nothing() {
+    const LOADS: u32 = 50;
+    let before = percpu();
+    let group = Group::new("loads");
+    group.run(|| {
+        for load in 0..LOADS {
+            drop(Stores::new(1 + load * 40));
+            assert_eq!(list().expect("a list").len(), 3);
+            module::remove_soon();
+            module::insert(module::FILE).expect("insmod");
+            assert!(list().expect("a list").is_empty());
+        }
+    });
+    assert_free(&group, before);
+}
