@@ -288,6 +288,62 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        name: "owner",
+        title: "Finding what a task, a cgroup or a number has",
+        per: "call",
+        note: LOOP_NOTE,
+        cases: &["task", "cgroup", "u64"],
+        ways: &[
+            Way::new(
+                "storage",
+                "`bpf_task_storage_get`, `bpf_cgrp_storage_get`, a `PERCPU_HASH`",
+                Whose::Peer,
+                Exact::NotAsked,
+            ),
+            Way::new(
+                "entry",
+                "`bpf_percpu_{task,cgroup,key}_store`",
+                Whose::Ours,
+                Exact::NotAsked,
+            ),
+        ],
+    },
+    Group {
+        name: "creation",
+        title: "Creating what a task, a socket or a number has",
+        per: "creation",
+        note:
+            "Of a batch that is created in a row, net of the way from one owner to the next. With \
+            an instruction a nanosecond, a billion of them is what a second has.",
+        cases: &["batch of 16", "batch of 32", "batch of 64"],
+        ways: &[
+            Way::new(
+                "task_storage",
+                "`bpf_task_storage_get`, which is not per-CPU",
+                Whose::Peer,
+                Exact::NotAsked,
+            ),
+            Way::new(
+                "sk_storage",
+                "`bpf_sk_storage_get`, which is not per-CPU",
+                Whose::Peer,
+                Exact::NotAsked,
+            ),
+            Way::new(
+                "task_entry",
+                "`bpf_percpu_task_store`",
+                Whose::Ours,
+                Exact::NotAsked,
+            ),
+            Way::new(
+                "key_entry",
+                "`bpf_percpu_key_store`",
+                Whose::Ours,
+                Exact::NotAsked,
+            ),
+        ],
+    },
+    Group {
         name: "sum",
         title: "The sum over the possible CPUs",
         per: "sum",

@@ -7,6 +7,7 @@
 
 mod bits;
 mod counters;
+mod entries;
 mod machine;
 mod masks;
 mod module;
@@ -37,6 +38,8 @@ const WITH_ONE_CPU: &[(&str, Measure)] = &[
     ("find", counters::find),
     ("program", counters::program),
     ("exchange", counters::exchange),
+    ("owner", entries::find),
+    ("creation", entries::create),
     ("getters", masks::getters),
     ("bits", bits::walks),
     ("dump", processes::dump),

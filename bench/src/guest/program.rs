@@ -11,6 +11,7 @@ use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 use libbpf_rs::libbpf_sys;
+use libbpf_rs::Link;
 use libbpf_rs::Map;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -64,7 +65,8 @@ pub struct Programs {
 
 /// What a program told: `result` in bench/bpf/measure.h.
 pub struct Told {
-    took: u64,
+    /// Nanoseconds.
+    pub took: u64,
     /// Of what the last round has seen.
     pub sum: u64,
 }
@@ -117,6 +119,11 @@ impl Programs {
     /// Runs `name`, which measures itself.
     pub fn run(&self, name: &str) -> Result<Told> {
         self.call(name, 1)?;
+        self.told(name)
+    }
+
+    /// What `name` has told last.
+    pub fn told(&self, name: &str) -> Result<Told> {
         let bss = self
             .object
             .maps()
@@ -131,6 +138,12 @@ impl Programs {
             bail!("program {name}: its result has {} bytes", value.len());
         };
         Ok(Told { took, sum })
+    }
+
+    /// Has `name` run where it is for, until what is returned is dropped.
+    pub fn attach(&self, name: &str) -> Result<Link> {
+        let link = self.program(name)?.attach();
+        link.with_context(|| format!("program {name} cannot be attached"))
     }
 
     /// What a run of `name` costs as the kernel counts it, beside one of the program `empty` of

@@ -129,6 +129,20 @@ const GOALS: &[Goal] = &[
     },
     at_most("find", "get", 10.1),
     Goal {
+        group: "owner",
+        way: "entry",
+        what: What::Cases(&["task", "cgroup", "u64"]),
+        bound: Bound::AtMost(40.0),
+        others: &[],
+    },
+    Goal {
+        group: "creation",
+        way: "task_entry",
+        what: What::Cases(&["batch of 16", "batch of 32", "batch of 64"]),
+        bound: times(1.0, "task_storage"),
+        others: &["bench"],
+    },
+    Goal {
         group: "sum",
         way: "sum",
         what: What::EachCpu {
