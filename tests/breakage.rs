@@ -184,7 +184,7 @@ fn struct_that_nothing_defines() {
 fn handle_that_is_not_laid_out_like_the_store() {
     Tree::new()
         .edit(HEADER, "__u64 size; /*", "__u32 size; /*")
-        .refuses("struct bpf_percpu_store is not laid out like the start of rust/store's Store");
+        .refuses("struct bpf_percpu_store is not laid out like the start of rust/store's SlotSet");
 }
 
 #[test]
@@ -219,7 +219,11 @@ fn argument_that_the_prototype_lacks() {
 #[test]
 fn iterator_smaller_than_its_state() {
     Tree::new()
-        .edit(HEADER, "__u64 __opaque[3];", "__u64 __opaque[1];")
+        .edit(
+            HEADER,
+            "struct bpf_iter_cpumask {\n\t__u64 __opaque[3];",
+            "struct bpf_iter_cpumask {\n\t__u64 __opaque[1];",
+        )
         .refuses("the iterator's state does not fit into what BPF reserves for it");
 }
 
@@ -298,7 +302,11 @@ fn iterator_without_next() {
 #[test]
 fn iterator_without_end() {
     Tree::new()
-        .edit(SET, "[ITER_NEXT, RET_NULL]", "[ITER_NEXT]")
+        .edit(
+            SET,
+            "bpf_iter_cpumask_next = [ITER_NEXT, RET_NULL]",
+            "bpf_iter_cpumask_next = [ITER_NEXT]",
+        )
         .refuses("kfunc bpf_iter_cpumask_next has ITER_NEXT without RET_NULL");
 }
 
