@@ -44,7 +44,7 @@ fn goals_are_of_the_catalog() {
 #[test]
 fn all_are_met() {
     let goals = goals(&made_up::input("stock", "7.3.0"));
-    assert_eq!(goals.len(), 13 + 2 * WALKS.len());
+    assert_eq!(goals.len(), 19 + 2 * WALKS.len());
     assert!(goals.iter().all(|goal| goal.met), "{goals:?}");
 }
 
@@ -70,6 +70,12 @@ fn numbers_are_bounds() {
             "an id, `bpf_percpu_id_add_u64`",
         ),
         ("find", "get", 10.1, "`bpf_percpu_store_get`"),
+        (
+            "owner",
+            "entry",
+            40.0,
+            "`bpf_percpu_{task,cgroup,key}_store`",
+        ),
     ] {
         let names = [group, "u64", way];
         assert_eq!(not_met("stock", names, bound), [""; 0]);
@@ -89,7 +95,7 @@ fn a_view_costs_little_more_than_a_variable() {
     // Where there is no variable, nothing is asked.
     let goals = goals(&made_up::input("stock", "7.2.12"));
     assert!(goals.iter().all(|goal| !goal.goal.contains("percpu\"")));
-    assert_eq!(goals.len(), 7 + 2 * WALKS.len());
+    assert_eq!(goals.len(), 13 + 2 * WALKS.len());
 }
 
 #[test]
@@ -141,6 +147,20 @@ fn walks_are_shorter_than_others() {
 }
 
 #[test]
+fn creations_take_no_more_than_task_storage() {
+    // That is 400.
+    let names = ["creation", "batch of 32", "task_entry"];
+    for kernel in ["stock", "bench"] {
+        assert_eq!(not_met(kernel, names, 400.0), [""; 0]);
+        assert_eq!(
+            not_met(kernel, names, 401.0),
+            ["creation, batch of 32: `bpf_percpu_task_store` <= `bpf_task_storage_get`, which is \
+              not per-CPU"]
+        );
+    }
+}
+
+#[test]
 fn a_sum_takes_little_more_for_each_cpu() {
     // 80 for 16 CPUs.
     let names = ["sum", "64 CPUs", "sum"];
@@ -156,7 +176,7 @@ fn numbers_are_goals_for_stock_only() {
     assert_eq!(not_met("bench", ["find", "u64", "get"], 20.0), [""; 0]);
     assert_eq!(
         goals(&made_up::input("bench", "7.3.0")).len(),
-        8 + 2 * WALKS.len()
+        11 + 2 * WALKS.len()
     );
     assert_eq!(goals(&made_up::input("7.3", "7.3.0")), []);
 }

@@ -64,7 +64,7 @@ pub fn value([group_name, case, way]: [&str; 3]) -> f64 {
     let place = ways.iter().position(|other| other.name == way);
     let left = (ways.len() - place.expect("a way")) as f64;
     match (group_name, check::cpus_of(case)) {
-        ("increment" | "find", _) => left,
+        ("increment" | "find" | "owner", _) => left,
         ("sum", Some(cpus)) => f64::from(cpus) * 5.0 * left * left,
         (_, Some(cpus)) => f64::from(cpus) * left * left,
         _ => 100.0 * left,
