@@ -26,10 +26,10 @@ use crate::meet::Cgroup;
 use crate::meet::Counts;
 use crate::meet::Programs;
 use crate::meet::Stores;
-use crate::programs::is_debug;
 use crate::tasks::call;
 use crate::tasks::ShortLived;
 use crate::unload::assert_free;
+use tests::kernel::is_debug;
 
 /// How many rounds: more where the kernel sees what goes wrong.
 fn many() -> u32 {

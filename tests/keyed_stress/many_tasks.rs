@@ -17,11 +17,11 @@ use tests::cpus::soon;
 use tests::object;
 
 use crate::pace::Pace;
-use crate::programs::is_debug;
 use crate::programs::programs;
 use crate::tasks::call;
 use crate::tasks::tid;
 use crate::tasks::ShortLived;
+use tests::kernel::is_debug;
 
 /// What `many_tasks.bpf.c` has as `CALLS`.
 const CALLS: u32 = 2;

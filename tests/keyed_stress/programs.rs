@@ -2,7 +2,6 @@
 
 //! Programs, and what they are told.
 
-use std::path::Path;
 use std::process;
 
 use tests::bpf::load_some;
@@ -27,9 +26,4 @@ pub fn programs(object: &[u8], names: &[&'static str], store_id: u32) -> Loaded 
     let tgid = process::id();
     programs.set_global(".data", 0, Input { tgid, store_id });
     programs
-}
-
-/// Whether the kernel looks for leaks and wrong accesses, which takes its time.
-pub fn is_debug() -> bool {
-    Path::new("/sys/kernel/debug/kmemleak").exists()
 }

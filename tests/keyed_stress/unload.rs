@@ -19,8 +19,8 @@ use tests::module;
 use crate::meet::Cgroup;
 use crate::meet::Programs;
 use crate::meet::Stores;
-use crate::programs::is_debug;
 use crate::tasks::call;
+use tests::kernel::is_debug;
 
 /// How many rounds. It takes a kernel that debugs seconds to load the module.
 fn many() -> u32 {
