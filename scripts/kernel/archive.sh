@@ -15,6 +15,16 @@ write_sources() {
 		"$keyring" "$mirror" "$suite" "$keyring" "$mirror" "$suite-backports" >"$1"
 }
 
+# ensure_mmdebstrap: what makes roots of packages
+ensure_mmdebstrap() {
+	command -v mmdebstrap >/dev/null || step "mmdebstrap for this machine" install_mmdebstrap
+}
+
+install_mmdebstrap() {
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap
+}
+
 # The suites' lists are kept apart from this machine's own, which may be another release.
 apt_private() {
 	local tool=$1 dir=$cache/apt
