@@ -74,6 +74,30 @@ mutants_apply() {
 	for patch in tests/mutants/*.patch; do git apply --check "$patch" || return; done
 }
 
+# What is typed at the prompt.
+shell() {
+	local line pid
+	coproc guest { scripts/vm --kernel "$kernel" --no-module --shell; }
+	pid=$guest_PID
+	while IFS= read -r -d '#' line && [[ $line != *'~ ' ]]; do :; done <&"${guest[0]}"
+	printf 'echo $((6 * 7)) on $(nproc) CPUs\nexit\n' >&"${guest[1]}"
+	cat <&"${guest[0]}"
+	wait "$pid"
+}
+# A debugger asks why the guest has stopped, which is because it asks, and lets it go on.
+gdb_stub() {
+	local port=$((20000 + $$ % 20000)) pid answer=''
+	vm --no-module --gdb "$port" -- 'sleep 20; echo went on' &
+	pid=$!
+	soon eval "exec 3<>/dev/tcp/127.0.0.1/$port" 2>/dev/null || return
+	printf '+$?#3f' >&3
+	read -r -t 60 -d '#' answer <&3 || true
+	echo "answer: $answer"
+	printf '+$D#44' >&3
+	exec 3>&-
+	wait "$pid"
+}
+
 check root_prints_its_path 0 '^/.*/bpf_percpu/root-[0-9a-f]+$' scripts/root --print
 check root_is_warm_in_a_second 0 '^/' warm
 check root_names_its_kernel 0 '^[0-9]+\.[0-9]+\.[0-9]+.*-amd64$' scripts/root --kernel "$kernel"
@@ -106,6 +130,8 @@ check log_must_be_whole 1 "the kernel's log is not whole" scripts/check-log test
 check mutants_apply 0 '' mutants_apply
 check vm_counts_instructions 0 '' vm --icount --cpus 1 -- true
 check vm_interrupts_anywhere_when_asked 0 '^slower' slower
+check vm_has_a_shell 0 '42 on 4 CPUs' shell
+check vm_has_a_gdb_stub 0 'answer: .*T0[0-9a-f]' gdb_stub
 check vm_refuses_unknown_options 1 "unknown option '--nonsense'" vm --nonsense -- true
 check vm_refuses_a_missing_file 1 'no/such/file: cannot be copied' vm --file no/such/file -- true
 exit "$all"

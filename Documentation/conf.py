@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How Sphinx makes the documentation: `make doc`."""
+
+project = "bpf_percpu"
+author = "the bpf_percpu maintainers"
+copyright = author
+
+extensions = ["myst_parser", "sphinx.ext.graphviz"]
+# Tables that `make bench` has printed are included as they are; they are no pages.
+exclude_patterns = ["benchmarks/*.md", "examples/**"]
+source_suffix = {".rst": "restructuredtext"}
+
+primary_domain = "c"
+highlight_language = "none"
+# The tables are a part of a page, and begin below its title.
+suppress_warnings = ["myst.header"]
+
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "per-CPU data for BPF programs",
+    "fixed_sidebar": True,
+    "page_width": "70em",
+}
+html_show_sourcelink = False
+graphviz_output_format = "svg"
