@@ -18,7 +18,7 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench root module tools clean
+.PHONY: help run test check bench doc rustdoc root module tools clean
 
 help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | bench | a series like 7.2 | $$(uname -r)]'
@@ -41,6 +41,12 @@ ifdef LISTING
 else
 	bench/run $(BENCHED)
 endif
+
+doc: ## write build/doc: this project's documentation, in HTML
+	scripts/doc
+
+rustdoc: ## write build/rustdoc: documentation of the module's crate
+	scripts/doc --rustdoc $(KERNEL)
 
 root: ## make the root with toolchain and kernel, as the other targets do when it is missing
 	scripts/root $(KERNEL)
