@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::store::{
         self,
-        tests::name, //
+        kunit::name, //
     };
     use kernel::sync::aref::ARef;
 

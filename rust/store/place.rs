@@ -147,7 +147,7 @@ impl Place {
 #[kunit_tests(bpf_percpu_place)]
 mod tests {
     use super::*;
-    use crate::store::tests::create;
+    use crate::store::kunit::create;
 
     const LEN: u32 = 2;
 

@@ -160,7 +160,7 @@ pub(super) mod tests {
         percpu::PossibleCpu,
         store::{
             self,
-            tests::{
+            kunit::{
                 create,
                 name, //
             },
@@ -336,7 +336,7 @@ pub(super) mod tests {
 
     #[test]
     fn dropped_in_an_interrupt() -> Result {
-        let before = store::registry::tests::counts();
+        let before = store::registry::kunit::counts();
         let store = create_full()?;
         let id = store.id();
         let other = store.clone();
@@ -347,7 +347,7 @@ pub(super) mod tests {
             assert_eq!(store::find_id(id).is_some(), remains);
             assert_eq!(store::find(&name("kunit")?).is_some(), remains);
         }
-        assert_eq!(store::registry::tests::counts(), before);
+        assert_eq!(store::registry::kunit::counts(), before);
         Ok(())
     }
 

@@ -2,6 +2,10 @@
 
 //! Tests of keyed stores.
 
+mod ends;
+mod tasks;
+mod threads;
+
 use super::*;
 use crate::{
     kunit::{
@@ -10,11 +14,11 @@ use crate::{
         together, //
     },
     store::{
-        registry::tests::{
+        kunit::name, //
+        registry::kunit::{
             counts,
             counts_now, //
         },
-        tests::name, //
     },
 };
 use core::ops::Deref;
@@ -126,51 +130,6 @@ fn is(entry: &SlotSet, bytes: &[u8]) -> Result<bool> {
 fn refusal(size: u32, entries: u32, image: usize) -> Result<Option<Error>> {
     let image = KVVec::from_elem(1, image, GFP_KERNEL)?;
     Ok(TestStore::new(KeyKind::U64, size, entries, &image).err())
-}
-
-/// A kernel thread that sleeps until it is told to end.
-struct Thread(*mut bindings::task_struct);
-
-impl Thread {
-    fn new() -> Result<Self> {
-        /// # Safety
-        ///
-        /// Run by a kernel thread.
-        unsafe extern "C" fn wait(_data: *mut c_void) -> c_int {
-            // SAFETY: This is a kernel thread.
-            while !unsafe { bindings::kthread_should_stop() } {
-                sleep();
-            }
-            0
-        }
-
-        // SAFETY: The name is a string.
-        kernel::error::from_err_ptr(unsafe {
-            bindings::kthread_create_on_node(
-                Some(wait),
-                ptr::null_mut(),
-                crate::bindings::NUMA_NO_NODE,
-                c"bpf_percpu_owner".as_char_ptr(),
-            )
-        })
-        .map(|task| {
-            // SAFETY: It waits to be woken.
-            unsafe { bindings::wake_up_process(task) };
-            Self(task)
-        })
-    }
-
-    fn owner(&self) -> TaskOwner<'_> {
-        // SAFETY: The task is there until this is dropped.
-        unsafe { TaskOwner::new(self.0) }
-    }
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        // SAFETY: It runs until it is stopped, here.
-        unsafe { bindings::kthread_stop(self.0) };
-    }
 }
 
 #[kunit_tests(bpf_percpu_keyed)]
@@ -380,7 +339,7 @@ mod tests {
         assert!(store
             .get(1u64)
             .is_some_and(|entry| entry.any_keyed().is_none()));
-        assert!(crate::store::tests::create("kunit", 8)?
+        assert!(crate::store::kunit::create("kunit", 8)?
             .any_keyed()
             .is_none());
         Ok(())
@@ -427,310 +386,6 @@ mod tests {
         assert_eq!(store.delete_owner(11, None), Ok(()));
         assert_eq!(store.delete_owner(11, None), Err(DeleteError::NotFound));
         assert_eq!(store.settled(), 2);
-        Ok(())
-    }
-
-    #[test]
-    fn holder_of_the_lock_gets_errors() -> Result {
-        let store = TestStore::of_numbers(2)?;
-        assert!(store.get(1u64).is_some());
-        let neighbour = store.neighbour(1);
-        let mut nesting = Nesting::new();
-        let chain = store.bucket(1).lock(&mut nesting)?;
-        // Searches take no lock.
-        let found = (store.has(1), store.has(neighbour));
-        let taken = store.get(neighbour).is_some();
-        let (deleted, missing) = (store.remove(1), store.remove(neighbour));
-        drop(chain);
-        assert_eq!(found, (true, false));
-        assert!(!taken);
-        assert_eq!(deleted, Err(DeleteError::Lock(LockError::Deadlock)));
-        assert_eq!(missing, Err(DeleteError::NotFound));
-        assert_eq!((store.info().locked, store.info().full), (2, 0));
-        assert_eq!(store.now(), (1, 0));
-        assert!(store.get(neighbour).is_some());
-        assert_eq!((store.remove(1), store.remove(neighbour)), (Ok(()), Ok(())));
-        assert_eq!(store.settled(), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn other_buckets_are_free() -> Result {
-        let store = TestStore::of_numbers(2)?;
-        let other = (2..).find(|key| !ptr::eq(store.bucket(*key), store.bucket(1)));
-        let other = other.ok_or(ENOENT)?;
-        let mut nesting = Nesting::new();
-        let chain = store.bucket(1).lock(&mut nesting)?;
-        let taken = store.get(other).is_some();
-        drop(chain);
-        assert!(taken);
-        Ok(())
-    }
-
-    #[test]
-    fn end_without_the_lock() -> Result {
-        let store = TestStore::of_numbers(2)?;
-        let neighbour = store.neighbour(1);
-        for key in [1, neighbour] {
-            fill(&*store.get(key).ok_or(ENOENT)?, 0x11)?;
-        }
-        let mut nesting = Nesting::new();
-        let chain = store.bucket(1).lock(&mut nesting)?;
-        store.end_owner(1);
-        let left = (store.has(1), store.has(neighbour), store.now());
-        // It ends once.
-        store.end_owner(1);
-        let again = store.now();
-        drop(chain);
-        assert_eq!(left, (false, true, (1, 1)));
-        assert_eq!(again, (1, 1));
-        assert_eq!(store.settled(), 1);
-        assert!(store.has(neighbour));
-        let next = store.get(5u64).ok_or(ENOENT)?;
-        assert!(is(&next, &[])?);
-        assert_eq!(store.info().locked, 0);
-        Ok(())
-    }
-
-    #[test]
-    fn end_without_the_lock_of_what_is_used() -> Result {
-        let store = TestStore::of_numbers(1)?;
-        let entry = store.get(1u64).ok_or(ENOENT)?;
-        fill(&entry, 0x11)?;
-        {
-            let mut nesting = Nesting::new();
-            let _chain = store.bucket(1).lock(&mut nesting)?;
-            store.end_owner(1);
-        }
-        for _ in 0..20 {
-            sleep();
-            assert_eq!(store.now(), (0, 1));
-        }
-        assert!(is(&entry, &[0x11; 8])?);
-        drop(entry);
-        assert_eq!(store.settled(), 0);
-        assert!(store.get(2u64).is_some());
-        Ok(())
-    }
-
-    #[test]
-    fn ends_with_its_entries() -> Result {
-        let before = counts();
-        let store = TestStore::of_numbers(100)?;
-        for key in 0..100u64 {
-            assert!(store.get(key).is_some());
-        }
-        drop(store);
-        assert_eq!(counts(), before);
-        Ok(())
-    }
-
-    #[test]
-    fn entry_outlives_its_store() -> Result {
-        let before = counts();
-        let store = TestStore::of_numbers(2)?;
-        let id = store.0.id();
-        let entry = store.get(1u64).ok_or(ENOENT)?;
-        fill(&entry, 0x42)?;
-        drop(store);
-        for _ in 0..50 {
-            sleep();
-        }
-        assert!(crate::store::find_id(id).is_none());
-        assert_eq!(counts_now(), (before.0, before.1 + 16));
-        assert!(is(&entry, &[0x42; 8])?);
-        drop(entry);
-        assert_eq!(counts(), before);
-        Ok(())
-    }
-
-    #[test]
-    fn store_ends_after_an_end_without_the_lock() -> Result {
-        let before = counts();
-        for _ in 0..20 {
-            let store = TestStore::of_numbers(2)?;
-            assert!(store.get(1u64).is_some());
-            let mut nesting = Nesting::new();
-            let chain = store.bucket(1).lock(&mut nesting)?;
-            store.end_owner(1);
-            drop(chain);
-            drop(store);
-        }
-        assert_eq!(counts(), before);
-        Ok(())
-    }
-
-    #[test]
-    fn task_takes_an_entry() -> Result {
-        let store = TestStore::new(KeyKind::Task, 8, 2, &[])?;
-        let current = Task::current_raw();
-        // SAFETY: The current task is there.
-        let owner = unsafe { TaskOwner::new(current) };
-        let entry = store.get(owner).ok_or(ENOENT)?;
-        assert_eq!(entry.key(), current as u64);
-        // SAFETY: The current task is there.
-        let pid = unsafe { (*current).pid } as u64;
-        assert!(store
-            .find_owner(pid, None)
-            .is_some_and(|found| ptr::eq(&*found, &*entry)));
-        Ok(())
-    }
-
-    #[test]
-    fn task_that_ends_gives_it_back() -> Result {
-        let layout = KeyedLayout {
-            kind: KeyKind::Task,
-            size: 8,
-            entries: 2,
-        };
-        let stores = [
-            TestStore::named("kunit-a", layout, &[])?,
-            TestStore::named("kunit-b", layout, &[])?,
-        ];
-        for round in 0..3 {
-            let thread = Thread::new()?;
-            for store in &stores {
-                let entry = store.get(thread.owner()).ok_or(ENOENT)?;
-                assert!(is(&entry, &[])?);
-                fill(&entry, round + 1)?;
-            }
-            assert_eq!(stores[0].now(), (1, 0));
-            drop(thread);
-            for store in &stores {
-                while store.info().used != 0 {
-                    sleep();
-                }
-                assert_eq!(store.settled(), 0);
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn ending_task_takes_none() -> Result {
-        let store = TestStore::new(KeyKind::Task, 8, 2, &[])?;
-        let thread = Thread::new()?;
-        // SAFETY: The task stays as long as there is a reference to it.
-        let task = unsafe {
-            bindings::get_task_struct(thread.0);
-            thread.0
-        };
-        drop(thread);
-        let taken = {
-            // SAFETY: As above.
-            store.get(unsafe { TaskOwner::new(task) }).is_some()
-        };
-        // SAFETY: The reference of above.
-        unsafe { bindings::put_task_struct(task) };
-        assert!(!taken);
-        assert_eq!((store.now(), store.info().full), ((0, 0), 0));
-        Ok(())
-    }
-
-    #[test]
-    fn owners_end_while_stores_do() -> Result {
-        let before = counts();
-        for round in 0..50 {
-            let (store, thread) = (TestStore::new(KeyKind::Task, 8, 2, &[])?, Thread::new()?);
-            assert!(store.get(thread.owner()).is_some());
-            // What follows the end of either goes on while the other ends.
-            if round % 2 == 0 {
-                drop(thread);
-                drop(store);
-            } else {
-                drop(store);
-                drop(thread);
-            }
-        }
-        assert_eq!(counts(), before);
-        Ok(())
-    }
-
-    #[test]
-    fn threads_that_take_and_delete() -> Result {
-        const KEYS: u64 = 4;
-        let store = TestStore::of_numbers(4096)?;
-        let before = store.settled();
-        let (taken, deleted) = (Atomic::new(0u32), Atomic::new(0u32));
-        together(4, |thread| {
-            for round in 0..500u64 {
-                let key = (round + u64::from(thread)) % KEYS;
-                if let Some(entry) = store.get(key) {
-                    taken.add(1, Relaxed);
-                    ensure(entry.key() == key)?;
-                    // Nobody has written to it.
-                    ensure(is(&entry, &[])?)?;
-                }
-                match store.remove(key) {
-                    Ok(()) => {
-                        deleted.fetch_add(1, Relaxed);
-                    }
-                    error => ensure(error == Err(DeleteError::NotFound))?,
-                }
-            }
-            Ok(())
-        })?;
-        // All waited for the lock in process context, which is no deadlock.
-        assert_eq!((store.info().locked, before), (0, 0));
-        assert!(deleted.load(Relaxed) != 0 && taken.load(Relaxed) != 0);
-        assert_eq!(store.settled(), store.info().used);
-        assert!((0..KEYS).filter(|key| store.has(*key)).count() as u32 == store.info().used);
-        Ok(())
-    }
-
-    #[test]
-    fn threads_that_end_owners_without_the_lock() -> Result {
-        let store = TestStore::of_numbers(4096)?;
-        together(4, |thread| {
-            for round in 1..300u64 {
-                let key = round % 3 + 1;
-                let _ = store.get(key);
-                if (round + u64::from(thread)) % 2 == 0 {
-                    let mut nesting = Nesting::new();
-                    let chain = store.bucket(key).lock(&mut nesting);
-                    store.end_owner(key);
-                    drop(chain);
-                } else {
-                    let _ = store.remove(key);
-                }
-            }
-            Ok(())
-        })?;
-        for key in 1..4 {
-            let _ = store.remove(key);
-        }
-        assert_eq!(store.settled(), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn busy_stores_keep_nobody_waiting() -> Result {
-        let store = TestStore::of_numbers(20_000)?;
-        let (flushed, deleted) = (Atomic::new(false), Atomic::new(0u32));
-        together(2, |thread| {
-            if thread == 0 {
-                // Longer than anybody should wait, were it not for the other thread.
-                for _ in 0..100_000 {
-                    if flushed.load(Relaxed) {
-                        break;
-                    }
-                    let _ = store.get(7u64);
-                    let _ = store.remove(7);
-                    deleted.add(1, Relaxed);
-                    // SAFETY: Threads may sleep.
-                    unsafe { bindings::fsleep(200) };
-                }
-                ensure(flushed.load(Relaxed))
-            } else {
-                while deleted.load(Relaxed) < 100 {
-                    sleep();
-                }
-                Workqueue::flush();
-                flushed.store(true, Relaxed);
-                Ok(())
-            }
-        })?;
-        assert_eq!(store.settled(), 0);
         Ok(())
     }
 }
