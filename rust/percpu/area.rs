@@ -4,6 +4,9 @@
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
+
 use super::{
     arch::{
         Native,
@@ -285,7 +288,7 @@ impl PerCpuArea {
 
 /// Cuts `len` bytes at address `addr` into words, each as wide as its alignment and what is left
 /// allow: where they start, and their width.
-pub(super) fn words(addr: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
+fn words(addr: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut done = 0;
     core::iter::from_fn(move || {
         let (at, left) = (addr.wrapping_add(done), len.wrapping_sub(done));

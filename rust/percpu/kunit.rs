@@ -2,7 +2,14 @@
 
 //! What tests of per-CPU memory share.
 
-use super::Primitive;
+use super::{
+    memory::AllocError,
+    PerCpuMem,
+    PossibleCpu,
+    Primitive,
+    MAX_SIZE, //
+};
+use kernel::bindings;
 
 /// Values to compute with.
 pub(crate) trait Value: Primitive {
@@ -55,3 +62,29 @@ macro_rules! assert_each_type {
 }
 
 pub(crate) use assert_each_type;
+
+/// Sizes that there are.
+pub(super) const SIZES: [u32; 6] = [1, 7, 8, 9, MAX_SIZE - 1, MAX_SIZE];
+
+pub(super) fn memory(size: u32) -> Result<PerCpuMem, AllocError> {
+    PerCpuMem::new_zeroed(size, bindings::GFP_KERNEL)
+}
+
+/// A byte of `cpu`, as a plain loop has it.
+pub(super) fn byte(memory: &PerCpuMem, cpu: PossibleCpu, off: usize) -> *mut u8 {
+    let ptr = memory.base().as_ptr().wrapping_add(cpu.offset());
+    ptr.wrapping_add(off)
+}
+
+pub(super) fn set(memory: &PerCpuMem, cpu: PossibleCpu, value: impl Fn(usize) -> u8) {
+    for off in 0..memory.size() as usize {
+        // SAFETY: It is inside, and nobody else's.
+        unsafe { byte(memory, cpu, off).write_volatile(value(off)) };
+    }
+}
+
+pub(super) fn is(memory: &PerCpuMem, cpu: PossibleCpu, value: impl Fn(usize) -> u8) -> bool {
+    // SAFETY: It is inside, and nobody else's.
+    let at = |off| unsafe { byte(memory, cpu, off).read_volatile() };
+    (0..memory.size() as usize).all(|off| at(off) == value(off))
+}
