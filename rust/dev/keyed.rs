@@ -6,11 +6,13 @@
 mod kunit;
 
 use super::{
-    read_bytes,
-    user_ptr,
-    write_bytes,
-    zeroed,
-    Arg,
+    user::{
+        read_bytes,
+        user_ptr,
+        write_bytes,
+        zeroed,
+        Arg, //
+    },
     ControlFile, //
 };
 use crate::{

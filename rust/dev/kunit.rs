@@ -6,7 +6,6 @@ mod bytes;
 mod create;
 
 use super::*;
-use crate::percpu::MAX_SIZE;
 use core::ptr;
 use kernel::{
     bindings,
@@ -15,7 +14,7 @@ use kernel::{
 
 /// A page of user memory, and one after it that is not mapped.
 #[derive(Clone, Copy)]
-pub(super) struct User(pub(in crate::dev) usize);
+pub(super) struct User(pub(super) usize);
 
 impl User {
     /// Memory of an address space that the case gets with it, and that ends with the case.

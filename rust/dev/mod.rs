@@ -8,6 +8,7 @@ mod device;
 mod keyed;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
+mod user;
 
 pub(crate) use device::Device;
 
@@ -61,10 +62,14 @@ use kernel::{
         AsBytes,
         FromBytes, //
     },
-    uaccess::{
-        UserPtr,
-        UserSlice, //
-    },
+    uaccess::UserSlice, //
+};
+use user::{
+    read_bytes,
+    user_ptr,
+    write_bytes,
+    zeroed,
+    Arg, //
 };
 
 const CREATE: u32 = _IOWR::<bpf_percpu_create>(BPF_PERCPU_IOC, 1);
@@ -302,45 +307,4 @@ fn list(arg: Arg) -> Result {
     }
     list.count = count;
     arg.write(&list)
-}
-
-/// The argument of a call: the address of a struct.
-#[derive(Clone, Copy)]
-struct Arg(usize);
-
-impl Arg {
-    fn read<T: FromBytes>(self) -> Result<T> {
-        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
-            .reader()
-            .read()
-    }
-
-    fn write<T: AsBytes>(self, value: &T) -> Result {
-        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
-            .writer()
-            .write(value)
-    }
-}
-
-/// An address of user space, which is `EFAULT` if there is no such.
-fn user_ptr(addr: u64) -> Result<UserPtr> {
-    Ok(UserPtr::from_addr(
-        usize::try_from(addr).map_err(|_| EFAULT)?,
-    ))
-}
-
-fn zeroed(len: u32) -> Result<KVVec<u8>> {
-    Ok(KVVec::from_elem(0, len as usize, GFP_KERNEL)?)
-}
-
-fn read_bytes(addr: u64, len: u32) -> Result<KVVec<u8>> {
-    let mut bytes = KVVec::new();
-    UserSlice::new(user_ptr(addr)?, len as usize).read_all(&mut bytes, GFP_KERNEL)?;
-    Ok(bytes)
-}
-
-fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
-    UserSlice::new(user_ptr(addr)?, bytes.len())
-        .writer()
-        .write_slice(bytes)
 }

@@ -3,6 +3,7 @@
 //! Tests of the call that creates a store.
 
 use super::*;
+use crate::percpu::MAX_SIZE;
 
 #[kunit_tests(bpf_percpu_dev_create)]
 mod tests {

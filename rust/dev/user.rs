@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory of user space: what calls read and write there.
+
+use kernel::{
+    prelude::*,
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+};
+
+/// The argument of a call: the address of a struct.
+#[derive(Clone, Copy)]
+pub(super) struct Arg(pub(super) usize);
+
+impl Arg {
+    pub(super) fn read<T: FromBytes>(self) -> Result<T> {
+        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
+            .reader()
+            .read()
+    }
+
+    pub(super) fn write<T: AsBytes>(self, value: &T) -> Result {
+        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
+            .writer()
+            .write(value)
+    }
+}
+
+/// An address of user space, which is `EFAULT` if there is no such.
+pub(super) fn user_ptr(addr: u64) -> Result<UserPtr> {
+    Ok(UserPtr::from_addr(
+        usize::try_from(addr).map_err(|_| EFAULT)?,
+    ))
+}
+
+pub(super) fn zeroed(len: u32) -> Result<KVVec<u8>> {
+    Ok(KVVec::from_elem(0, len as usize, GFP_KERNEL)?)
+}
+
+pub(super) fn read_bytes(addr: u64, len: u32) -> Result<KVVec<u8>> {
+    let mut bytes = KVVec::new();
+    UserSlice::new(user_ptr(addr)?, len as usize).read_all(&mut bytes, GFP_KERNEL)?;
+    Ok(bytes)
+}
+
+pub(super) fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
+    UserSlice::new(user_ptr(addr)?, bytes.len())
+        .writer()
+        .write_slice(bytes)
+}
