@@ -8,21 +8,22 @@ mod threads;
 
 use super::*;
 use crate::{
-    kunit::{
-        ensure,
-        sleep,
-        together, //
-    },
+    kunit::sleep,
+    percpu::MAX_SIZE,
     store::{
-        kunit::name, //
+        kunit::name,
         registry::kunit::{
             counts,
             counts_now, //
         },
+        Store, //
     },
 };
 use core::ops::Deref;
-use kernel::task::Task;
+use kernel::{
+    bindings,
+    sync::aref::ARef, //
+};
 
 /// A store for tests, which nobody else takes entries of, and its entries.
 struct TestStore(ARef<Store>, &'static Keyed);

@@ -22,12 +22,14 @@
 //! `bpf_selem_unlink_nofail()` is of.
 
 mod bucket;
+mod create;
 mod entry;
 mod free;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod owner;
 mod reclaim;
+mod walk;
 mod watch;
 
 pub(super) use entry::Entry;
@@ -39,6 +41,7 @@ pub(super) use watch::{
     watch, //
 };
 
+pub(crate) use create::KeyedLayout;
 pub(crate) use owner::{
     CgroupOwner,
     KeyKind,
@@ -46,18 +49,13 @@ pub(crate) use owner::{
     TaskOwner, //
 };
 
-use super::{
-    SlotSet,
-    Store, //
-};
+use super::SlotSet;
 use crate::{
     bindings::bpf_percpu_helper_cond_resched,
     percpu::{
-        footprint,
         PerCpuArea,
         PerCpuMem,
-        PossibleCpu,
-        MAX_SIZE, //
+        PossibleCpu, //
     },
     rqspinlock::{
         LockError,
@@ -71,11 +69,8 @@ use core::ptr::{
 };
 use free::FreeList;
 use kernel::{
-    alloc::flags::GFP_KERNEL_ACCOUNT,
-    bindings,
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{
             Atomic,
             Relaxed, //
@@ -84,28 +79,6 @@ use kernel::{
     },
 };
 use reclaim::Reclaim;
-
-/// What a keyed store is asked to be.
-#[derive(Clone, Copy)]
-pub(crate) struct KeyedLayout {
-    pub(crate) kind: KeyKind,
-    /// Bytes per CPU of each entry.
-    pub(crate) size: u32,
-    /// How many entries.
-    pub(crate) entries: u32,
-}
-
-impl KeyedLayout {
-    /// What the entries take of each CPU, if that is a number at all.
-    pub(super) fn footprint(&self) -> Option<u32> {
-        footprint(self.size).checked_mul(self.entries)
-    }
-
-    /// How many entries an allocation of the per-CPU allocator's holds.
-    fn entries_per_chunk(&self) -> u32 {
-        (MAX_SIZE / footprint(self.size).max(1)).max(1)
-    }
-}
 
 /// The entries of a keyed store.
 ///
@@ -184,94 +157,6 @@ impl From<DeleteError> for Error {
 }
 
 impl Keyed {
-    /// Free entries, which begin with `image` on each CPU; the rest is zero.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` for a size that is 0, or larger than [`MAX_SIZE`], or smaller than the image, and for no
-    /// entries; `ENOMEM`.
-    ///
-    /// Context: process, may sleep.
-    pub(super) fn new(layout: KeyedLayout, image: &[u8]) -> Result<KBox<Self>> {
-        let gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
-        let mut initial = KVVec::from_elem(0, layout.size as usize, gfp)?;
-        initial
-            .get_mut(..image.len())
-            .ok_or(EINVAL)?
-            .copy_from_slice(image);
-
-        let place = KBox::<Self>::new_uninit(GFP_KERNEL_ACCOUNT)?;
-        let keyed = NonNull::from(&*place).cast::<Self>();
-        let mut chunks = KVVec::new();
-        let mut entries = KVVec::with_capacity(layout.entries as usize, gfp)?;
-        while (entries.len() as u32) < layout.entries {
-            let left = layout.entries.wrapping_sub(entries.len() as u32);
-            let chunk = Self::add_chunk(layout, left, keyed, &mut entries)?;
-            chunks.push(chunk, gfp)?;
-        }
-
-        // One for each entry, so that most chains are one long.
-        let len = layout.entries.max(2).checked_next_power_of_two();
-        let len = len.ok_or(EINVAL)?;
-        let mut buckets = KVVec::with_capacity(len as usize, gfp)?;
-        for _ in 0..len {
-            buckets.push(Bucket::new(), gfp)?;
-        }
-        // INVARIANT: So many buckets, and all entries free.
-        let keyed = KBox::write(
-            place,
-            Self {
-                kind: layout.kind,
-                // SAFETY: Has no preconditions.
-                multiplier: unsafe { bindings::get_random_u64() } | 1,
-                shift: u64::BITS.wrapping_sub(len.trailing_zeros()),
-                buckets,
-                free: FreeList::of_all(&entries),
-                entries,
-                initial,
-                used: Atomic::new(0),
-                out: Atomic::new(0),
-                touched: Atomic::new(0),
-                full: Atomic::new(0),
-                locked: Atomic::new(0),
-                reclaim: Reclaim::new(),
-                watched: watch::Link::new(),
-                chunks,
-            },
-        );
-        keyed.reclaim.init();
-        if !image.is_empty() {
-            for entry in &keyed.entries {
-                keyed.reset(entry);
-            }
-        }
-        Ok(keyed)
-    }
-
-    /// Adds as many of `left` entries as an allocation has room for, and returns that.
-    fn add_chunk(
-        layout: KeyedLayout,
-        left: u32,
-        keyed: NonNull<Self>,
-        entries: &mut KVVec<Entry>,
-    ) -> Result<PerCpuMem> {
-        let each = footprint(layout.size);
-        let count = layout.entries_per_chunk().min(left);
-        let bytes = each.checked_mul(count).ok_or(EINVAL)?;
-        let gfp = bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN;
-        let chunk = PerCpuMem::new_zeroed(bytes, gfp)?;
-        for i in 0..count {
-            // SAFETY: The chunk is kept as long as its entries.
-            let area = unsafe { chunk.part(each.wrapping_mul(i), layout.size) };
-            // SAFETY: That is where they get to be part of, and what has the chunk.
-            let entry = unsafe { Entry::new(area.ok_or(EINVAL)?, keyed) };
-            entries.push(entry, GFP_KERNEL_ACCOUNT)?;
-        }
-        // SAFETY: Sleeping is allowed here.
-        unsafe { bpf_percpu_helper_cond_resched() };
-        Ok(chunk)
-    }
-
     /// No bytes. All the same there is memory where they are: to kernels before 7.3 a program that
     /// asks for none may read one.
     ///
@@ -505,60 +390,5 @@ impl Keyed {
         }
         // SAFETY: Sleeping is allowed here.
         unsafe { bpf_percpu_helper_cond_resched() };
-    }
-
-    /// The entry at `index` and its owner's number, if it has one.
-    ///
-    /// Context: any.
-    ///
-    /// # Safety
-    ///
-    /// The caller is in an RCU section that lasts for `'a`.
-    pub(crate) unsafe fn at<'a>(&self, index: u32) -> Option<(&'a SlotSet, u64)> {
-        let entry = self.entries.get(index as usize)?;
-        let owner = entry.owner_if_linked()?;
-        // SAFETY: An entry that was in its chain stays for the RCU section.
-        Some((unsafe { NonNull::from(entry.slots()).as_ref() }, owner))
-    }
-
-    /// The next entry that has an owner, at `cursor` or after it, which is moved past it; with its
-    /// index. Begins with 0.
-    ///
-    /// Context: any.
-    ///
-    /// # Safety
-    ///
-    /// As for [`at`](Self::at).
-    pub(crate) unsafe fn next<'a>(&self, cursor: &mut u32) -> Option<(u32, &'a SlotSet, u64)> {
-        while *cursor < self.touched.load(Relaxed) {
-            let index = *cursor;
-            *cursor = index.wrapping_add(1);
-            // SAFETY: By the function's contract.
-            if let Some((entry, owner)) = unsafe { self.at(index) } {
-                return Some((index, entry, owner));
-            }
-        }
-        None
-    }
-
-    /// A reference to the entry of the owner with this number, at `index` or, without one, the first
-    /// that there is.
-    ///
-    /// Context: any.
-    pub(crate) fn find_owner(&self, owner: u64, index: Option<u32>) -> Option<ARef<SlotSet>> {
-        let _rcu = rcu::read_lock();
-        if let Some(index) = index {
-            // SAFETY: In the RCU section above.
-            let found = unsafe { self.at(index) }.filter(|(_, its)| *its == owner);
-            return found.and_then(|(entry, _)| entry.try_get());
-        }
-        let mut cursor = 0;
-        // SAFETY: In the RCU section above.
-        while let Some((_, entry, its)) = unsafe { self.next(&mut cursor) } {
-            if its == owner {
-                return entry.try_get();
-            }
-        }
-        None
     }
 }

@@ -16,8 +16,7 @@ use super::{
     free,
     watch,
     Entry,
-    Keyed,
-    Store, //
+    Keyed, //
 };
 use crate::{
     bindings::{
@@ -29,7 +28,10 @@ use crate::{
         bpf_percpu_helper_work_pending, //
     },
     rqspinlock::Nesting,
-    store::reaper, //
+    store::{
+        reaper,
+        Store, //
+    },
 };
 use core::{
     iter,

@@ -6,17 +6,9 @@ mod threads;
 
 use super::*;
 use crate::{
-    kunit::{
-        ensure,
-        together, //
-    },
-    percpu::{
-        PerCpuMem,
-        PossibleCpu, //
-    },
+    percpu::PerCpuMem,
     store::{
         kunit::{
-            bytes_of,
             create,
             name, //
         },
@@ -116,7 +108,7 @@ mod tests {
         let new_id = old + STORES.len();
         let new = with_next_id(new_id, || create("kunit", 8))?;
         assert_eq!(new.id(), new_id);
-        assert!(core::ptr::eq(STORES.get(old), STORES.get(new.id())));
+        assert!(ptr::eq(STORES.get(old), STORES.get(new.id())));
         assert!(find_id(old).is_none());
         assert!(find_id(new.id()).is_some());
         assert!(find_id(new.id() + STORES.len()).is_none());

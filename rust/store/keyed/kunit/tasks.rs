@@ -3,6 +3,7 @@
 //! Tests of tasks' entries.
 
 use super::*;
+use kernel::task::Task;
 
 /// A kernel thread that sleeps until it is told to end.
 struct Thread(*mut bindings::task_struct);

@@ -3,6 +3,10 @@
 //! Tests of keyed stores by threads that use one at the same time.
 
 use super::*;
+use crate::kunit::{
+    ensure,
+    together, //
+};
 
 #[kunit_tests(bpf_percpu_keyed_threads)]
 mod tests {

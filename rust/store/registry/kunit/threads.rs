@@ -3,6 +3,14 @@
 //! Tests of the registry by threads that use it at the same time.
 
 use super::*;
+use crate::{
+    kunit::{
+        ensure,
+        together, //
+    },
+    percpu::PossibleCpu,
+    store::kunit::bytes_of,
+};
 
 const THREADS: usize = 4;
 const ROUNDS: u32 = 400;
