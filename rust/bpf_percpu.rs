@@ -44,10 +44,14 @@ module! {
 /// first to the last.
 #[pin_data]
 struct BpfPercpu {
+    /// User space's way to the stores.
     #[pin]
     _device: Device,
+    /// BPF's way to them.
     _kfuncs: bpf::kfunc::Registration,
+    /// What programs get instead of a store that is gone.
     _spare: kfuncs::SpareGuard,
+    /// The stores.
     _stores: store::Registry,
 }
 

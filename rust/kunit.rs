@@ -24,6 +24,7 @@ struct Crew<F> {
     failed: Atomic<u32>,
 }
 
+/// Gives others a millisecond.
 pub(crate) fn sleep() {
     // SAFETY: Cases and their threads may sleep.
     unsafe { bindings::msleep(1) };

@@ -35,6 +35,7 @@ pub(crate) struct RawWords(*const Word);
 struct Word(usize);
 
 impl RawWords {
+    /// The words at `words`, which need not be aligned.
     #[inline]
     pub(crate) fn new(words: *const usize) -> Self {
         Self(words.cast())

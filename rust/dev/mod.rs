@@ -87,6 +87,7 @@ const ENTRY_READ: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 12);
 const ENTRY_WRITE: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 13);
 const ENTRY_DELETE: u32 = _IOW::<bpf_percpu_entry>(BPF_PERCPU_IOC, 14);
 
+/// Has structs copied from and to user space: each with the sizes of its fields.
 macro_rules! impl_bytes {
     ($($ty:ty = $($field:literal)+;)+) => {
         $(

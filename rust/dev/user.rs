@@ -19,12 +19,14 @@ use kernel::{
 pub(super) struct Arg(pub(super) usize);
 
 impl Arg {
+    /// The struct, as user space has it.
     pub(super) fn read<T: FromBytes>(self) -> Result<T> {
         UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
             .reader()
             .read()
     }
 
+    /// Gives user space `value` there.
     pub(super) fn write<T: AsBytes>(self, value: &T) -> Result {
         UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
             .writer()
@@ -39,16 +41,19 @@ pub(super) fn user_ptr(addr: u64) -> Result<UserPtr> {
     ))
 }
 
+/// Room for bytes that go to user space.
 pub(super) fn zeroed(len: u32) -> Result<KVVec<u8>> {
     Ok(KVVec::from_elem(0, len as usize, GFP_KERNEL)?)
 }
 
+/// The `len` bytes at `addr`.
 pub(super) fn read_bytes(addr: u64, len: u32) -> Result<KVVec<u8>> {
     let mut bytes = KVVec::new();
     UserSlice::new(user_ptr(addr)?, len as usize).read_all(&mut bytes, GFP_KERNEL)?;
     Ok(bytes)
 }
 
+/// Writes `bytes` to `addr`.
 pub(super) fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
     UserSlice::new(user_ptr(addr)?, bytes.len())
         .writer()

@@ -52,6 +52,7 @@ pub(crate) struct Index<T> {
 impl<T: Primitive> Index<T> {
     const LOG_WIDTH: u32 = size_of::<T>().trailing_zeros();
 
+    /// The one at byte `off`.
     #[inline]
     pub(crate) fn new(off: u32) -> Self {
         Self {

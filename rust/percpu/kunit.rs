@@ -17,9 +17,11 @@ pub(crate) trait Value: Primitive {
     const MAX: Self;
     /// The smallest.
     const MIN: Self;
+    /// The number one.
     const ONE: Self;
     /// All of its bytes differ, from each other and from those of [`OTHER`](Self::OTHER).
     const SOME: Self;
+    /// As [`SOME`](Self::SOME) is.
     const OTHER: Self;
     /// Their sum, modulo the type's range.
     const SUM: Self;
@@ -28,6 +30,7 @@ pub(crate) trait Value: Primitive {
     fn flip(self, bit: usize) -> Self;
 }
 
+/// Makes types [`Value`].
 macro_rules! impl_value {
     ($($ty:ty),+) => {
         $(impl Value for $ty {
@@ -66,6 +69,7 @@ pub(crate) use assert_each_type;
 /// Sizes that there are.
 pub(super) const SIZES: [u32; 6] = [1, 7, 8, 9, MAX_SIZE - 1, MAX_SIZE];
 
+/// Memory of `size` bytes.
 pub(super) fn memory(size: u32) -> Result<PerCpuMem, AllocError> {
     PerCpuMem::new_zeroed(size, bindings::GFP_KERNEL)
 }
@@ -76,6 +80,7 @@ pub(super) fn byte(memory: &PerCpuMem, cpu: PossibleCpu, off: usize) -> *mut u8 
     ptr.wrapping_add(off)
 }
 
+/// Sets each byte of `cpu` to what `value` says of its offset.
 pub(super) fn set(memory: &PerCpuMem, cpu: PossibleCpu, value: impl Fn(usize) -> u8) {
     for off in 0..memory.size() as usize {
         // SAFETY: It is inside, and nobody else's.
@@ -83,6 +88,7 @@ pub(super) fn set(memory: &PerCpuMem, cpu: PossibleCpu, value: impl Fn(usize) ->
     }
 }
 
+/// Whether each byte of `cpu` is so.
 pub(super) fn is(memory: &PerCpuMem, cpu: PossibleCpu, value: impl Fn(usize) -> u8) -> bool {
     // SAFETY: It is inside, and nobody else's.
     let at = |off| unsafe { byte(memory, cpu, off).read_volatile() };

@@ -2,10 +2,10 @@
 
 //! Per-CPU memory, and operations on it that nothing on the CPU can tear.
 //!
-//! Memory is had as [`PerCpuMem`], in bytes, and parts of it as [`PerCpuArea`]; a place in it, of an integer type, is a [`Slot`]. No
-//! reference into per-CPU memory exists: interrupts and NMIs use it too, and no guard against
-//! preemption would prove that nobody else does. What this CPU does to its copy is one
-//! instruction each time, and takes `&self`.
+//! Memory is had as [`PerCpuMem`], in bytes, and parts of it as [`PerCpuArea`]; a place in it, of an
+//! integer type, is a [`Slot`]. No reference into per-CPU memory exists: interrupts and NMIs use it
+//! too, and no guard against preemption would prove that nobody else does. What this CPU does to its
+//! copy is one instruction each time, and takes `&self`.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 

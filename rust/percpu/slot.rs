@@ -35,6 +35,7 @@ pub(crate) trait Primitive: private::Sealed + Copy + PartialEq {
     fn wrapping_add(self, other: Self) -> Self;
 }
 
+/// Makes types [`Primitive`].
 macro_rules! impl_primitive {
     ($($ty:ty),+) => {
         $(

@@ -30,6 +30,7 @@ use kernel::{
 /// What a keyed store is asked to be.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyedLayout {
+    /// What entries belong to.
     pub(crate) kind: KeyKind,
     /// Bytes per CPU of each entry.
     pub(crate) size: u32,

@@ -120,7 +120,9 @@ unsafe impl Sync for Keyed {}
 
 /// What is known of a keyed store, at the moment.
 pub(crate) struct KeyedInfo {
+    /// What entries belong to.
     pub(crate) kind: KeyKind,
+    /// How many entries there are, free or not.
     pub(crate) entries: u32,
     /// Entries that have an owner.
     pub(crate) used: u32,
@@ -143,7 +145,9 @@ fn breathe(count: usize) {
 /// Why an entry is not taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeleteError {
+    /// There is none.
     NotFound,
+    /// The lock of its bucket is not to be had.
     Lock(LockError),
 }
 
@@ -168,6 +172,7 @@ impl Keyed {
         unsafe { self.chunks.first()?.part(0, 0) }
     }
 
+    /// What entries belong to.
     #[inline]
     pub(crate) fn kind(&self) -> KeyKind {
         self.kind
@@ -179,6 +184,7 @@ impl Keyed {
         self.initial.len() as u32
     }
 
+    /// What is known of it: each number by itself, while others change.
     pub(crate) fn info(&self) -> KeyedInfo {
         let used = self.used.load(Relaxed);
         KeyedInfo {

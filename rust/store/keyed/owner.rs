@@ -18,13 +18,17 @@ use kernel::bindings;
 /// What the entries of a store belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
+    /// Tasks: threads, to user space.
     Task,
+    /// Cgroups.
     Cgroup,
+    /// Numbers, which programs choose.
     U64,
 }
 
 /// An owner of an entry.
 pub(crate) trait Owner {
+    /// Of which stores it may have entries.
     const KIND: KeyKind;
 
     /// Leads to the entry.
