@@ -40,8 +40,10 @@ mod fields;
 mod hostile;
 mod input;
 mod layout;
+mod lines;
 mod model;
 mod names;
+mod objects;
 mod scalar;
 mod write;
 

@@ -2,53 +2,20 @@
 
 //! The text of the module.
 
-use crate::skel::input::Class;
+use crate::skel::lines::Lines;
 use crate::skel::model::Bits;
 use crate::skel::model::Enum;
 use crate::skel::model::Item;
 use crate::skel::model::Model;
-use crate::skel::model::Section;
 use crate::skel::model::Struct;
 use crate::skel::model::Union;
 use crate::skel::model::Value;
 use crate::skel::names::bare;
+use crate::skel::objects::loaded;
+use crate::skel::objects::open;
 
 /// Characters of a line of the object's bytes.
 const LINE: usize = 88;
-
-/// Lines, indented by how many braces are open.
-#[derive(Default)]
-struct Lines {
-    text: String,
-    depth: usize,
-}
-
-impl Lines {
-    /// Adds some lines.
-    fn add(&mut self, lines: impl AsRef<str>) {
-        for line in lines.as_ref().lines() {
-            let line = line.trim();
-            self.depth -= usize::from(line.starts_with('}'));
-            if line.is_empty() {
-                self.text.push('\n');
-            } else {
-                let indent = self.depth * 4;
-                self.text.push_str(&format!("{:indent$}{line}\n", ""));
-            }
-            self.depth += usize::from(line.ends_with('{') && !line.starts_with("//"));
-        }
-    }
-
-    /// Adds something after an empty line.
-    fn part(&mut self, lines: impl AsRef<str>) {
-        self.add("\n");
-        self.add(lines);
-    }
-
-    fn doc(&mut self, text: &str) {
-        self.add(format!("/// {text}"));
-    }
-}
 
 /// The module.
 pub fn module(name: &str, object: &[u8], model: &Model) -> String {
@@ -280,162 +247,6 @@ fn enumeration(out: &mut Lines, item: &Enum) {
     }
 }
 
-fn open(out: &mut Lines, sections: &[Section]) {
-    out.add(
-        "/// The object, open: its initial values can be changed, its programs chosen.
-        ///
-        /// Each field is a section. What is in it when the object is loaded is what programs find.
-        #[derive(Debug)]
-        pub struct Open {",
-    );
-    for section in sections {
-        let whose = match section.class {
-            Class::PerCpu => "The initial values of every CPU, in",
-            Class::Shared => "The initial values in",
-            Class::Constant => "The values in",
-        };
-        out.add(format!(
-            "/// {whose} section `{}`.
-            pub {}: ::std::boxed::Box<{}>,",
-            section.name.escape_debug(),
-            section.field,
-            section.layout.name
-        ));
-    }
-    out.add(
-        "object: variables::Open,
-        }
-
-        impl Open {
-        /// Opens the object, for what this kernel can have.
-        ///
-        /// # Errors
-        ///
-        /// Those of [`Self::open_with`].
-        pub fn new() -> anyhow::Result<Self> {
-        Self::open_with(&variables::Options::new())
-        }
-
-        /// Opens the object.
-        ///
-        /// # Errors
-        ///
-        /// The kernel cannot have its variables as the options ask for.
-        pub fn open_with(options: &variables::Options) -> anyhow::Result<Self> {
-        let mut object = options.open(NAME, OBJECT)?;
-        anyhow::Ok(Self {",
-    );
-    for section in sections {
-        out.add(format!("{}: typed::initial(&mut object)?,", section.field));
-    }
-    out.add(
-        "object,
-        })
-        }
-
-        /// Where the per-CPU variables are going to be.
-        pub fn form(&self) -> variables::Form {
-        self.object.form()
-        }
-
-        /// The object of libbpf.
-        pub fn object_mut(&mut self) -> &mut libbpf_rs::OpenObject {
-        self.object.object_mut()
-        }
-
-        /// A program, by the name of its function.
-        ///
-        /// # Errors
-        ///
-        /// There is none.
-        pub fn program_mut(&mut self, name: &str) -> anyhow::Result<libbpf_rs::OpenProgramMut<'_>> {
-        typed::open_program(&mut self.object, name)
-        }
-
-        /// Loads the object, with the values of the fields.
-        ///
-        /// # Errors
-        ///
-        /// The kernel does not take it.
-        pub fn load(mut self) -> anyhow::Result<Objs> {",
-    );
-    for Section { field, .. } in sections {
-        out.add(format!(
-            "typed::set_initial(&mut self.object, &*self.{field})?;"
-        ));
-    }
-    let is_percpu = |section: &Section| section.class == Class::PerCpu;
-    let mut_ = match sections.iter().any(is_percpu) {
-        true => "mut ",
-        false => "",
-    };
-    out.add(format!(
-        "let {mut_}object = self.object.load()?;
-        anyhow::Ok(Objs {{"
-    ));
-    for Section { field, class, .. } in sections {
-        out.add(match class {
-            Class::PerCpu => format!("{field}: typed::PerCpu::take(&mut object)?,"),
-            Class::Shared => format!("{field}: typed::Shared::find(&object)?,"),
-            Class::Constant => format!("{field}: self.{field},"),
-        });
-    }
-    out.add("object,\n})\n}\n}");
-}
-
-fn loaded(out: &mut Lines, sections: &[Section]) {
-    out.add(
-        "/// The object, loaded. Each field is a section.
-        #[derive(Debug)]
-        pub struct Objs {",
-    );
-    for section in sections {
-        let name = section.name.escape_debug();
-        let field = &section.field;
-        let of = &section.layout.name;
-        out.add(match section.class {
-            Class::PerCpu => {
-                format!("/// Section `{name}`, of each CPU.\npub {field}: typed::PerCpu<{of}>,")
-            }
-            Class::Shared => format!("/// Section `{name}`.\npub {field}: typed::Shared<{of}>,"),
-            Class::Constant => format!(
-                "/// Section `{name}`, which nobody changes any more.
-                pub {field}: ::std::boxed::Box<{of}>,"
-            ),
-        });
-    }
-    out.add(
-        "object: variables::Loaded,
-        }
-
-        impl Objs {
-        /// The object, with what is not typed: the stores that it declares, for instance.
-        pub fn loaded(&self) -> &variables::Loaded {
-        &self.object
-        }
-
-        /// The object of libbpf.
-        pub fn object(&self) -> &libbpf_rs::Object {
-        self.object.object()
-        }
-
-        /// The object of libbpf, to attach its programs.
-        pub fn object_mut(&mut self) -> &mut libbpf_rs::Object {
-        self.object.object_mut()
-        }
-
-        /// A program, by the name of its function.
-        ///
-        /// # Errors
-        ///
-        /// There is none.
-        pub fn program_mut(&mut self, name: &str) -> anyhow::Result<libbpf_rs::ProgramMut<'_>> {
-        typed::program(&mut self.object, name)
-        }
-        }",
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,16 +260,5 @@ mod tests {
         bytes(&mut text, &[b' '; LINE]);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.lines().all(|line| line.starts_with("        \\x20 ")));
-    }
-
-    #[test]
-    fn lines_are_indented() {
-        let mut out = Lines::default();
-        out.add("mod x {\n/// `struct { … } x {`\nfn y() {\n}\n}");
-        out.part("end");
-        assert_eq!(
-            out.text,
-            "mod x {\n    /// `struct { … } x {`\n    fn y() {\n    }\n}\n\nend\n"
-        );
     }
 }
