@@ -24,6 +24,7 @@ mod form;
 mod lowered;
 mod object;
 mod options;
+mod pod;
 mod prepare;
 mod section;
 pub mod typed;

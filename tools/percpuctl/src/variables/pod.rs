@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Values that are bytes: any bytes are one.
+
+use std::fmt;
+use std::slice;
+
+/// Types of which any bytes are a value, and that have no byte without a meaning to Rust.
+///
+/// # Safety
+///
+/// Any bytes, as many as it has, are a value of it, and it has no padding.
+pub unsafe trait Pod: Copy + 'static {}
+
+macro_rules! pod {
+    ($($number:ty)*) => {
+        $(
+            // SAFETY: Any bytes are a number.
+            unsafe impl Pod for $number {}
+        )*
+    };
+}
+
+pod!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
+
+// SAFETY: So are the elements, and there is nothing between them.
+unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
+
+/// Bytes that have no meaning. All of them are equal.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Pad<const N: usize>([u8; N]);
+
+// SAFETY: Any bytes are bytes.
+unsafe impl<const N: usize> Pod for Pad<N> {}
+
+impl<const N: usize> Default for Pad<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> PartialEq for Pad<N> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<const N: usize> Eq for Pad<N> {}
+
+impl<const N: usize> fmt::Debug for Pad<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N} bytes")
+    }
+}
+
+/// The value that is all zeros.
+#[must_use]
+pub fn zeroed<T: Pod>() -> T {
+    // SAFETY: Zeros are a value, as any bytes are.
+    unsafe { std::mem::zeroed() }
+}
+
+/// The bytes of a value.
+#[must_use]
+pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
+    // SAFETY: There is no padding, so that all of its bytes have a value.
+    unsafe { slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) }
+}
+
+/// The bytes of a value, to be changed.
+#[must_use]
+pub fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
+    // SAFETY: As above, and any bytes are a value.
+    unsafe { slice::from_raw_parts_mut((&raw mut *value).cast(), size_of::<T>()) }
+}
+
+/// The value at the beginning of some bytes. What they lack is zero.
+#[must_use]
+pub fn first<T: Pod>(bytes: &[u8]) -> T {
+    let mut value = zeroed();
+    copy(bytes_of_mut(&mut value), bytes);
+    value
+}
+
+/// Writes a value to the beginning of some bytes, as far as there are.
+pub fn set_first<T: Pod>(bytes: &mut [u8], value: &T) {
+    copy(bytes, bytes_of(value));
+}
+
+/// Copies what both have room for.
+pub(super) fn copy(to: &mut [u8], from: &[u8]) {
+    let len = to.len().min(from.len());
+    to[..len].copy_from_slice(&from[..len]);
+}
+
+/// A value that may be too large for the stack.
+pub(super) fn boxed<T: Pod>(bytes: &[u8]) -> Box<T> {
+    let mut value = Box::<T>::new_uninit();
+    // SAFETY: Zeros are a value, as any bytes are.
+    let mut value = unsafe {
+        value.as_mut_ptr().write_bytes(0, 1);
+        value.assume_init()
+    };
+    copy(bytes_of_mut(&mut *value), bytes);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_bytes() {
+        let mut value = [1u16, 0x203];
+        assert_eq!(bytes_of(&value), [1, 0, 3, 2]);
+        bytes_of_mut(&mut value)[1] = 4;
+        assert_eq!(value, [0x401, 0x203]);
+        assert_eq!(first::<u32>(&[1, 2, 3, 4, 5]), 0x0403_0201);
+        assert_eq!(first::<u32>(&[1]), 1);
+        let mut bytes = [0; 3];
+        set_first(&mut bytes, &0x0102_0304u32);
+        assert_eq!(bytes, [4, 3, 2]);
+        assert_eq!(*boxed::<[u64; 2]>(&[7]), [7, 0]);
+    }
+
+    #[test]
+    fn padding_is_equal() {
+        let (one, other): (Pad<2>, Pad<2>) = (first(&[1, 2]), zeroed());
+        assert_eq!(one, other);
+        assert_eq!(bytes_of(&one), [1, 2]);
+        assert_eq!(format!("{one:?}"), "2 bytes");
+    }
+}
