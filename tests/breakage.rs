@@ -6,13 +6,12 @@
 //! Runs in the root. Each test builds a tree of its own that is wrong in one place; the first one
 //! builds a tree that is not.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-};
+#[path = "breakage/tree.rs"]
+mod tree;
+
+use std::fs;
+
+use tree::Tree;
 
 const HEADER: &str = "src/include/bpf_percpu_kfuncs.h";
 const BODIES: &str = "src/rust/kfuncs/kfuncs.c";
@@ -426,123 +425,4 @@ fn kernel_with_other_rust_symbols() {
         output.starts_with(&says) && output.lines().count() == 1,
         "not {says}: {output}"
     );
-}
-
-/// A folder of one test's own: the module's source in `src`, the kernel's build tree in `obj`, and
-/// in `out` what is built.
-///
-/// `obj` has links to what the stock kernel's has, so a file there is replaced, never written to.
-struct Tree(PathBuf);
-
-impl Tree {
-    fn new() -> Self {
-        // Tests have threads that are named like them.
-        let name = thread::current().name().unwrap().to_owned();
-        let tree = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
-        let _ = fs::remove_dir_all(&tree.0);
-        fs::create_dir_all(tree.path("src")).unwrap();
-        fs::create_dir(tree.path("obj")).unwrap();
-
-        let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let copied = Command::new("cp")
-            .arg("-r")
-            .args(["Kbuild", "rust", "include", "scripts"].map(|part| clone.join(part)))
-            .arg(tree.path("src"))
-            .status();
-        assert!(copied.unwrap().success());
-
-        let kernel = fs::canonicalize("/kernel/stock/obj").unwrap();
-        for entry in fs::read_dir(&kernel).unwrap() {
-            let entry = entry.unwrap();
-            symlink(entry.path(), tree.path("obj").join(entry.file_name())).unwrap();
-        }
-        // Of all files of a build tree, make reads here where the tree is.
-        let obj = tree.path("obj");
-        tree.edit(
-            "obj/Makefile",
-            kernel.to_str().unwrap(),
-            obj.to_str().unwrap(),
-        )
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.0.join(file)
-    }
-
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.path(file)).unwrap()
-    }
-
-    /// Replaces `from`, which `file` has once.
-    fn edit(self, file: &str, from: &str, to: &str) -> Self {
-        let text = self.read(file);
-        let times = text.matches(from).count();
-        assert_eq!(times, 1, "{file} has {times} times, not once: {from:?}");
-        let permissions = fs::metadata(self.path(file)).unwrap().permissions();
-        let tree = self.remove(file);
-        fs::write(tree.path(file), text.replace(from, to)).unwrap();
-        fs::set_permissions(tree.path(file), permissions).unwrap();
-        tree
-    }
-
-    fn remove(self, file: &str) -> Self {
-        let path = self.path(file);
-        let folder = fs::canonicalize(path.parent().unwrap()).unwrap();
-        assert!(
-            folder.starts_with(&self.0),
-            "{file} is in a folder of the kernel's"
-        );
-        fs::remove_file(path).unwrap();
-        self
-    }
-
-    /// `FILE:LINE:COLUMN` of `word`, as compilers write it.
-    fn place(&self, file: &str, word: &str) -> String {
-        let text = self.read(file);
-        let (line, column) = (1..)
-            .zip(text.lines())
-            .find_map(|(number, line)| Some((number, line.find(word)? + 1)))
-            .unwrap();
-        format!("{file}:{line}:{column}")
-    }
-
-    /// Runs `script` of `scripts/kernel` with paths of this tree. Whether it succeeded, and its
-    /// output with the same paths.
-    fn run(&self, script: &str, paths: &[&str]) -> (bool, String) {
-        let log = File::create(self.path("log")).unwrap();
-        let status = Command::new(self.path("src/scripts/kernel").join(script))
-            .args(paths.iter().map(|path| self.path(path)))
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .status()
-            .unwrap();
-        let output = self
-            .read("log")
-            .replace(&format!("{}/", self.0.display()), "");
-        (status.success(), output)
-    }
-
-    /// The build fails, leaves no module, and says `line` once, at its end.
-    fn refuses(&self, line: &str) {
-        let (built, output) = self.run("module", &["obj", "src", "out"]);
-        assert!(!built, "this builds:\n{output}");
-        assert!(
-            !self.path("out/bpf_percpu.ko").exists(),
-            "there is a module:\n{output}"
-        );
-        assert!(
-            output.lines().last() == Some(line)
-                && output.lines().filter(|&l| l == line).count() == 1,
-            "does not end with the line\n{line}\nor has it more than once:\n{output}"
-        );
-    }
-}
-
-/// The folder of a test that failed stays, to look at.
-impl Drop for Tree {
-    fn drop(&mut self) {
-        if !thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 }
