@@ -11,7 +11,6 @@ use libc::EINVAL;
 use libc::ENOENT;
 use libc::ENOSPC;
 use libc::ERANGE;
-use percpuctl::store::Entry;
 use percpuctl::store::KeyKind;
 use percpuctl::store::Keyed;
 use percpuctl::uapi;
@@ -28,11 +27,7 @@ use crate::call::calls;
 use crate::call::create;
 use crate::call::info;
 use crate::call::owners_of;
-use crate::call::store;
-use crate::call::wait_until_free;
 use crate::call::with_image;
-use crate::call::KINDS;
-use crate::owner::Owner;
 
 fn create_keyed(control: &Control, args: &mut uapi::CreateKeyed) -> Result<u32> {
     control.call(uapi::IOC_CREATE_KEYED, (&raw mut *args) as u64)?;
@@ -334,77 +329,4 @@ fn bytes_of_the_store_itself() {
     }
     let info = control.info().expect("a store");
     assert_eq!((info.size, info.flags), (19, uapi::F_KEYED));
-}
-
-/// Entries of all sizes are apart, in one allocation and in several.
-#[test]
-fn many_and_large_entries() {
-    let programs = calls(&["find"]);
-    for (size, entries, looked_at) in [
-        (MAX_SIZE, 5, 5_usize),
-        (20 << 10, 5, 5),
-        (MAX_SIZE / 2 + 1, 3, 3),
-        (MAX_SIZE / 2, 5, 5),
-        (8, 10_000, 200),
-        (1, 10_000, 200),
-        (61, 1100, 200),
-    ] {
-        let store = store(KeyKind::U64, size, entries);
-        assert_eq!((store.size(), store.entry_count()), (size, entries));
-        // The first and the last, and some between.
-        let step = entries as usize / looked_at;
-        for key in 0..u64::from(entries) {
-            create(&programs, &store, key).expect("one is free");
-        }
-        assert!(create(&programs, &store, u64::MAX).is_none());
-        assert_eq!((info(&store).used, info(&store).full), (entries, 1));
-        let pattern = |key: u64, cpu: u32| {
-            let first = key as u8 ^ ((cpu as u8) << 6) ^ (key >> 8) as u8;
-            vec![first; size as usize]
-        };
-        let index_of: Vec<Entry> = store.entries().map(|e| e.expect("an entry")).collect();
-        assert_eq!(index_of.len(), entries as usize);
-        let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
-        let some = || index_of.iter().step_by(step).chain(index_of.last());
-        for entry in some() {
-            for cpu in &possible {
-                let bytes = pattern(entry.owner, *cpu);
-                store.write(*entry, *cpu, 0, &bytes).expect("an entry");
-            }
-        }
-        for entry in some() {
-            for (cpu, bytes) in store.read_all(*entry, 0, size).expect("an entry") {
-                assert!(bytes == pattern(entry.owner, cpu), "{entry:?} of {size}");
-            }
-        }
-    }
-}
-
-/// What a list says is where user space can have it.
-#[test]
-fn lists_say_where_entries_are() {
-    let programs = calls(&["find"]);
-    for kind in KINDS {
-        let store = store(kind, 8, 4);
-        let owners = Owner::several(kind, 3);
-        for owner in &owners {
-            create(&programs, &store, owner.number).expect("one is free");
-        }
-        for entry in store.entries() {
-            let entry = entry.expect("an entry");
-            assert!(owners.iter().any(|owner| owner.number == entry.owner));
-            store
-                .write_all(entry, 0, &entry.owner.to_ne_bytes())
-                .expect("it is there");
-        }
-        for owner in &owners {
-            let copies = bytes(&store, owner.number);
-            assert!(copies.iter().all(|c| *c == owner.number.to_ne_bytes()));
-        }
-        for entry in store.entries() {
-            store.delete(entry.expect("an entry")).expect("it is there");
-        }
-        assert_eq!(info(&store).used, 0);
-        wait_until_free(&store);
-    }
 }
