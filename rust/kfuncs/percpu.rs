@@ -33,7 +33,7 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// As for [`store`].
+/// As for [`store()`].
 #[inline]
 unsafe fn with_slot<T: Primitive>(
     s: *const bpf_percpu_store,
@@ -63,7 +63,7 @@ fn why_not<T: Primitive>(store: &SlotSet, index: Index<T>) -> c_int {
 ///
 /// # Safety
 ///
-/// As for [`store`]; a `T` can be written at `res`, which need not be aligned.
+/// As for [`store()`]; a `T` can be written at `res`, which need not be aligned.
 #[inline]
 unsafe fn with_result<T: Primitive>(
     s: *const bpf_percpu_store,

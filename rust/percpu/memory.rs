@@ -17,7 +17,8 @@ use kernel::{
 /// The largest size: `PCPU_MIN_UNIT_SIZE`, which is 32 KiB in whole pages.
 pub(crate) const MAX_SIZE: u32 = 32 << 10;
 
-/// Every allocation is as large as a multiple of this, and aligned to it: the widest [`Primitive`].
+/// Every allocation is as large as a multiple of this, and aligned to it: the widest
+/// [`Primitive`](crate::percpu::Primitive).
 const ALIGN: u32 = 8;
 
 /// Why there is no memory.

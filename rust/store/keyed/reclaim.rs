@@ -3,7 +3,7 @@
 //! What comes after the last use of an entry, and of a keyed store.
 //!
 //! Entries lose their last reference in any context, while others may still use what they found
-//! before: see [`reaper`](crate::store::reaper), which frees stores. Here an interrupt hands over to a
+//! before: see [`reaper`], which frees stores. Here an interrupt hands over to a
 //! thread, which waits for both grace periods, once for all that it finds, and cleans up: that may
 //! take its time, for many CPUs.
 //!

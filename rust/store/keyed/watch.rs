@@ -47,7 +47,7 @@ kernel::sync::global_lock! {
 /// The stores of tasks.
 ///
 /// What is here is searched in RCU sections, and stays for a grace period after it has left. Both
-/// lists change with [`PROBES`] locked.
+/// lists change with [`static@PROBES`] locked.
 static TASK_STORES: Link = Link::new();
 
 /// The stores of cgroups.
@@ -63,7 +63,7 @@ impl Link {
 
     /// # Safety
     ///
-    /// The caller is in an RCU section that lasts for `'a`, or has [`PROBES`] locked so long.
+    /// The caller is in an RCU section that lasts for `'a`, or has [`static@PROBES`] locked so long.
     unsafe fn next<'a>(&self) -> Option<&'a Keyed> {
         // SAFETY: What is in the list is there, by the function's contract.
         unsafe { self.0.load(Acquire).as_ref() }
