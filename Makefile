@@ -7,6 +7,8 @@
 TESTED := $(or $(KERNEL),stock debug)
 # bench is our own build, too, without what debugs.
 BENCHED := $(or $(KERNEL),stock bench)
+# What a machine gets is for the kernel that it runs.
+INSTALLED := $(or $(KERNEL),$(shell uname -r))
 KERNEL ?= stock
 SAMPLE ?= cpumask_walk syscall_count psi_top
 
@@ -18,7 +20,7 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench doc rustdoc root module tools clean
+.PHONY: help run test check bench doc rustdoc root module tools install uninstall sign deb clean
 
 help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | bench | a series like 7.2 | $$(uname -r)]'
@@ -58,6 +60,21 @@ tools: module ## build the programs for user space into build/bin
 	BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace
 	mkdir -p build/bin
 	for dir in bench samples/* tools/*; do [ ! -f $$dir/src/main.rs ] || ln -f build/cargo/release/$${dir##*/} build/bin/; done
+
+install: export KERNEL = $(INSTALLED)
+install: tools ## install module, tools and headers; KERNEL is the running one; PREFIX=/usr/local DESTDIR=, and as sign
+	$(if $(KEY)$(CERT),scripts/sign $(KERNEL))
+	scripts/install $(KERNEL)
+
+uninstall: ## remove what install has put there; with its PREFIX and DESTDIR
+	scripts/install --remove
+
+sign: export KERNEL = $(INSTALLED)
+sign: module ## sign the module by KEY=FILE and its certificate CERT=FILE; KERNEL is the running one
+	scripts/sign $(KERNEL)
+
+deb: ## build the Debian packages into build/deb
+	scripts/deb
 
 clean: ## remove what was built in the clone; the cache stays
 	rm -rf build
