@@ -63,7 +63,6 @@ tools: module ## build the programs for user space into build/bin
 
 install: export KERNEL = $(INSTALLED)
 install: tools ## install module, tools and headers; KERNEL is the running one; PREFIX=/usr/local DESTDIR=, and as sign
-	$(if $(KEY)$(CERT),scripts/sign $(KERNEL))
 	scripts/install $(KERNEL)
 
 uninstall: ## remove what install has put there; with its PREFIX and DESTDIR

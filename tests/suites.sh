@@ -25,6 +25,7 @@ debugged() {
 suite scripts host "$(grep -c '^check ' tests/scripts.sh)" tests/scripts.sh "${kernels[0]}"
 if [ "${kernels[0]}" = stock ]; then
 	suite quickstart host "$(grep -c '^check ' tests/quickstart.sh)" tests/quickstart.sh
+	suite install host "$(grep -c '^check ' tests/install.sh)" tests/install.sh stock
 fi
 for kernel in "${kernels[@]}"; do
 	# What has no part in it takes no instructions: other CPUs than two, and KFENCE's timer. Rounds on
