@@ -6,12 +6,12 @@
 #
 # usage: install.sh KERNEL
 set -euo pipefail
-cd "$(dirname "$(realpath "$0")")/.."
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$(realpath "$0")")/../scripts/lib.sh"
+cd "$clone"
 kernel=$1
 # shellcheck source=tests/check.sh
 . tests/check.sh
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
 
 release=$(scripts/root --kernel "$kernel")
 obj=$(scripts/root --print)/kernel/$release/obj

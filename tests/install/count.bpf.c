@@ -15,8 +15,9 @@ int count(struct xdp_md *ctx)
 {
 	int cpu;
 
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
+	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask()) {
 		cpus += 1;
+	}
 	return XDP_PASS;
 }
 
