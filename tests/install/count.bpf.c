@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Compiled against the headers as make install puts them: once found by their folder, once in it. */
+/* Compiled with the headers as installed: once found by their folder, once in it. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #ifdef BY_FOLDER
@@ -15,9 +15,7 @@ int count(struct xdp_md *ctx)
 {
 	int cpu;
 
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask()) {
-		cpus += 1;
-	}
+	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask()) cpus += 1;
 	return XDP_PASS;
 }
 

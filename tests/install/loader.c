@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A loader in C, compiled against the headers as make install puts them. */
+/* A loader in C, compiled with the headers as installed. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <bpf_percpu/bpf_percpu_load.h>
