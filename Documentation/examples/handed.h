@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the programs of tails.bpf.c and policy.bpf.c hand on. */
+#ifndef HANDED_H
+#define HANDED_H
+
+struct handed {
+	u64 packet; /* whose this is: the address of its context */
+	u32 len;
+	u32 drop;
+	u64 seen, mixed;
+};
+BPF_PERCPU_STORE(handed, "handed", struct handed);
+
+#endif /* HANDED_H */

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The programs that the documentation shows: as objects, and with loaders. `tests/examples.rs`
+//! runs them.
+
+pub mod count;
+pub mod load;
+pub mod packets;
+pub mod pressure;
+
+pub mod switches;
+pub mod typed;
+
+/// The BPF programs: the name of each, and its object.
+pub const OBJECTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/objects.rs"));
+
+/// The object of `NAME.bpf.c`.
+///
+/// # Panics
+///
+/// There is none.
+#[must_use]
+pub fn object(name: &str) -> &'static [u8] {
+    let found = OBJECTS.iter().find(|(other, _)| *other == name);
+    found.unwrap_or_else(|| panic!("no {name}.bpf.c")).1
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel's masks, and what can be done with them. Results are in .bss. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "bpf_percpu.bpf.h"
+
+char _license[] SEC("license") = "GPL";
+
+/* The first 64 CPUs, as bits. */
+u64 offline, housekeeping, odd, allowed;
+
+static __always_inline u64 bit(int cpu)
+{
+	return cpu < 64 ? 1ULL << cpu : 0;
+}
+
+/* [getters] */
+SEC("raw_tp/sys_enter")
+int find_offline(void *ctx)
+{
+	int cpu;
+
+	bpf_for_each_cpu(cpu, bpf_get_present_cpumask()) if (
+		!bpf_cpumask_test_cpu(cpu, bpf_get_online_cpumask()))
+		offline |= bit(cpu);
+	return 0;
+}
+/* [getters end] */
+
+/* [housekeeping] */
+SEC("raw_tp/sys_enter")
+int find_housekeeping(void *ctx)
+{
+	const struct cpumask *mask;
+	int cpu;
+
+	mask = bpf_get_housekeeping_cpumask(HK_TYPE_DOMAIN);
+	if (!mask)
+		return 0;
+	bpf_for_each_cpu(cpu, mask) housekeeping |= bit(cpu);
+	return 0;
+}
+/* [housekeeping end] */
+
+/* [next] */
+SEC("raw_tp/sys_enter")
+int each_other(void *ctx)
+{
+	const struct cpumask *mask = bpf_get_possible_cpumask();
+	int cpu = -1, i;
+
+	/* Each second one: two steps at a time. */
+	bpf_for(i, 0, bpf_get_nr_cpu_ids())
+	{
+		cpu = bpf_cpumask_next(cpu, mask);
+		cpu = bpf_cpumask_next(cpu, mask);
+		if (cpu >= bpf_get_nr_cpu_ids())
+			break;
+		odd |= bit(cpu);
+	}
+	return 0;
+}
+/* [next end] */
+
+/* [sleepable] */
+SEC("syscall")
+int in_a_sleepable_program(void *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	int cpu;
+
+	bpf_rcu_read_lock();
+	bpf_for_each_cpu(cpu, &task->cpus_mask) allowed |= bit(cpu);
+	bpf_rcu_read_unlock();
+	return 0;
+}
+/* [sleepable end] */

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A loader of `switches.bpf.c`: shows the entry of each task.
+
+use std::mem::MaybeUninit;
+
+use anyhow::Result;
+use libbpf_rs::skel::OpenSkel;
+use libbpf_rs::skel::Skel;
+use libbpf_rs::skel::SkelBuilder;
+use skel::SwitchesSkelBuilder;
+
+// The generator does not say why its code is safe.
+#[allow(clippy::undocumented_unsafe_blocks, missing_docs)]
+mod skel {
+    include!(concat!(env!("OUT_DIR"), "/switches.skel.rs"));
+}
+
+/// Counts until `wait` returns. Returns each task with what it has on each CPU.
+///
+/// # Errors
+///
+/// Those of the store and the program.
+pub fn run(wait: impl FnOnce()) -> Result<Vec<(u64, u64)>> {
+    let mut object = MaybeUninit::uninit();
+    let mut open = SwitchesSkelBuilder::default().open(&mut object)?;
+    // [bind]
+    let stores = percpuctl::store::bind_keyed(open.open_object_mut())?;
+    let mut skel = open.load()?;
+    // [bind end]
+    skel.attach()?;
+    wait();
+    let mut all = Vec::new();
+    // [read]
+    let switches = &stores["switches"];
+    for entry in switches.entries() {
+        let entry = entry?;
+        println!("task {}: {:?}", entry.owner, switches.read_u64(entry, 0)?);
+        // [read end]
+        all.push((entry.owner, switches.sum_u64(entry, 0)?));
+    }
+    Ok(all)
+}
