@@ -16,7 +16,7 @@ mod skel {
     include!(concat!(env!("OUT_DIR"), "/switches.skel.rs"));
 }
 
-/// Counts until `wait` returns. Returns each task with what it has on each CPU.
+/// Counts until `wait` returns. Returns each task with its sum.
 ///
 /// # Errors
 ///
@@ -30,14 +30,16 @@ pub fn run(wait: impl FnOnce()) -> Result<Vec<(u64, u64)>> {
     // [bind end]
     skel.attach()?;
     wait();
-    let mut all = Vec::new();
     // [read]
     let switches = &stores["switches"];
     for entry in switches.entries() {
         let entry = entry?;
         println!("task {}: {:?}", entry.owner, switches.read_u64(entry, 0)?);
-        // [read end]
-        all.push((entry.owner, switches.sum_u64(entry, 0)?));
     }
-    Ok(all)
+    // [read end]
+    let all = switches.entries().map(|entry| {
+        let entry = entry?;
+        Ok((entry.owner, switches.sum_u64(entry, 0)?))
+    });
+    all.collect()
 }

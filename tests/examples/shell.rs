@@ -78,7 +78,9 @@ fn run(steps: &[Step]) -> Vec<Step> {
     child.wait().expect("a child");
     let out = fs::read_to_string(OUT).expect("the output is text");
     assert!(ended, "the session does not end: {out}");
-    let mut outputs = out.split(MARK).map(|output| output.trim_start_matches('\n'));
+    let mut outputs = out
+        .split(MARK)
+        .map(|output| output.trim_start_matches('\n'));
     let steps = steps.iter().map(|step| Step {
         command: step.command.clone(),
         output: outputs.next().unwrap_or_default().to_string(),

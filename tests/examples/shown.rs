@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! That what documents show is compiled and run.
+
+use crate::blocks;
+use crate::blocks::Kind;
+use crate::elsewhere;
+use crate::tree::Files;
+use crate::tree::Tree;
+
+/// What is wrong with a document: code that no file has, sessions that no test runs, parts of files
+/// that are not there.
+pub fn problems(tree: &Tree, document: &str, text: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    for block in blocks::of(document, text) {
+        let problem = match &block.kind {
+            Kind::Written { language, text } => written(tree, document, language, text),
+            Kind::Included {
+                path,
+                language,
+                marks,
+            } => included(tree, document, path, language, marks),
+        };
+        if let Err(problem) = problem {
+            problems.push(format!("{document}:{}: {problem}", block.line));
+        }
+    }
+    problems
+}
+
+fn written(tree: &Tree, document: &str, language: &str, text: &str) -> Result<(), String> {
+    match language {
+        "c" | "rust" => match is_part(&tree.sources, text, true) {
+            true => Ok(()),
+            false => Err("no file that is compiled has this code".to_string()),
+        },
+        "console" | "sh" | "shell" | "bash" => session(tree, document, text),
+        _ => Ok(()),
+    }
+}
+
+fn session(tree: &Tree, document: &str, text: &str) -> Result<(), String> {
+    if let Some(suite) = elsewhere::suite_of(document) {
+        let suites = tree.included("tests/suites.sh").map_or("", String::as_str);
+        let is_there = suites.lines().any(|line| {
+            let mut words = line.split_whitespace();
+            matches!(words.next(), Some("guest" | "host" | "suite")) && words.next() == Some(suite)
+        });
+        return match is_there {
+            true => Ok(()),
+            false => Err(format!("there is no suite '{suite}', which is to run this")),
+        };
+    }
+    match is_part(&tree.sessions, text, false) || elsewhere::is_on_the_host(text) {
+        true => Ok(()),
+        false => Err("no .session file has this session".to_string()),
+    }
+}
+
+fn included(
+    tree: &Tree,
+    document: &str,
+    path: &str,
+    language: &str,
+    marks: &[String],
+) -> Result<(), String> {
+    let path = resolve(document, path);
+    let text = tree.included(&path);
+    let text = text.ok_or_else(|| format!("there is no {path}"))?;
+    for mark in marks {
+        if text.matches(mark.as_str()).count() != 1 {
+            return Err(format!("{path} has not one '{mark}'"));
+        }
+    }
+    let is_tested = match language {
+        "c" | "rust" => tree.sources.contains_key(&path),
+        "console" => tree.sessions.contains_key(&path),
+        _ => true,
+    };
+    match is_tested {
+        true => Ok(()),
+        false => Err(format!(
+            "{path} is no file that is compiled or run as {language}"
+        )),
+    }
+}
+
+/// A path from the document's folder, as one from the top.
+fn resolve(document: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = document.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Whether a file has these lines, those after a line that stands for others further on. Code may be
+/// indented otherwise.
+fn is_part(files: &Files, text: &str, code: bool) -> bool {
+    let shown = lines(text, code);
+    let parts: Vec<&[String]> = shown
+        .split(|line| stands_for_others(line))
+        .filter(|part| !part.is_empty())
+        .collect();
+    !parts.is_empty() && files.values().any(|file| has(&lines(file, code), &parts))
+}
+
+fn has(mut file: &[String], parts: &[&[String]]) -> bool {
+    for part in parts {
+        let Some(at) = file.windows(part.len()).position(|lines| lines == *part) else {
+            return false;
+        };
+        file = &file[at + part.len()..];
+    }
+    true
+}
+
+/// The lines that are not empty; of code, without indentation.
+fn lines(text: &str, code: bool) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines = lines.map(|line| match code {
+        true => line.split_whitespace().collect::<Vec<_>>().join(" "),
+        false => line.trim_end().to_string(),
+    });
+    lines.collect()
+}
+
+fn stands_for_others(line: &str) -> bool {
+    let line = line.trim_start_matches(['/', '*', ' ']);
+    ["…", "..."].contains(&line.trim_end_matches(['/', '*', ' ']))
+}
+
+fn made_up() -> Tree {
+    let mut tree = Tree::default();
+    tree.add(
+        "Documentation/examples/a.bpf.c",
+        "int a;\n/* [one] */\nint b;\n/* [end] */\n\n\tint c;\n\tint d;\n".to_string(),
+    );
+    tree.add(
+        "Documentation/examples/a.session",
+        "# one\n1  2\n# two\n3\n".to_string(),
+    );
+    tree.add(
+        "tests/suites.sh",
+        "host other\n\tguest sample sample \"\"\n".to_string(),
+    );
+    tree
+}
+
+/// What is wrong with a document, without where that is.
+fn wrong(document: &str, text: &str) -> Vec<String> {
+    let problems = problems(&made_up(), document, text).into_iter();
+    let cut = problems.map(|problem| {
+        problem
+            .splitn(3, ':')
+            .last()
+            .unwrap_or("")
+            .trim()
+            .to_string()
+    });
+    cut.collect()
+}
+
+#[test]
+fn code_is_found() {
+    for code in [
+        "int b;",
+        "int a;\n...\nint c;\n  int d;",
+        "int a;\n/* ... */\nint d;",
+        "int a;\n// …\nint c;",
+        "int c;\n\nint   d;",
+    ] {
+        let text = format!("```c\n{code}\n```\n");
+        assert_eq!(wrong("README.md", &text), [""; 0], "{code}");
+    }
+}
+
+#[test]
+fn other_code_is_not() {
+    for code in [
+        "int x;",
+        "int a;\nint b;",
+        "int c;\n...\nint a;",
+        "int a",
+        "int d;\nint c;",
+        "...",
+        "",
+    ] {
+        for language in ["c", "rust"] {
+            let text = format!("```{language}\n{code}\n```\n");
+            let expected = ["no file that is compiled has this code"];
+            assert_eq!(wrong("README.md", &text), expected, "{code}");
+            let code = code.replace('\n', "\n   ");
+            let page = format!(".. code-block:: {language}\n\n   {code}\n");
+            assert_eq!(wrong("Documentation/a.rst", &page), expected, "{page}");
+        }
+    }
+}
+
+#[test]
+fn sessions_are_found() {
+    for session in [
+        "# one\n1  2",
+        "# two\n3",
+        "# one\n...\n# two\n3",
+        "# make tools",
+    ] {
+        let text = format!("```console\n{session}\n```\n");
+        assert_eq!(wrong("README.md", &text), [""; 0], "{session}");
+    }
+    for session in [
+        "# three",
+        "# one\n1 2",
+        "# one\n# two",
+        "# one\n1  2\n# make tools",
+        "",
+    ] {
+        let text = format!("```console\n{session}\n```\n");
+        let expected = ["no .session file has this session"];
+        assert_eq!(wrong("README.md", &text), expected, "{session}");
+    }
+    // Without a language, too.
+    assert_eq!(wrong("README.md", "```\n# three\n```\n").len(), 1);
+    assert_eq!(wrong("README.md", "```\nthree\n```\n").len(), 0);
+}
+
+#[test]
+fn sessions_of_other_suites() {
+    let text = "```console\n$ three\n```\n";
+    assert_eq!(wrong("samples/x/README.md", text), [""; 0]);
+    let expected = ["there is no suite 'install', which is to run this"];
+    let page = ".. code-block:: console\n\n   # three\n";
+    assert_eq!(wrong("Documentation/install.rst", page), expected);
+}
+
+#[test]
+fn included_files_are_found() {
+    let page = |path: &str, language: &str, mark: &str| {
+        format!(".. literalinclude:: {path}\n   :language: {language}\n   :start-after: {mark}\n")
+    };
+    let wrong = |text: String| wrong("Documentation/guide/a.rst", &text);
+    let code = "../examples/a.bpf.c";
+    assert_eq!(wrong(page(code, "c", "/* [one] */")), [""; 0]);
+    assert_eq!(
+        wrong(page("../examples/a.session", "console", "# one")),
+        [""; 0]
+    );
+    for (path, language, mark, expected) in [
+        (
+            "a.bpf.c",
+            "c",
+            "x",
+            "there is no Documentation/guide/a.bpf.c",
+        ),
+        (
+            code,
+            "c",
+            "[two]",
+            "Documentation/examples/a.bpf.c has not one '[two]'",
+        ),
+        (
+            code,
+            "c",
+            "int",
+            "Documentation/examples/a.bpf.c has not one 'int'",
+        ),
+        (
+            code,
+            "console",
+            "[one]",
+            "Documentation/examples/a.bpf.c is no file that is compiled or run as console",
+        ),
+        (
+            "../../tests/suites.sh",
+            "c",
+            "other",
+            "tests/suites.sh is no file that is compiled or run as c",
+        ),
+    ] {
+        assert_eq!(wrong(page(path, language, mark)), [expected]);
+    }
+}
