@@ -32,27 +32,28 @@ int limit(struct xdp_md *ctx)
 /* [limit end] */
 
 /* [busiest] */
+static __always_inline u64 packets_on(struct bpf_percpu_store *s, int cpu)
+{
+	u32 off = offsetof(struct budget, packets);
+	const u64 *packets;
+
+	packets = (const u64 *)bpf_percpu_store_per_cpu(s, cpu, off, 8);
+	return packets ? *packets : 0;
+}
+
 SEC("xdp")
 int busiest(struct xdp_md *ctx)
 {
 	struct bpf_percpu_store *s;
-	int cpu, busiest = -1;
-	u64 most = 0;
+	int cpu, busiest = 0;
 
 	s = bpf_percpu_store_get(budget.id);
 	if (!s)
-		return -1;
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
-	{
-		const u64 *packets;
-
-		packets = (const u64 *)bpf_percpu_store_per_cpu(
-			s, cpu, offsetof(struct budget, packets), 8);
-		if (packets && *packets > most) {
-			most = *packets;
-			busiest = cpu;
-		}
-	}
+		return 0;
+	bpf_for_each_cpu(cpu,
+			 bpf_get_possible_cpumask()) if (packets_on(s, cpu) >
+							 packets_on(s, busiest))
+		busiest = cpu;
 	return busiest;
 }
 /* [busiest end] */

@@ -6,6 +6,16 @@
 #include <bpf/bpf_tracing.h>
 #include "bpf_percpu.bpf.h"
 
+static __always_inline s32 counted_on(struct percpu_counter *counter, int cpu)
+{
+	void *there = bpf_percpu_ptr(counter->counters, cpu);
+	s32 counted;
+
+	return bpf_probe_read_kernel(&counted, sizeof(counted), there) ?
+		       0 :
+		       counted;
+}
+
 SEC("iter/task")
 int rss(struct bpf_iter__task *ctx)
 {
@@ -19,13 +29,7 @@ int rss(struct bpf_iter__task *ctx)
 	counter = &task->mm->rss_stat[MM_ANONPAGES];
 	pages = counter->count;
 	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
-	{
-		void *here = bpf_percpu_ptr(counter->counters, cpu);
-		s32 local;
-
-		if (!bpf_probe_read_kernel(&local, sizeof(local), here))
-			pages += local;
-	}
+		pages += counted_on(counter, cpu);
 	BPF_SEQ_PRINTF(ctx->meta->seq, "%s, process %d: %lld pages\n",
 		       task->comm, task->pid, pages);
 	return 0;

@@ -24,6 +24,7 @@ use tests::kernel;
 use tests::stores::list;
 
 use super::shell::enter;
+use crate::session::blur;
 
 /// The number of the loopback device.
 const LO: i32 = 1;
@@ -87,6 +88,8 @@ fn pressure_of_cgroups() {
     const DIR: &str = "/sys/fs/cgroup/pressure";
     fs::create_dir_all(DIR).expect("a cgroup");
     let text = pressure::run("/sys/fs/cgroup").expect("it walks");
+    let shown = blur(include_str!("../../Documentation/examples/pressure.txt"));
+    assert!(blur(&text).iter().all(|line| *line == shown[0]), "{text}");
     for dir in ["/sys/fs/cgroup", DIR] {
         let id = fs::metadata(dir).expect("a cgroup").ino();
         let line = text
