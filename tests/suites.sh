@@ -58,12 +58,14 @@ for kernel in "${kernels[@]}"; do
 	guest native native ""
 	guest variables variables ""
 	guest skel skel ""
+	guest examples examples "guest::"
 done
 host breakage
 host random diversity::
 host fuzz_lower
 host bench-lib
 host bits
+host examples --skip guest::
 host lower
 host layouts
 if [ "${kernels[0]}" = stock ]; then

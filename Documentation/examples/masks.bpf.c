@@ -7,7 +7,7 @@
 char _license[] SEC("license") = "GPL";
 
 /* The first 64 CPUs, as bits. */
-u64 offline, housekeeping, odd, allowed;
+u64 offline, housekeeping, allowed;
 
 static __always_inline u64 bit(int cpu)
 {
@@ -43,22 +43,18 @@ int find_housekeeping(void *ctx)
 /* [housekeeping end] */
 
 /* [next] */
-SEC("raw_tp/sys_enter")
-int each_other(void *ctx)
-{
-	const struct cpumask *mask = bpf_get_possible_cpumask();
-	int cpu = -1, i;
+int turn = -1;
 
-	/* Each second one: two steps at a time. */
-	bpf_for(i, 0, bpf_get_nr_cpu_ids())
-	{
-		cpu = bpf_cpumask_next(cpu, mask);
-		cpu = bpf_cpumask_next(cpu, mask);
-		if (cpu >= bpf_get_nr_cpu_ids())
-			break;
-		odd |= bit(cpu);
-	}
-	return 0;
+/* Each CPU in its turn, from run to run. */
+SEC("raw_tp/sys_enter")
+int take_turns(void *ctx)
+{
+	const struct cpumask *mask = bpf_get_online_cpumask();
+
+	turn = bpf_cpumask_next(turn, mask);
+	if (turn >= bpf_get_nr_cpu_ids())
+		turn = bpf_cpumask_next(-1, mask);
+	return turn;
 }
 /* [next end] */
 

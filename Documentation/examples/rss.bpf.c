@@ -11,9 +11,9 @@ static __always_inline s32 counted_on(struct percpu_counter *counter, int cpu)
 	void *there = bpf_percpu_ptr(counter->counters, cpu);
 	s32 counted;
 
-	return bpf_probe_read_kernel(&counted, sizeof(counted), there) ?
-		       0 :
-		       counted;
+	if (bpf_probe_read_kernel(&counted, sizeof(counted), there))
+		return 0;
+	return counted;
 }
 
 SEC("iter/task")
