@@ -21,6 +21,7 @@ use crate::tool::ends;
 use crate::tool::json;
 use crate::tool::prints;
 use crate::tool::run;
+use crate::tool::says;
 use crate::tool::store;
 
 fn possible() -> Vec<u32> {
@@ -211,6 +212,52 @@ fn completions() {
         assert!(script.contains("percpuctl"), "{shell}");
         assert!(script.contains("watch"), "{shell}");
     }
+}
+
+#[test]
+fn manual_pages() {
+    let pages = json("man /tmp/pages/man1")["pages"].clone();
+    let pages: Vec<String> = serde_json::from_value(pages).expect("names");
+    let mut files: Vec<String> = fs::read_dir("/tmp/pages/man1")
+        .expect("it was made")
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    files.sort();
+    let mut sorted = pages.clone();
+    sorted.sort();
+    assert_eq!(files, sorted);
+    assert_eq!(pages[0], "percpuctl.1");
+    assert!(
+        pages.contains(&"percpuctl-create.1".to_string()),
+        "{pages:?}"
+    );
+    let text = fs::read_to_string("/tmp/pages/man1/percpuctl.1").expect("a page");
+    let help = prints("--help");
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 10, "{help}");
+    for command in commands.iter().filter(|command| **command != "help") {
+        assert!(
+            text.contains(&format!("\npercpuctl\\-{command}(1)\n")),
+            "{command}: {text}"
+        );
+        assert!(
+            files.contains(&format!("percpuctl-{command}.1")),
+            "{files:?}"
+        );
+    }
+    says(
+        "man /dev/null/x",
+        &["/dev/null/x", "cannot be written", "Not a directory"],
+    );
 }
 
 /// A reader that is gone ends percpuctl without a word.

@@ -4,10 +4,12 @@
 
 mod create;
 mod dump;
+mod file;
 mod keep;
 mod list;
 mod load;
 mod lower;
+mod man;
 mod owner;
 mod pins;
 mod set;
@@ -67,6 +69,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "percpuctl", &mut script);
             print(&script)?;
         }
+        Command::Man { dir } => man::run(&dir, json)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::cli::Skel;
 use crate::commands::bad_usage;
+use crate::commands::file;
 use crate::commands::load;
-use crate::commands::lower;
 use crate::commands::print;
 use crate::commands::print_as;
 
@@ -30,7 +30,7 @@ pub fn run(args: &Skel, json: bool) -> Result<()> {
     let Some(output) = &args.output else {
         return print(module.as_bytes());
     };
-    lower::write(output, module.as_bytes())
+    file::write(output, module.as_bytes())
         .with_context(|| format!("the module cannot be written: {}", output.display()))?;
     let result = json!({
         "input": input,

@@ -2,21 +2,29 @@
 
 //! The command line.
 
+mod objects;
+mod stores;
+
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap_complete::Shell;
-use percpuctl::store::KeyKind;
-use percpuctl::value::parse_seconds;
-use percpuctl::value::parse_size;
 use percpuctl::value::parse_u32;
 use percpuctl::value::Word;
-use percpuctl::variables::Form;
 use serde::Serialize;
+
+pub use objects::Load;
+pub use objects::Lower;
+pub use objects::Skel;
+pub use stores::Create;
+pub use stores::Dump;
+pub use stores::Rm;
+pub use stores::Set;
+pub use stores::Sum;
+pub use stores::Watch;
 
 /// Shows and changes the per-CPU stores of bpf_percpu.ko.
 ///
@@ -98,6 +106,12 @@ pub enum Command {
         /// For this shell
         shell: Shell,
     },
+    /// Write the manual pages: one of percpuctl, and one of each command
+    #[command(hide = true)]
+    Man {
+        /// Into this directory, which is made if need be
+        dir: PathBuf,
+    },
 }
 
 /// A store.
@@ -118,37 +132,6 @@ pub struct Whose {
     /// or a number
     #[arg(long, value_name = "K")]
     pub key: Option<String>,
-}
-
-/// `rm`.
-#[derive(Debug, Args)]
-pub struct Rm {
-    #[command(flatten)]
-    pub which: Which,
-    #[command(flatten)]
-    pub whose: Whose,
-}
-
-/// `create`.
-#[derive(Debug, Args)]
-pub struct Create {
-    /// 1 to 63 of the characters A-Z a-z 0-9 _ . -
-    pub name: String,
-    /// Bytes per CPU: a number, 0x and a hexadecimal one, or KiB with K
-    #[arg(long, value_name = "N", value_parser = parse_size)]
-    pub size: u32,
-    /// A file with the initial bytes of every CPU; the rest is zero
-    #[arg(long)]
-    pub image: Option<PathBuf>,
-    /// Make the store keyed, with entries for these
-    #[arg(long, value_name = "KIND", requires = "entries")]
-    pub key: Option<KeyKind>,
-    /// How many entries it has
-    #[arg(long, value_name = "N", requires = "key", value_parser = parse_u32)]
-    pub entries: Option<u32>,
-    /// Keep the store only as long as percpuctl runs
-    #[arg(long)]
-    pub no_pin: bool,
 }
 
 /// How bytes are shown.
@@ -172,162 +155,6 @@ impl Type {
             Self::Hex => None,
         }
     }
-}
-
-/// `dump`.
-#[derive(Debug, Args)]
-pub struct Dump {
-    #[command(flatten)]
-    pub which: Which,
-    #[command(flatten)]
-    pub whose: Whose,
-    /// Only this CPU
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub cpu: Option<u32>,
-    /// What the bytes are
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
-    pub kind: Type,
-    /// From this byte on
-    #[arg(long, value_name = "N", default_value = "0", value_parser = parse_u32)]
-    pub offset: u32,
-    /// At most so many values, or bytes with --type hex
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub count: Option<u32>,
-}
-
-/// `set`.
-#[derive(Debug, Args)]
-pub struct Set {
-    #[command(flatten)]
-    pub which: Which,
-    #[command(flatten)]
-    pub whose: Whose,
-    /// From this byte on
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub offset: u32,
-    /// A number, decimal or hexadecimal after 0x; with --type hex pairs of digits, a pair a byte
-    #[arg(long, value_name = "V")]
-    pub value: String,
-    /// What the value is
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
-    pub kind: Type,
-    #[command(flatten)]
-    pub cpus: Cpus,
-}
-
-/// One CPU or all.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct Cpus {
-    /// Only for this CPU
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub cpu: Option<u32>,
-    /// For every possible CPU
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// `sum`.
-#[derive(Debug, Args)]
-pub struct Sum {
-    #[command(flatten)]
-    pub which: Which,
-    #[command(flatten)]
-    pub whose: Whose,
-    /// Of the value that starts at this byte, a multiple of its width
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub offset: u32,
-    /// What the value is; the sum is one, too, and wraps as such
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
-    pub kind: Word,
-}
-
-/// `load`.
-#[derive(Debug, Args)]
-pub struct Load {
-    /// The object that clang has compiled with -g, lowered or not
-    #[arg(value_name = "OBJ")]
-    pub object: PathBuf,
-    /// Pin the programs and links in this directory of a BPF file system, which is made if need be,
-    /// and end
-    #[arg(long, value_name = "DIR")]
-    pub pin: Option<PathBuf>,
-    /// Where the variables are, instead of where this kernel can have them: in arrays of the
-    /// kernel, or in stores
-    #[arg(long)]
-    pub form: Option<Form>,
-    /// Put a section (.percpu, .percpu.NAME) into the store of this name, which other programs may
-    /// share; may be repeated
-    #[arg(long, value_name = "SECTION=STORE", value_parser = parse_share)]
-    pub share: Vec<(String, String)>,
-    /// Attach the programs whose sections say to what
-    #[arg(long)]
-    pub attach: bool,
-}
-
-/// A section and the store that it is to be in.
-fn parse_share(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((section, store)) if !section.is_empty() && !store.is_empty() => {
-            Ok((section.to_string(), store.to_string()))
-        }
-        _ => Err("give a section and a store, like .percpu=packets".to_string()),
-    }
-}
-
-/// `lower`.
-#[derive(Debug, Args)]
-pub struct Lower {
-    /// The object that clang has compiled with -g
-    #[arg(value_name = "IN")]
-    pub input: PathBuf,
-    /// Where to write the other
-    #[arg(value_name = "OUT")]
-    pub output: PathBuf,
-    /// Only rename the sections, for a kernel that has such variables and a libbpf before 1.8
-    #[arg(long)]
-    pub native: bool,
-}
-
-/// `skel`.
-#[derive(Debug, Args)]
-pub struct Skel {
-    /// The object that clang has compiled with -g, not lowered
-    #[arg(value_name = "OBJ")]
-    pub object: PathBuf,
-    /// Write to this file, as a whole or, after an error, not at all
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// What the object is called, instead of as its file up to the first dot
-    #[arg(long)]
-    pub name: Option<String>,
-}
-
-/// `watch`.
-#[derive(Debug, Args)]
-pub struct Watch {
-    #[command(flatten)]
-    pub which: Which,
-    #[command(flatten)]
-    pub whose: Whose,
-    /// Seconds between two looks
-    #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
-    pub interval: Duration,
-    /// What the counters are
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
-    pub kind: Word,
-    /// From this byte on, a multiple of the counters' width
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub offset: Option<u32>,
-    /// So many counters, those that are zero too; without it all that were not zero once
-    #[arg(long, value_name = "N", value_parser = parse_u32)]
-    pub count: Option<u32>,
-    /// End after so many looks
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub iterations: Option<u64>,
-    /// Totals only, no CPUs
-    #[arg(long)]
-    pub total: bool,
 }
 
 #[cfg(test)]
@@ -382,6 +209,7 @@ mod tests {
             ("watch x --interval 0", ErrorKind::ValueValidation),
             ("watch x --interval nan", ErrorKind::ValueValidation),
             ("watch x --iterations 0", ErrorKind::ValueValidation),
+            ("man", ErrorKind::MissingRequiredArgument),
             ("lower x", ErrorKind::MissingRequiredArgument),
             ("skel", ErrorKind::MissingRequiredArgument),
             ("load", ErrorKind::MissingRequiredArgument),
