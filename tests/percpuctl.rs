@@ -14,11 +14,23 @@ mod declared;
 #[path = "percpuctl/errors.rs"]
 mod errors;
 
+#[path = "percpuctl/export.rs"]
+mod export;
+
+#[path = "percpuctl/export_errors.rs"]
+mod export_errors;
+
+#[path = "percpuctl/exporter.rs"]
+mod exporter;
+
 #[path = "percpuctl/keyed.rs"]
 mod keyed;
 
 #[path = "percpuctl/keyed_errors.rs"]
 mod keyed_errors;
+
+#[path = "percpuctl/openmetrics.rs"]
+mod openmetrics;
 
 #[path = "percpuctl/probe.rs"]
 mod probe;

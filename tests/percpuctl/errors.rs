@@ -196,6 +196,8 @@ fn without_the_module() {
         "sum x --offset 0",
         "rm x",
         "watch x",
+        "export",
+        "export x --once",
     ]
     .map(fails);
     module::insert(module::FILE).expect("insmod");

@@ -2,6 +2,7 @@
 
 //! The command line.
 
+mod export;
 mod objects;
 mod stores;
 
@@ -16,6 +17,10 @@ use percpuctl::value::parse_u32;
 use percpuctl::value::Word;
 use serde::Serialize;
 
+pub use export::Counter;
+pub use export::Export;
+pub use export::Format;
+pub use export::PREFIX;
 pub use objects::Load;
 pub use objects::Lower;
 pub use objects::Skel;
@@ -78,6 +83,16 @@ pub enum Command {
     /// On a terminal one table that changes, until Ctrl-C; otherwise one table after the other, and
     /// with --json an object per line.
     Watch(Watch),
+    /// Offer counters to Prometheus, over HTTP
+    ///
+    /// What is at /metrics is OpenMetrics text, or Prometheus' own for clients that take no other.
+    /// Each counter of each CPU is bpf_percpu_store_counter_total or, with --counter, what you call
+    /// it. Stores are opened anew for each look: what comes and goes is seen, and none is kept
+    /// alive. SIGINT (Ctrl-C) or SIGTERM ends it.
+    ///
+    /// Nobody is asked who they are: whoever can reach the address reads the counters. Unless
+    /// --listen says otherwise, that is this machine.
+    Export(Export),
     /// Load a BPF program that has SEC(".percpu") variables
     ///
     /// Where the kernel has such variables itself, from 7.3 on, it gets them; elsewhere they are
@@ -209,6 +224,17 @@ mod tests {
             ("watch x --interval 0", ErrorKind::ValueValidation),
             ("watch x --interval nan", ErrorKind::ValueValidation),
             ("watch x --iterations 0", ErrorKind::ValueValidation),
+            ("export x --listen localhost", ErrorKind::ValueValidation),
+            ("export x --counter x:0", ErrorKind::ValueValidation),
+            ("export x --output f", ErrorKind::MissingRequiredArgument),
+            (
+                "export x --format prometheus",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "export x --once --listen 127.0.0.1",
+                ErrorKind::ArgumentConflict,
+            ),
             ("man", ErrorKind::MissingRequiredArgument),
             ("lower x", ErrorKind::MissingRequiredArgument),
             ("skel", ErrorKind::MissingRequiredArgument),

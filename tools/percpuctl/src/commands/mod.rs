@@ -4,6 +4,7 @@
 
 mod create;
 mod dump;
+mod export;
 mod file;
 mod keep;
 mod list;
@@ -53,6 +54,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sum(args) => sum::run(&args, json)?,
         Command::Rm(args) => remove(&args, json)?,
         Command::Watch(args) => watch::run(&args, json)?,
+        Command::Export(args) => export::run(&args, json)?,
         Command::Load(args) => load::run(&args, json)?,
         Command::Lower(args) => lower::run(&args, json)?,
         Command::Skel(args) => skel::run(&args, json)?,

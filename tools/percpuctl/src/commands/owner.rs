@@ -66,6 +66,18 @@ impl Owner {
         }
     }
 
+    /// For metrics. Of what is gone there is no name.
+    pub fn labels(&self) -> Vec<(&'static str, String)> {
+        let (number, name) = match self {
+            Self::Task { pid, comm } => (("pid", pid), ("comm", comm.as_ref())),
+            Self::Cgroup { cgroup, path } => (("cgroup", cgroup), ("path", path.as_ref())),
+            Self::Key { key } => (("key", key), ("", None)),
+        };
+        let mut labels = vec![(number.0, number.1.to_string())];
+        labels.extend(name.1.map(|text| (name.0, text.clone())));
+        labels
+    }
+
     fn cells(&self) -> Vec<String> {
         let name = |name: &Option<String>| name.as_deref().map_or("-".to_string(), printable);
         match self {
@@ -159,6 +171,32 @@ mod tests {
         assert_eq!(owners[1].title(), "cgroup 123");
         let keys = [Owner::Key { key: 7 }];
         assert_eq!(table(KeyKind::U64, &keys, &[]).to_string(), "key\n  7\n");
+    }
+
+    #[test]
+    fn labels_of_owners() {
+        let task = |comm: Option<&str>| Owner::Task {
+            pid: 5,
+            comm: comm.map(str::to_string),
+        };
+        let path = Some("/a".to_string());
+        for (owner, expected) in [
+            (task(Some("sh")), vec![("pid", "5"), ("comm", "sh")]),
+            (task(None), vec![("pid", "5")]),
+            (
+                Owner::Cgroup { cgroup: 6, path },
+                vec![("cgroup", "6"), ("path", "/a")],
+            ),
+            (
+                Owner::Key { key: u64::MAX },
+                vec![("key", "18446744073709551615")],
+            ),
+        ] {
+            let labels = owner.labels();
+            let labels: Vec<(&str, &str)> =
+                labels.iter().map(|(name, text)| (*name, &**text)).collect();
+            assert_eq!(labels, expected);
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn of(command: &str, all: &[String]) -> Page {
             "The module can be used with all of its kfuncs.",
             "It cannot. The output says what is missing.",
         ),
-        "watch" => (
+        "export" | "watch" => (
             "Success, also when a signal asked percpuctl to end.",
             FAILED,
         ),
@@ -56,7 +56,7 @@ pub fn of(command: &str, all: &[String]) -> Page {
     let files = match command {
         "lower" | "skel" | "completions" => vec![NO_DEVICE],
         "load" => vec![DEVICE, BPFFS],
-        "dump" | "rm" | "set" | "show" | "sum" | "watch" => vec![DEVICE, CGROUPS],
+        "dump" | "export" | "rm" | "set" | "show" | "sum" | "watch" => vec![DEVICE, CGROUPS],
         _ => vec![DEVICE],
     };
     Page {
@@ -78,6 +78,7 @@ fn see(command: &str, all: &[String]) -> Vec<String> {
         "sum" => &["dump", "watch"],
         "rm" => &["create"],
         "watch" => &["dump", "sum"],
+        "export" => &["sum", "watch"],
         "load" => &["lower", "probe"],
         "lower" => &["load", "skel"],
         "skel" => &["lower"],
@@ -180,6 +181,21 @@ fn examples(command: &str) -> &'static [Example] {
             (
                 "How much was counted in a minute, for a script:",
                 &["percpuctl watch packets --interval 60 --iterations 2 --json"],
+            ),
+        ],
+        "export" => &[
+            ("All stores, for this machine:", &["percpuctl export"]),
+            (
+                "Two counters of a store, with names, added up over the CPUs:",
+                &["percpuctl export --total --counter packets:0=xdp_packets --counter packets:8=xdp_bytes"],
+            ),
+            (
+                "For others, too, at any port that is free:",
+                &["percpuctl export packets --listen [::]:0 --json"],
+            ),
+            (
+                "For the textfile collector of node_exporter, from a timer:",
+                &["percpuctl export --once --output /var/lib/prometheus/node-exporter/percpu.prom"],
             ),
         ],
         "load" => &[

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is exported.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+use anyhow::Result;
+use percpuctl::store;
+use percpuctl::store::Error;
+use percpuctl::store::Info;
+use percpuctl::store::Key;
+use percpuctl::value::Word;
+
+use crate::cli::Counter;
+use crate::cli::Export;
+
+/// What the user has chosen.
+#[derive(Debug)]
+pub struct Choice {
+    /// All when there are none.
+    stores: BTreeSet<String>,
+    /// Of those stores nothing else.
+    named: BTreeMap<String, Vec<Counter>>,
+    offset: u32,
+    count: Option<u32>,
+    /// What the counters are.
+    pub word: Word,
+    /// Whether they are added up over the CPUs.
+    pub total: bool,
+}
+
+/// Which counters of a store.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Counters<'a> {
+    /// Those with names.
+    Named(&'a [Counter]),
+    /// From the first offset to before the second.
+    Range(u32, u32),
+}
+
+impl Choice {
+    /// What the arguments mean, or what is wrong with them together.
+    pub fn new(args: &Export) -> Result<Self, String> {
+        let mut named: BTreeMap<String, Vec<Counter>> = BTreeMap::new();
+        for counter in &args.counters {
+            let Counter { store, metric, .. } = counter;
+            let all = named.entry(store.clone()).or_default();
+            if all.iter().any(|other| other.metric == *metric) {
+                return Err(format!("two counters of '{store}' are called {metric}"));
+            }
+            all.push(counter.clone());
+        }
+        Ok(Self {
+            stores: args.names.iter().chain(named.keys()).cloned().collect(),
+            named,
+            offset: args.offset.unwrap_or(0),
+            count: args.count,
+            word: args.kind,
+            total: args.total,
+        })
+    }
+
+    /// Whether what was chosen is there. Later it may go, and come again.
+    pub fn check(&self) -> Result<()> {
+        let width = self.word.width();
+        if self.count == Some(0) {
+            bail!("0 counters cannot be exported: give --count 1 or more");
+        }
+        let named = self.named.values().flatten().map(|counter| counter.offset);
+        for off in named.chain([self.offset]) {
+            if off % width != 0 {
+                return Err(Error::Misaligned { off, width }.into());
+            }
+        }
+        for name in &self.stores {
+            store::check_name(name)?;
+        }
+        let infos = store::list()?;
+        for name in &self.stores {
+            let info = infos
+                .iter()
+                .find(|info| info.name == *name && !info.removed);
+            let info = info.ok_or_else(|| Error::NotFound {
+                key: Key::Name(name.clone()),
+            })?;
+            self.check_ends(info)?;
+        }
+        Ok(())
+    }
+
+    fn check_ends(&self, info: &Info) -> store::Result<()> {
+        let offsets = match self.counters(&info.name, info.size) {
+            Counters::Named(all) => all.iter().map(|counter| counter.offset).collect(),
+            Counters::Range(first, _) => vec![first],
+        };
+        match offsets.into_iter().find(|off| !self.fits(*off, info.size)) {
+            None => Ok(()),
+            Some(off) => Err(Error::PastEnd {
+                name: info.name.clone(),
+                size: info.size,
+                off,
+                len: self.word.width() as usize,
+            }),
+        }
+    }
+
+    /// Whether a store is one of those. One whose name was given free has none to be known by.
+    pub fn takes(&self, info: &Info) -> bool {
+        !info.removed && (self.stores.is_empty() || self.stores.contains(&info.name))
+    }
+
+    /// Which counters of a store of this name and size.
+    pub fn counters(&self, name: &str, size: u32) -> Counters<'_> {
+        if let Some(named) = self.named.get(name) {
+            return Counters::Named(named);
+        }
+        let (first, width) = (self.offset, self.word.width());
+        let there = size.saturating_sub(first) / width;
+        let count = self.count.map_or(there, |count| count.min(there));
+        Counters::Range(first, first + count * width)
+    }
+
+    /// Whether there is a counter at `off` in so many bytes.
+    pub fn fits(&self, off: u32, size: u32) -> bool {
+        off.checked_add(self.word.width())
+            .is_some_and(|end| end <= size)
+    }
+
+    /// Whether counters that are zero on every CPU are exported, too.
+    pub fn has_zeros(&self) -> bool {
+        self.count.is_some()
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    use clap::Parser;
+
+    use crate::cli::Cli;
+    use crate::cli::Command;
+
+    /// What the arguments of `export` mean.
+    pub fn choice(line: &str) -> Result<Choice, String> {
+        let line = format!("percpuctl export {line}");
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        match cli.command {
+            Command::Export(args) => Choice::new(&args),
+            _ => panic!("{line}"),
+        }
+    }
+
+    fn info(name: &str, removed: bool) -> Info {
+        Info {
+            id: 1,
+            name: name.to_string(),
+            size: 24,
+            pinned: false,
+            removed,
+            refs: 1,
+            keyed: false,
+        }
+    }
+
+    #[test]
+    fn stores() {
+        let all = choice("").unwrap();
+        assert!(all.takes(&info("x", false)));
+        assert!(!all.takes(&info("x", true)));
+        let some = choice("x --counter y:0=a").unwrap();
+        assert!(some.takes(&info("x", false)) && some.takes(&info("y", false)));
+        assert!(!some.takes(&info("z", false)) && !some.takes(&info("x", true)));
+    }
+
+    #[test]
+    fn ranges_end_with_the_store() {
+        for (line, size, range) in [
+            ("", 24, (0, 24)),
+            ("", 23, (0, 16)),
+            ("", 4, (0, 0)),
+            ("--type u32", 23, (0, 20)),
+            ("--offset 8", 24, (8, 24)),
+            ("--offset 8 --count 1", 24, (8, 16)),
+            ("--count 4294967295", 24, (0, 24)),
+            ("--offset 24", 24, (24, 24)),
+            (
+                "--offset 4294967288 --count 2",
+                24,
+                (4294967288, 4294967288),
+            ),
+        ] {
+            let choice = choice(line).unwrap();
+            let expected = Counters::Range(range.0, range.1);
+            assert_eq!(choice.counters("x", size), expected, "{line}");
+            assert_eq!(choice.has_zeros(), line.contains("count"), "{line}");
+        }
+    }
+
+    #[test]
+    fn named_counters_are_the_only_ones() {
+        let choice = choice("x --counter y:0=a --counter y:8=b --counter z:0=a").unwrap();
+        let Counters::Named(named) = choice.counters("y", 8) else {
+            panic!("it has names");
+        };
+        let offsets: Vec<u32> = named.iter().map(|counter| counter.offset).collect();
+        assert_eq!(offsets, [0, 8]);
+        assert!(choice.fits(0, 8) && !choice.fits(8, 8) && !choice.fits(u32::MAX, 8));
+        assert_eq!(choice.counters("x", 8), Counters::Range(0, 8));
+    }
+
+    #[test]
+    fn names_are_of_one_counter_each() {
+        let why = choice("--counter y:0=a --counter y:8=a_total").unwrap_err();
+        assert!(why.contains("'y'") && why.contains(" a"), "{why}");
+    }
+}

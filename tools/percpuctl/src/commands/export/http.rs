@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An HTTP server of one page.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::header::ACCEPT;
+use hyper::header::ALLOW;
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::HeaderMap;
+use hyper::Method;
+use hyper::Request;
+use hyper::Response;
+use hyper::StatusCode;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tokio::time::timeout;
+
+use crate::cli::Format;
+
+/// Where the metrics are.
+pub const PATH: &str = "/metrics";
+
+/// Those that come while there are so many wait for one to end.
+const MAX_CONNECTIONS: usize = 32;
+/// How long a client may take to say what it wants.
+const ASKING: Duration = Duration::from_secs(5);
+/// How long a connection lasts, which is for one request.
+const CONNECTION: Duration = Duration::from_secs(30);
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const TEXT: &str = "text/plain";
+
+/// A server that nobody is served by yet.
+pub struct Server {
+    runtime: Runtime,
+    listener: TcpListener,
+}
+
+impl Server {
+    pub fn new(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        Ok(Self { runtime, listener })
+    }
+
+    /// Serves until the program ends, in a thread of its own: what `metrics` returns.
+    pub fn start(self, metrics: impl Fn(Format) -> Result<String> + Send + Sync + 'static) {
+        let Self { runtime, listener } = self;
+        thread::spawn(move || runtime.block_on(accept(listener, Arc::new(metrics))));
+    }
+}
+
+async fn accept<F>(listener: TcpListener, metrics: Arc<F>) -> Infallible
+where
+    F: Fn(Format) -> Result<String> + Send + Sync + 'static,
+{
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        // Nobody closes the semaphore.
+        let permit = room.clone().acquire_owned().await;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let metrics = metrics.clone();
+                tokio::spawn(async move {
+                    let _permit = permit;
+                    // What is wrong with a client is the client's.
+                    let _ = timeout(CONNECTION, serve(stream, &*metrics)).await;
+                });
+            }
+            // There may be no file free for it now.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Answers one request.
+async fn serve(
+    stream: TcpStream,
+    metrics: &impl Fn(Format) -> Result<String>,
+) -> hyper::Result<()> {
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = answer(
+            request.method(),
+            request.uri().path(),
+            request.headers(),
+            metrics,
+        );
+        async { Ok::<_, Infallible>(answer) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(ASKING)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
+fn answer(
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    metrics: &impl Fn(Format) -> Result<String>,
+) -> Response<Full<Bytes>> {
+    let plain = |status, text: String| response(status, "text/plain; charset=utf-8", text);
+    if path != PATH {
+        return plain(
+            StatusCode::NOT_FOUND,
+            format!("the metrics are at {PATH}\n"),
+        );
+    }
+    if ![Method::GET, Method::HEAD].contains(method) {
+        let text = "the metrics can only be read\n".to_string();
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
+        return response;
+    }
+    let format = format(headers);
+    match metrics(format) {
+        Ok(text) => {
+            let kind = match format {
+                Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            };
+            response(StatusCode::OK, kind, text)
+        }
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+    }
+}
+
+fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// What a client takes: OpenMetrics, unless it names the other format only.
+fn format(headers: &HeaderMap) -> Format {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let accepted = accepted.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    let kinds: Vec<&str> = accepted
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim())
+        .collect();
+    let names = |name: &str| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(name));
+    match names(TEXT) && !names(OPEN_METRICS) {
+        true => Format::Prometheus,
+        false => Format::OpenMetrics,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use anyhow::bail;
+
+    fn accepting(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(ACCEPT, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn formats() {
+        for values in [
+            &[][..],
+            &["*/*"],
+            &["application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1"],
+            &["text/plain", "Application/OpenMetrics-Text; version=0.0.1"],
+            &["text/html"],
+        ] {
+            assert_eq!(format(&accepting(values)), Format::OpenMetrics, "{values:?}");
+        }
+        for values in [
+            &["text/plain"][..],
+            &["text/html, text/plain;version=0.0.4;q=0.3,*/*;q=0.1"],
+            &["text/html", "text/plain"],
+        ] {
+            assert_eq!(format(&accepting(values)), Format::Prometheus, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn other_requests_read_nothing() {
+        let never = |_| -> Result<String> { panic!("nobody asked") };
+        let none = HeaderMap::new();
+        for path in ["/", "/metrics/", "/metric", "*"] {
+            for method in [Method::GET, Method::POST] {
+                let answer = answer(&method, path, &none, &never);
+                assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+            }
+        }
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            let answer = answer(&method, PATH, &none, &never);
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+            assert_eq!(answer.headers()[ALLOW], "GET, HEAD", "{method}");
+        }
+    }
+
+    #[test]
+    fn errors_are_the_servers() {
+        let fails = |_| -> Result<String> { bail!("no module") };
+        let answer = answer(&Method::GET, PATH, &HeaderMap::new(), &fails);
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the stores have, as metrics.
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use anyhow::Result;
+use percpuctl::store;
+use percpuctl::store::Info;
+use percpuctl::store::KeyedInfo;
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+
+use super::choice::Choice;
+use super::choice::Counters;
+use super::families::Families;
+use super::families::Family;
+use super::families::Labels;
+use crate::cli::Counter;
+use crate::cli::PREFIX;
+
+/// More than that is a mistake, which is not to take the memory of two machines.
+const MAX_SAMPLES: usize = 250_000;
+
+/// What counters are called that have no name.
+const COUNTER: &str = "bpf_percpu_store_counter";
+
+/// Bytes of every CPU.
+pub type Copies = Vec<(u32, Vec<u8>)>;
+
+/// What describes a store, in the order in which [`Metrics::describe`] has the values: those from
+/// the third on are of keyed stores.
+const DESCRIBED: [(&str, &str, Option<Unit>, MetricType); 7] = [
+    (
+        "",
+        "Bytes per CPU of a store, or of each entry of a keyed one",
+        Some(Unit::Bytes),
+        MetricType::Gauge,
+    ),
+    (
+        "_users",
+        "Open files, the pin, handles and kptrs of BPF programs that refer to a store",
+        None,
+        MetricType::Gauge,
+    ),
+    (
+        "_entries",
+        "Entries that a keyed store has",
+        None,
+        MetricType::Gauge,
+    ),
+    (
+        "_entries_used",
+        "Entries that have an owner",
+        None,
+        MetricType::Gauge,
+    ),
+    (
+        "_entries_waiting",
+        "Entries that had an owner, and are not free yet",
+        None,
+        MetricType::Gauge,
+    ),
+    (
+        "_full",
+        "Creations that found no free entry",
+        None,
+        MetricType::Counter,
+    ),
+    (
+        "_locked",
+        "Creations and deletions that a lock refused",
+        None,
+        MetricType::Counter,
+    ),
+];
+
+/// The metrics that were found so far.
+pub struct Metrics<'a> {
+    choice: &'a Choice,
+    infos: Family,
+    /// As in [`DESCRIBED`].
+    described: Vec<Family>,
+    /// By their names.
+    counters: BTreeMap<String, Family>,
+    samples: usize,
+}
+
+impl<'a> Metrics<'a> {
+    /// None yet.
+    pub fn new(choice: &'a Choice) -> Self {
+        let described = DESCRIBED.iter().map(|(name, help, unit, kind)| Family {
+            name: format!("{PREFIX}{name}"),
+            help,
+            unit: unit.clone(),
+            kind: *kind,
+            samples: Vec::new(),
+        });
+        Self {
+            choice,
+            infos: Family {
+                name: PREFIX.to_string(),
+                help: "Stores, by their names: the id, and what has entries in keyed ones",
+                unit: None,
+                kind: MetricType::Info,
+                samples: Vec::new(),
+            },
+            described: described.collect(),
+            counters: BTreeMap::new(),
+            samples: 0,
+        }
+    }
+
+    /// All of them.
+    pub fn families(self) -> Families {
+        let mut all = vec![self.infos];
+        all.extend(self.described);
+        all.extend(self.counters.into_values());
+        Families(all)
+    }
+
+    /// Adds what describes a store.
+    pub fn describe(&mut self, info: &Info, keyed: Option<&KeyedInfo>) {
+        let labels = vec![("store", info.name.clone())];
+        let mut values = vec![u64::from(info.size), u64::from(info.refs)];
+        let mut all = labels.clone();
+        all.push(("id", info.id.to_string()));
+        if let Some(keyed) = keyed {
+            values.extend([keyed.entries, keyed.used, keyed.waiting].map(u64::from));
+            values.extend([keyed.full, keyed.locked]);
+            all.push(("key", keyed.kind.to_string()));
+        }
+        self.infos.samples.push((all, 1));
+        for (family, value) in self.described.iter_mut().zip(values) {
+            family.samples.push((labels.clone(), value));
+        }
+    }
+
+    /// Adds the counters of a store, or of an entry of the owner that has these labels.
+    pub fn counters(
+        &mut self,
+        info: &Info,
+        owner: &Labels,
+        read: impl Fn(u32, u32) -> store::Result<Copies>,
+    ) -> Result<()> {
+        let choice = self.choice;
+        let width = choice.word.width();
+        match choice.counters(&info.name, info.size) {
+            Counters::Named(named) => {
+                // There may be a smaller store of the name now.
+                let there = |counter: &&Counter| choice.fits(counter.offset, info.size);
+                for counter in named.iter().filter(there) {
+                    let copies = read(counter.offset, width)?;
+                    self.add(
+                        &counter.metric,
+                        &info.name,
+                        owner,
+                        None,
+                        &columns(choice, &copies, 0),
+                    )?;
+                }
+            }
+            Counters::Range(first, end) if first == end => {}
+            Counters::Range(first, end) => {
+                let copies = read(first, end - first)?;
+                for offset in (first..end).step_by(width as usize) {
+                    let values = columns(choice, &copies, offset - first);
+                    if choice.has_zeros() || values.iter().any(|(_, value)| *value != 0) {
+                        self.add(COUNTER, &info.name, owner, Some(offset), &values)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        metric: &str,
+        store: &str,
+        owner: &Labels,
+        offset: Option<u32>,
+        values: &[(u32, u64)],
+    ) -> Result<()> {
+        let mut labels = vec![("store", store.to_string())];
+        labels.extend(owner.iter().cloned());
+        labels.extend(offset.map(|offset| ("offset", offset.to_string())));
+        let family = self
+            .counters
+            .entry(metric.to_string())
+            .or_insert_with(|| Family {
+                name: metric.to_string(),
+                help: "Counters of BPF programs in per-CPU stores",
+                unit: None,
+                kind: MetricType::Counter,
+                samples: Vec::new(),
+            });
+        let before = family.samples.len();
+        match self.choice.total {
+            // An entry that went has no total.
+            true if values.is_empty() => {}
+            true => {
+                let sum = self.choice.word.sum(values.iter().map(|(_, value)| *value));
+                family.samples.push((labels, sum));
+            }
+            false => family.samples.extend(values.iter().map(|(cpu, value)| {
+                let mut labels = labels.clone();
+                labels.push(("cpu", cpu.to_string()));
+                (labels, *value)
+            })),
+        }
+        self.samples += family.samples.len() - before;
+        ensure!(
+            self.samples <= MAX_SAMPLES,
+            "there are more than {MAX_SAMPLES} counters: choose stores, --counter, or --offset and \
+             --count, or add them up with --total"
+        );
+        Ok(())
+    }
+}
+
+/// The counter that is `at` bytes from where the copies begin, of each CPU.
+fn columns(choice: &Choice, copies: &Copies, at: u32) -> Vec<(u32, u64)> {
+    let range = at as usize..(at + choice.word.width()) as usize;
+    let values = copies.iter().map(|(cpu, bytes)| {
+        let (values, _) = choice.word.split(&bytes[range.clone()]);
+        (*cpu, values[0])
+    });
+    values.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::cli::Format;
+    use crate::commands::export::choice::tests::choice;
+    use percpuctl::store::KeyKind;
+
+    fn info(size: u32) -> Info {
+        Info {
+            id: 7,
+            name: "s".to_string(),
+            size,
+            pinned: true,
+            removed: false,
+            refs: 2,
+            keyed: false,
+        }
+    }
+
+    /// Three words of two CPUs: 1 and 2, zeros, and 2^32 of one.
+    fn read(off: u32, len: u32) -> store::Result<Copies> {
+        let copy = |words: [u64; 3]| {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            bytes[off as usize..(off + len) as usize].to_vec()
+        };
+        Ok(vec![(0, copy([1, 0, 0])), (2, copy([2, 0, 1 << 32]))])
+    }
+
+    /// The samples of counters, with one owner.
+    fn samples(line: &str, size: u32) -> Vec<String> {
+        let choice = choice(line).unwrap();
+        let mut metrics = Metrics::new(&choice);
+        let owner = vec![("key", "9".to_string())];
+        metrics.counters(&info(size), &owner, read).unwrap();
+        let text = metrics.families().text(Format::OpenMetrics).unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples.map(str::to_string).collect()
+    }
+
+    #[test]
+    fn counters() {
+        let all = |labels: &str, value: u64| {
+            format!("{COUNTER}_total{{store=\"s\",key=\"9\",{labels}}} {value}")
+        };
+        let line = |offset: u32, cpu: u32, value| {
+            all(&format!("offset=\"{offset}\",cpu=\"{cpu}\""), value)
+        };
+        let expected = [
+            line(0, 0, 1),
+            line(0, 2, 2),
+            line(16, 0, 0),
+            line(16, 2, 1 << 32),
+        ];
+        assert_eq!(samples("", 24), expected, "not those that are zero");
+        assert_eq!(
+            samples("--count 2", 24)[2..],
+            [line(8, 0, 0), line(8, 2, 0)]
+        );
+        assert_eq!(samples("--offset 16 --count 9", 24), expected[2..]);
+        assert_eq!(samples("--offset 24", 24), [""; 0]);
+        let expected = [line(0, 0, 1), line(0, 2, 2), line(20, 0, 0), line(20, 2, 1)];
+        assert_eq!(samples("--type u32", 24), expected);
+        let expected = [all("offset=\"0\"", 3), all("offset=\"16\"", 1 << 32)];
+        assert_eq!(samples("--total", 24), expected);
+    }
+
+    #[test]
+    fn names_of_choice() {
+        let line = "--counter s:8=zero --counter s:0=a_total --counter other:0=b";
+        let line = |rest: &str| format!("{line} {rest}");
+        let expected = [
+            "a_total{store=\"s\",key=\"9\",cpu=\"0\"} 1",
+            "a_total{store=\"s\",key=\"9\",cpu=\"2\"} 2",
+            "zero_total{store=\"s\",key=\"9\",cpu=\"0\"} 0",
+            "zero_total{store=\"s\",key=\"9\",cpu=\"2\"} 0",
+        ];
+        assert_eq!(samples(&line(""), 24), expected);
+        assert_eq!(
+            samples(&line(""), 12),
+            expected[..2],
+            "of what is smaller now"
+        );
+        let totals = [
+            "a_total{store=\"s\",key=\"9\"} 3",
+            "zero_total{store=\"s\",key=\"9\"} 0",
+        ];
+        assert_eq!(samples(&line("--total"), 24), totals);
+    }
+
+    #[test]
+    fn entries_that_went_have_none() {
+        for line in [
+            "",
+            "--total",
+            "--count 1",
+            "--counter s:0=a",
+            "--counter s:0=a --total",
+        ] {
+            let choice = choice(line).unwrap();
+            let mut metrics = Metrics::new(&choice);
+            let gone = |_, _| Ok(Vec::new());
+            metrics.counters(&info(8), &Vec::new(), gone).unwrap();
+            let text = metrics.families().text(Format::OpenMetrics).unwrap();
+            assert_eq!(text, "# EOF\n", "{line}");
+        }
+    }
+
+    #[test]
+    fn stores_are_described() {
+        let choice = choice("").unwrap();
+        let mut metrics = Metrics::new(&choice);
+        let keyed = KeyedInfo {
+            kind: KeyKind::Task,
+            entries: 64,
+            used: 3,
+            waiting: 1,
+            full: 5,
+            locked: 6,
+        };
+        metrics.describe(&info(16), None);
+        metrics.describe(&info(16), Some(&keyed));
+        let text = metrics.families().text(Format::OpenMetrics).unwrap();
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            samples,
+            [
+                "bpf_percpu_store_info{store=\"s\",id=\"7\"} 1",
+                "bpf_percpu_store_info{store=\"s\",id=\"7\",key=\"task\"} 1",
+                "bpf_percpu_store_bytes{store=\"s\"} 16",
+                "bpf_percpu_store_bytes{store=\"s\"} 16",
+                "bpf_percpu_store_users{store=\"s\"} 2",
+                "bpf_percpu_store_users{store=\"s\"} 2",
+                "bpf_percpu_store_entries{store=\"s\"} 64",
+                "bpf_percpu_store_entries_used{store=\"s\"} 3",
+                "bpf_percpu_store_entries_waiting{store=\"s\"} 1",
+                "bpf_percpu_store_full_total{store=\"s\"} 5",
+                "bpf_percpu_store_locked_total{store=\"s\"} 6",
+            ]
+        );
+    }
+
+    #[test]
+    fn too_many_are_refused() {
+        let choice = choice("").unwrap();
+        let mut metrics = Metrics::new(&choice);
+        let values: Vec<(u32, u64)> = (0..1000).map(|cpu| (cpu, 1)).collect();
+        let mut add = || metrics.add("m", "s", &Vec::new(), None, &values);
+        for _ in 0..MAX_SAMPLES / 1000 {
+            add().unwrap();
+        }
+        let error = add().unwrap_err().to_string();
+        assert!(error.contains("--total"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
