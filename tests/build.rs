@@ -7,7 +7,9 @@
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 
 #[path = "random/compile.rs"]
 mod compile;
@@ -21,31 +23,17 @@ mod random;
 /// Those whose programs have modules, `OUT_DIR/NAME.percpu.rs`, too.
 const SKEL: &str = "skel";
 
-const FAMILIES: [&str; 13] = [
-    "cpumask",
-    "exact",
-    "keyed",
-    "keyed_stress",
-    "lifetime",
-    "lower",
-    "lowered",
-    "native",
-    "percpuctl",
-    "psi",
-    SKEL,
-    "store",
-    "variables",
-];
+/// The programs that the kfunc reference shows.
+const REFERENCE: (&str, &str) = ("reference", "../Documentation/examples/reference");
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=pair.h");
-    for family in FAMILIES {
-        let dir = Path::new(family);
-        println!("cargo:rerun-if-changed={family}");
-        for entry in fs::read_dir(dir)? {
-            let source = entry?.path();
-            let name = source.file_name().and_then(|name| name.to_str());
-            if let Some(name) = name.and_then(|name| name.strip_suffix(".bpf.c")) {
+    // What a new family is in, too.
+    println!("cargo:rerun-if-changed=Cargo.toml");
+    for (family, dir) in families()? {
+        println!("cargo:rerun-if-changed={}", dir.display());
+        for source in files(&dir)? {
+            if let Some(name) = program(&source) {
                 bpf_build::object(&source, &format!("{family}-{name}.bpf.o"))?;
                 if family == SKEL && name != "ordinary" {
                     bpf_build::percpu_skeleton_of(&source, name)?;
@@ -55,6 +43,34 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     loader()?;
     compile::compile()
+}
+
+/// The families and their folders: those here that have programs, and the reference's.
+fn families() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
+    let (family, dir) = REFERENCE;
+    let mut families = vec![(family.to_string(), dir.into())];
+    for dir in files(Path::new("."))? {
+        let family = dir.file_name().and_then(|name| name.to_str());
+        if let Some(family) = family.filter(|_| dir.is_dir()) {
+            if files(&dir)?.iter().any(|file| program(file).is_some()) {
+                families.push((family.to_string(), dir.clone()));
+            }
+        }
+    }
+    Ok(families)
+}
+
+/// What is in a folder, by name.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect();
+    let mut files = entries?;
+    files.sort();
+    Ok(files)
+}
+
+/// `NAME` of `NAME.bpf.c`.
+fn program(file: &Path) -> Option<&str> {
+    file.file_name()?.to_str()?.strip_suffix(".bpf.c")
 }
 
 /// Compiles `variables/load.c`.

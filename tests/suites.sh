@@ -59,6 +59,7 @@ for kernel in "${kernels[@]}"; do
 	guest variables variables ""
 	guest skel skel ""
 	guest examples examples "guest::"
+	guest reference reference "examples::"
 done
 host breakage
 host random diversity::
@@ -68,6 +69,7 @@ host bits
 host examples --skip guest::
 host lower
 host layouts
+host reference --skip examples::
 if [ "${kernels[0]}" = stock ]; then
 	host kfunc_code
 else

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The programs of the kfunc reference do what it says. Each file is of one there.
+
+use std::collections::BTreeMap;
+
+use libbpf_rs::Link;
+use libbpf_rs::Object;
+use libbpf_rs::ObjectBuilder;
+use libbpf_rs::ProgramInput;
+use libbpf_rs::ProgramMut;
+use percpuctl::store::bind;
+use percpuctl::store::bind_keyed;
+use percpuctl::store::Keyed;
+use percpuctl::store::Store;
+use tests::cpus;
+use tests::cpus::set_affinity;
+use tests::cpus::Cpus;
+
+mod cpumask;
+mod data;
+mod entries;
+mod percpu;
+mod psi;
+mod store;
+mod sum;
+mod views;
+
+/// What an XDP program returns: `enum xdp_action`.
+const ABORTED: u32 = 0;
+const DROP: u32 = 1;
+const PASS: u32 = 2;
+
+/// An example that is loaded, and the stores that it asks for.
+struct Example {
+    object: Object,
+    stores: BTreeMap<String, Store>,
+    keyed: BTreeMap<String, Keyed>,
+}
+
+impl Example {
+    fn new(object: &[u8]) -> Self {
+        let mut builder = ObjectBuilder::default();
+        let mut open = builder.open_memory(object).expect("an object");
+        let stores = bind(&mut open).expect("stores");
+        let keyed = bind_keyed(&mut open).expect("keyed stores");
+        let object = open.load().unwrap_or_else(|e| panic!("{e:?}"));
+        Self {
+            object,
+            stores,
+            keyed,
+        }
+    }
+
+    /// The one store of the example.
+    fn store(&self) -> &Store {
+        let mut stores = self.stores.values();
+        let store = stores.next().expect("a store");
+        assert!(stores.next().is_none(), "one store only");
+        store
+    }
+
+    fn program(&self, name: &str) -> ProgramMut<'_> {
+        let mut programs = self.object.progs_mut();
+        let found = programs.find(|program| program.name() == name);
+        found.unwrap_or_else(|| panic!("no program {name}"))
+    }
+
+    /// What a program returns that takes nothing.
+    fn run(&self, name: &str) -> i32 {
+        let ran = self.program(name).test_run(ProgramInput::default());
+        ran.unwrap_or_else(|e| panic!("{name}: {e}")).return_value as i32
+    }
+
+    /// What a program returns for a packet of `len` bytes.
+    fn packet(&self, name: &str, len: usize) -> u32 {
+        let packet = vec![0; len];
+        let input = ProgramInput {
+            data_in: Some(&packet),
+            ..Default::default()
+        };
+        let ran = self.program(name).test_run(input);
+        ran.unwrap_or_else(|e| panic!("{name}: {e}")).return_value
+    }
+
+    fn attach(&self, name: &str) -> Link {
+        let link = self.program(name).attach();
+        link.unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+}
+
+/// Runs `work` on these CPUs.
+fn on<T>(cpus: impl IntoIterator<Item = u32>, work: impl FnOnce() -> T) -> T {
+    let before = cpus::allowed();
+    set_affinity(&cpus.into_iter().collect());
+    let result = work();
+    set_affinity(&before);
+    result
+}
+
+/// Two CPUs that can be used.
+fn two() -> [u32; 2] {
+    let usable: Cpus = cpus::usable();
+    let mut usable = usable.into_iter();
+    [(); 2].map(|()| usable.next().expect("two CPUs"))
+}

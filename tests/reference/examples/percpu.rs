@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Operations by handle and by id.
+
+use std::mem::offset_of;
+
+use tests::object;
+
+use super::on;
+use super::two;
+use super::Example;
+use super::ABORTED;
+use super::DROP;
+use super::PASS;
+
+/// `struct traffic`.
+#[repr(C)]
+struct Traffic {
+    bytes: u64,
+    number: u64,
+    largest: u64,
+    packets: u32,
+    seen: u32,
+    burst: u32,
+    owner: u32,
+}
+
+fn example() -> Example {
+    Example::new(object!("reference-percpu"))
+}
+
+fn sum_u64(example: &Example, off: usize) -> u64 {
+    example.store().sum_u64(off as u32).expect("a counter")
+}
+
+fn sum_u32(example: &Example, off: usize) -> u32 {
+    example.store().sum_u32(off as u32).expect("a counter")
+}
+
+#[test]
+fn packets_and_bytes() {
+    let example = example();
+    let [first, second] = two();
+    for (cpu, len) in [(first, 100), (second, 60), (first, 40)] {
+        assert_eq!(on([cpu], || example.packet("count", len)), PASS);
+    }
+    assert_eq!(sum_u32(&example, offset_of!(Traffic, packets)), 3);
+    assert_eq!(sum_u64(&example, offset_of!(Traffic, bytes)), 200);
+    // Each CPU has its own, and it is taken once.
+    on([second], || {
+        assert_eq!(example.run("take_bytes"), 60);
+        assert_eq!(example.run("take_bytes"), 0);
+    });
+    assert_eq!(on([first], || example.run("take_bytes")), 140);
+}
+
+#[test]
+fn numbers_of_packets() {
+    let example = example();
+    for cpu in two() {
+        on([cpu], || {
+            let passes = (0..110).map(|_| example.packet("first_hundred", 60));
+            assert_eq!(passes.filter(|action| *action == PASS).count(), 100);
+            assert_eq!(example.packet("first_hundred", 60), DROP);
+            let each: Vec<_> = (0..9).map(|_| example.packet("each_fourth", 60)).collect();
+            assert_eq!(each, [DROP, DROP, DROP, PASS, DROP, DROP, DROP, PASS, DROP]);
+        });
+    }
+    assert_eq!(sum_u64(&example, offset_of!(Traffic, number)), 222);
+}
+
+#[test]
+fn the_first_packet_of_a_cpu() {
+    let example = example();
+    let off = offset_of!(Traffic, seen) as u32;
+    for _ in 0..2 {
+        for cpu in two() {
+            let actions = on([cpu], || [(); 3].map(|()| example.packet("first", 60)));
+            assert_eq!(actions, [PASS, DROP, DROP]);
+        }
+        example.store().write_all(off, &[0; 4]).expect("a mark");
+    }
+}
+
+#[test]
+fn the_largest_packet() {
+    let example = example();
+    let cpu = two()[0];
+    let largest = |len| {
+        assert_eq!(on([cpu], || example.packet("largest", len)), PASS);
+        sum_u64(&example, offset_of!(Traffic, largest))
+    };
+    assert_eq!([60, 200, 100, 201].map(largest), [60, 200, 200, 201]);
+}
+
+#[test]
+fn the_owner_of_a_cpu() {
+    let example = example();
+    let off = offset_of!(Traffic, owner);
+    let cpu = two()[0];
+    assert_eq!(on([cpu], || example.run("own")), 0);
+    // SAFETY: It takes nothing.
+    let tid = unsafe { libc::gettid() } as u32;
+    assert_eq!(sum_u32(&example, off), tid);
+    assert_eq!(on([cpu], || example.run("own")), 0);
+    example
+        .store()
+        .write_all(off as u32, &(tid + 1).to_ne_bytes())
+        .expect("an owner");
+    assert_eq!(on([cpu], || example.run("own")), 1);
+}
+
+#[test]
+fn counts_by_id() {
+    let mut example = example();
+    assert_eq!(example.packet("count_by_id", 77), PASS);
+    assert_eq!(example.packet("count_burst", 60), PASS);
+    assert_eq!(sum_u64(&example, offset_of!(Traffic, bytes)), 77);
+    assert_eq!(sum_u32(&example, offset_of!(Traffic, burst)), 1);
+    example.stores.clear();
+    assert_eq!(example.packet("count_by_id", 77), PASS);
+    assert_eq!(example.packet("count_burst", 60), ABORTED);
+    assert_eq!(example.packet("first_hundred", 60), ABORTED);
+}

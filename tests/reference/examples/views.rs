@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Views, and operations on them.
+
+use std::mem::offset_of;
+
+use tests::object;
+
+use super::on;
+use super::two;
+use super::Example;
+use super::ABORTED;
+use super::DROP;
+use super::PASS;
+
+/// `struct traffic`.
+#[repr(C)]
+struct Traffic {
+    bytes: u64,
+    number: u64,
+    largest: u64,
+    packets: u32,
+    each: u32,
+    seen: u32,
+    tokens: u32,
+}
+
+fn example() -> Example {
+    Example::new(object!("reference-views"))
+}
+
+fn sum_u64(example: &Example, off: usize) -> u64 {
+    example.store().sum_u64(off as u32).expect("a counter")
+}
+
+#[test]
+fn packets_and_bytes() {
+    let example = example();
+    let [first, second] = two();
+    assert_eq!(example.run("busiest"), -1);
+    for (cpu, len) in [(second, 100), (first, 60), (second, 40)] {
+        assert_eq!(on([cpu], || example.packet("count", len)), PASS);
+    }
+    assert_eq!(sum_u64(&example, offset_of!(Traffic, bytes)), 200);
+    assert_eq!(example.run("busiest"), second as i32);
+    for _ in 0..2 {
+        on([first], || example.packet("count", 60));
+    }
+    assert_eq!(example.run("busiest"), first as i32);
+    on([second], || {
+        assert_eq!(example.run("take_bytes"), 140);
+        assert_eq!(example.run("take_bytes"), 0);
+    });
+}
+
+#[test]
+fn numbers_of_packets() {
+    let example = example();
+    for cpu in two() {
+        on([cpu], || {
+            let passes = (0..110).map(|_| example.packet("first_hundred", 60));
+            assert_eq!(passes.filter(|action| *action == PASS).count(), 100);
+            let each: Vec<_> = (0..9).map(|_| example.packet("each_fourth", 60)).collect();
+            assert_eq!(each, [DROP, DROP, DROP, PASS, DROP, DROP, DROP, PASS, DROP]);
+        });
+    }
+    assert_eq!(sum_u64(&example, offset_of!(Traffic, number)), 220);
+}
+
+#[test]
+fn the_first_packet_of_a_cpu() {
+    let example = example();
+    let off = offset_of!(Traffic, seen) as u32;
+    for _ in 0..2 {
+        for cpu in two() {
+            let actions = on([cpu], || [(); 3].map(|()| example.packet("first", 60)));
+            assert_eq!(actions, [PASS, DROP, DROP]);
+        }
+        example.store().write_all(off, &[0; 4]).expect("a mark");
+    }
+}
+
+#[test]
+fn the_largest_packet() {
+    let example = example();
+    let cpu = two()[0];
+    let largest = |len| {
+        assert_eq!(on([cpu], || example.packet("largest", len)), PASS);
+        sum_u64(&example, offset_of!(Traffic, largest))
+    };
+    assert_eq!([60, 200, 100, 201].map(largest), [60, 200, 200, 201]);
+}
+
+#[test]
+fn tokens_run_out() {
+    let mut example = example();
+    let off = offset_of!(Traffic, tokens) as u32;
+    let two_tokens = 2_u32.to_ne_bytes();
+    example.store().write_all(off, &two_tokens).expect("tokens");
+    for cpu in two() {
+        let actions = on([cpu], || [(); 3].map(|()| example.packet("take_token", 60)));
+        assert_eq!(actions, [PASS, PASS, DROP]);
+    }
+    example.stores.clear();
+    assert_eq!(example.packet("take_token", 60), ABORTED);
+}
