@@ -201,7 +201,8 @@ fn has(source: &str, case: &str, tree: &Tree) -> bool {
         })
     };
     if module.is_empty() {
-        return tree.under(source).any(|(_, text)| is_case(text));
+        let root = tree.file(&format!("{source}.rs"));
+        return is_case(root) || tree.under(source).any(|(_, text)| is_case(text));
     }
     is_case(tree.file(&path))
 }
