@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles the BPF programs, makes the skeletons that the loaders use, and compiles the loader in C.
+//! Compiles the BPF programs, makes the skeletons that the loaders use, and compiles what is in C.
 
 use std::env;
 use std::error::Error;
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     objects(&out)?;
     lowered_skeleton(&out)?;
-    loader()
+    c_code()
 }
 
 /// Each program as an object, and all of them as a slice.
@@ -52,18 +52,18 @@ fn lowered_skeleton(out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Compiles `load.c`.
-fn loader() -> Result<(), Box<dyn Error>> {
+/// Compiles the loader, and what uses the control file.
+fn c_code() -> Result<(), Box<dyn Error>> {
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../include");
     println!("cargo:rerun-if-changed={}", include.display());
     let libbpf = env::var_os("DEP_BPF_INCLUDE").ok_or("libbpf-sys does not name its headers")?;
     cc::Build::new()
-        .file("load.c")
+        .files(["control.c", "load.c"])
         .include(include)
         .include(libbpf)
         .std("gnu11")
         .extra_warnings(true)
         .warnings_into_errors(true)
-        .try_compile("examples_load")?;
+        .try_compile("examples_c")?;
     Ok(())
 }

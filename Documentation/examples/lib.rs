@@ -3,11 +3,11 @@
 //! The programs that the documentation shows: as objects, and with loaders. `tests/examples.rs`
 //! runs them.
 
+pub mod control;
 pub mod count;
 pub mod load;
 pub mod packets;
 pub mod pressure;
-
 pub mod switches;
 pub mod typed;
 

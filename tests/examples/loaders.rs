@@ -6,6 +6,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::MetadataExt;
 
+use examples::control;
 use examples::count;
 use examples::load;
 use examples::object;
@@ -103,6 +104,13 @@ fn pressure_of_cgroups() {
         assert!(dir == DIR || waited > 0, "{text}");
     }
     fs::remove_dir(DIR).expect("nobody is in it");
+}
+
+#[test]
+fn control_file_in_c() {
+    let total = control::run().expect("a store");
+    let cpus = percpuctl::cpus::possible().expect("CPUs").len() as u64;
+    assert_eq!(total, 5 * cpus + 2);
 }
 
 #[test]
