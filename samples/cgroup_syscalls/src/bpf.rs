@@ -2,13 +2,13 @@
 
 //! The BPF program's side: its store, loading it, and running it.
 
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     Link, OpenObject,
 };
 use percpuctl::{
-    libbpf,
+    libbpf, program,
     store::{self, Keyed},
     syscalls,
 };
@@ -45,12 +45,7 @@ impl<'obj> Counting<'obj> {
             .remove(STORE)
             .context("the BPF program asks for no store")?;
         // With another that counts in it each call would count twice.
-        if store.info()?.refs != 1 {
-            bail!(
-                "store '{STORE}' is in use: end the other cgroup_syscalls, or remove what it left: \
-                 percpuctl rm {STORE}"
-            );
-        }
+        program::only_user("cgroup_syscalls", &store.info()?)?;
         let skel = open.load().map_err(libbpf::explain)?;
         let functions = syscalls::functions()?;
         let link = skel.progs.count.attach_kprobe_multi(false, functions);

@@ -15,7 +15,7 @@ use libbpf_rs::{
     Btf, Link, OpenObject, Program, ProgramInput, RawTracepointOpts, RingBuffer, RingBufferBuilder,
 };
 use percpuctl::{
-    cpus, libbpf,
+    cpus, libbpf, program,
     store::{self, Store},
 };
 use skel::{LbrRingSkel, LbrRingSkelBuilder};
@@ -95,12 +95,7 @@ impl<'obj> Recorder<'obj> {
             .remove(STORE)
             .context("the BPF program asks for no store")?;
         // Two that record in it would mix.
-        if store.info()?.refs != 1 {
-            bail!(
-                "store '{STORE}' is in use: end the other lbr_ring, or remove what it left: \
-                 percpuctl rm {STORE}"
-            );
-        }
+        program::only_user("lbr_ring", &store.info()?)?;
         ensure!(
             store.size() as usize == ring::SIZE,
             "a ring has {} bytes, not {}",

@@ -6,13 +6,13 @@ use crate::{
     load::ADDS_PER_RUN,
     perf::{Event, Events},
 };
-use anyhow::{bail, Context as _, Result};
+use anyhow::{Context as _, Result};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     Link, MapCore, MapFlags, OpenObject,
 };
 use percpuctl::{
-    cpus, libbpf,
+    cpus, libbpf, program,
     store::{self, Store},
     value::Word,
 };
@@ -81,12 +81,7 @@ impl<'obj> Programs<'obj> {
             .remove(STORE)
             .context("the BPF program asks for no store")?;
         // With another that counts in it all totals would be wrong.
-        if store.info()?.refs != 1 {
-            bail!(
-                "store '{STORE}' is in use: end the other nmi_count, or remove what it left: \
-                 percpuctl rm {STORE}"
-            );
-        }
+        program::only_user("nmi_count", &store.info()?)?;
         Ok(Self {
             nmis: None,
             samples: Vec::new(),

@@ -3,14 +3,14 @@
 //! The BPF programs' side: their store, loading them, and having packets come to them.
 
 use crate::{classes::Classes, device::Device, policy::Policy, Via};
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use libbpf_rs::{
     libbpf_sys::{bpf_link_create, bpf_link_create_opts, bpf_link_detach, BPF_TCX_INGRESS},
     skel::{OpenSkel, SkelBuilder},
     MapCore, MapFlags, MapHandle, OpenObject,
 };
 use percpuctl::{
-    cpus, libbpf,
+    cpus, libbpf, program,
     store::{self, Store},
 };
 use skel::{SharedTailSkel, SharedTailSkelBuilder};
@@ -54,12 +54,7 @@ impl<'obj> Pipeline<'obj> {
             .remove(STORE)
             .context("the BPF programs ask for no store")?;
         // Two that count in it would count all twice.
-        if store.info()?.refs != 1 {
-            bail!(
-                "store '{STORE}' is in use: end the other shared_tail, or remove what it left: \
-                 percpuctl rm {STORE}"
-            );
-        }
+        program::only_user("shared_tail", &store.info()?)?;
         let rodata = open.maps.rodata_data.as_mut();
         let rodata = rodata.context("the BPF programs have no settings")?;
         rodata.l2_len = device.l2_len;

@@ -7,9 +7,12 @@ use std::io::stdout;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
 use serde::Serialize;
+
+use crate::store::Info;
 
 /// Runs the program `name`. The exit status is what `run` returns, or 1 after an error, which goes
 /// to standard error.
@@ -25,6 +28,22 @@ pub fn run(name: &str, run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
 fn end_with_reader() {
     // SAFETY: The default action is no function of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// That nobody but `program` has its store, of which `info` is: another that counts in it would make
+/// the counts wrong.
+///
+/// # Errors
+///
+/// Somebody else has it.
+pub fn only_user(program: &str, info: &Info) -> Result<()> {
+    let name = &info.name;
+    ensure!(
+        info.refs == 1,
+        "store '{name}' is in use: end the other {program}, or remove what it left: \
+         percpuctl rm {name}"
+    );
+    Ok(())
 }
 
 /// Prints `report`: for people, or as JSON.
