@@ -45,16 +45,14 @@ SEC("xdp")
 int busiest(struct xdp_md *ctx)
 {
 	struct bpf_percpu_store *s;
-	int cpu, busiest = 0;
+	int cpu, most = 0;
 
 	s = bpf_percpu_store_get(budget.id);
 	if (!s)
 		return 0;
-	bpf_for_each_cpu(cpu,
-			 bpf_get_possible_cpumask()) if (packets_on(s, cpu) >
-							 packets_on(s, busiest))
-		busiest = cpu;
-	return busiest;
+	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
+		most = packets_on(s, cpu) > packets_on(s, most) ? cpu : most;
+	return most;
 }
 /* [busiest end] */
 

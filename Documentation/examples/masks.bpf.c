@@ -15,14 +15,18 @@ static __always_inline u64 bit(int cpu)
 }
 
 /* [getters] */
+static __always_inline bool is_online(int cpu)
+{
+	return bpf_cpumask_test_cpu(cpu, bpf_get_online_cpumask());
+}
+
 SEC("raw_tp/sys_enter")
 int find_offline(void *ctx)
 {
 	int cpu;
 
-	bpf_for_each_cpu(cpu, bpf_get_present_cpumask()) if (
-		!bpf_cpumask_test_cpu(cpu, bpf_get_online_cpumask()))
-		offline |= bit(cpu);
+	bpf_for_each_cpu(cpu, bpf_get_present_cpumask())
+		offline |= is_online(cpu) ? 0 : bit(cpu);
 	return 0;
 }
 /* [getters end] */
@@ -32,12 +36,13 @@ SEC("raw_tp/sys_enter")
 int find_housekeeping(void *ctx)
 {
 	const struct cpumask *mask;
-	int cpu;
+	int *cpu;
 
 	mask = bpf_get_housekeeping_cpumask(HK_TYPE_DOMAIN);
 	if (!mask)
 		return 0;
-	bpf_for_each_cpu(cpu, mask) housekeeping |= bit(cpu);
+	bpf_for_each(cpumask, cpu, mask)
+		housekeeping |= bit(*cpu);
 	return 0;
 }
 /* [housekeeping end] */
@@ -63,10 +68,11 @@ SEC("syscall")
 int in_a_sleepable_program(void *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	int cpu;
+	int *cpu;
 
 	bpf_rcu_read_lock();
-	bpf_for_each_cpu(cpu, &task->cpus_mask) allowed |= bit(cpu);
+	bpf_for_each(cpumask, cpu, &task->cpus_mask)
+		allowed |= bit(*cpu);
 	bpf_rcu_read_unlock();
 	return 0;
 }
