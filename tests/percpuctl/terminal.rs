@@ -158,12 +158,54 @@ fn counted(name: &str) -> Store {
     store
 }
 
-/// The lines of the last whole frame, without escapes: what is on its way still does not count.
+/// The lines of the last frame, without escapes. The end of the last one may be on its way still.
 fn last_frame(output: &str) -> Option<Vec<String>> {
-    let (whole, _) = output.rsplit_once("\x1b[J")?;
-    let (_, frame) = whole.rsplit_once("\x1b[H")?;
-    let lines = frame.split("\r\n").map(|line| line.replace("\x1b[K", ""));
-    Some(lines.collect())
+    let (_, frame) = output.rsplit_once("\x1b[H")?;
+    let frame = frame.contains("\x1b[J").then(|| frame.replace(LEAVE, ""))?;
+    // The terminal makes a carriage return more of each end of a line.
+    let text = ["\x1b[K", "\x1b[J", "\r"]
+        .iter()
+        .fold(frame, |frame, code| frame.replace(code, ""));
+    Some(text.split('\n').map(str::to_string).collect())
+}
+
+/// What a terminal of this size shows after this output. As on others, the cursor stays on the last
+/// character of a line that is full until the next comes.
+fn shown(output: &str, width: usize, height: usize) -> Vec<String> {
+    let mut cells = vec![vec![' '; width]; height];
+    let (mut row, mut column) = (0, 0);
+    let mut rest = output;
+    while let Some(c) = rest.chars().next() {
+        let on = column.min(width - 1);
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '\x1b' => {
+                let end = rest
+                    .find(|c: char| c.is_ascii_alphabetic())
+                    .expect("a command");
+                match &rest[..=end] {
+                    "[H" => (row, column) = (0, 0),
+                    "[K" => cells[row][on..].fill(' '),
+                    "[J" => {
+                        cells[row][on..].fill(' ');
+                        cells[row + 1..].fill(vec![' '; width]);
+                    }
+                    other => assert!(other.starts_with("[?"), "{other}"),
+                }
+                rest = &rest[end + 1..];
+            }
+            '\r' => column = 0,
+            '\n' => row += 1,
+            c => {
+                assert!(column < width, "more than a line has: {output:?}");
+                cells[row][column] = c;
+                column += 1;
+            }
+        }
+        assert!(row < height, "more than the window has: {output:?}");
+    }
+    let lines = cells.iter().map(|line| line.iter().collect::<String>());
+    lines.map(|line| line.trim_end().to_string()).collect()
 }
 
 #[test]
@@ -222,11 +264,64 @@ fn frames_fit_and_follow_the_size() {
 
     // The next look is a minute away: only the new size brings a frame.
     terminal.resize(120, 6);
-    let frame = terminal.frame(|frame| frame.len() == 6).expect("6 lines");
-    assert_eq!(frame[5], "and 5 more rows", "{frame:?}");
+    let frame = terminal.frame(|frame| frame.get(5).is_some_and(|line| line == "and 5 more rows"));
+    let frame = frame.expect("6 lines");
     assert!(frame[1].len() > heads.len(), "{frame:?}");
     kill(&child, libc::SIGINT);
     assert_eq!(ends(child).status, Some(0));
+}
+
+/// Lines are cut, not wrapped, in windows in which nothing has room.
+#[test]
+fn narrow_windows() {
+    let _store = counted("tty-narrow");
+    let terminal = Terminal::new(80, 24);
+    let child = terminal.watch("tty-narrow --interval 60");
+    for (width, height) in [(30, 5), (12, 3), (7, 2), (1, 1)] {
+        let frames = terminal.output().matches("\x1b[H").count();
+        terminal.resize(width, height);
+        let more = || terminal.output().matches("\x1b[H").count() > frames;
+        assert!(soon(more), "{width}: {:?}", terminal.output());
+        let fits = |line: &String| line.chars().count() <= width.into();
+        let fit = |frame: &[String]| frame.len() == usize::from(height) && frame.iter().all(fits);
+        let frame = terminal.frame(fit);
+        assert!(frame.is_ok(), "{width}: {frame:?}");
+    }
+    terminal.resize(80, 24);
+    let all = terminal.frame(|frame| frame.len() == 10);
+    all.expect("a title, a head and 8 rows");
+    kill(&child, libc::SIGINT);
+    assert_eq!(ends(child).status, Some(0));
+}
+
+/// A terminal shows each line to its last character, and nothing of the frame before.
+#[test]
+fn what_is_shown() {
+    let store = store("tty-shown", 64);
+    let (width, height) = (40, 10);
+    let terminal = Terminal::new(width, height);
+    let child = terminal.watch("tty-shown --interval 0.1");
+    let before = terminal.frame(|frame| frame[0].len() == 40);
+    before.expect("a title that fills the line");
+    store.write_all(0, &[1; 64]).expect("a write");
+    let frame = terminal.frame(|frame| frame.len() == 10);
+    frame.expect("lines that fill the window");
+    store.write_all(0, &[0; 64]).expect("a write");
+    let zero = |line: &String| line.split_whitespace().nth(1) == Some("0");
+    let frame = terminal.frame(|frame| frame.len() == 10 && frame[2..].iter().all(zero));
+    let frame = frame.expect("lines that are zero");
+    kill(&child, libc::SIGINT);
+    assert_eq!(ends(child).status, Some(0));
+    let output = terminal.end();
+    let (output, _) = output.rsplit_once(LEAVE).expect("it was left");
+    let shown = shown(output, width.into(), height.into());
+    let title = prints("watch tty-shown --iterations 1");
+    let title: String = title.chars().take(40).collect();
+    assert_eq!(shown[0], title.trim_end());
+    let last = last_frame(output).expect("a frame");
+    let last: Vec<&str> = last.iter().map(|line| line.trim_end()).collect();
+    assert_eq!(shown, last);
+    assert_eq!(last.len(), frame.len());
 }
 
 #[test]

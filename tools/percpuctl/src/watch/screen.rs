@@ -50,8 +50,15 @@ impl Screen {
                 height: 24,
             });
             let lines = now.lines(Some(size), self.bars);
-            text += &lines.join("\x1b[K\r\n");
-            text += "\x1b[K\x1b[J";
+            // What was there is erased before, not after: a line that fills the width leaves the
+            // cursor on its last character.
+            let last = lines.len().saturating_sub(1);
+            for (i, line) in lines.iter().enumerate() {
+                text += &match i < last {
+                    true => format!("\x1b[K{line}\r\n"),
+                    false => format!("\x1b[J{line}"),
+                };
+            }
         } else {
             if self.frames > 0 {
                 text += "\n";
