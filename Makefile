@@ -20,7 +20,7 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench doc rustdoc root module tools install uninstall sign deb clean
+.PHONY: help run test check bench doc rustdoc root module tools percpuctl install uninstall sign deb clean
 
 help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | bench | a series like 7.2 | $$(uname -r)]'
@@ -61,8 +61,14 @@ tools: module ## build the programs for user space into build/bin
 	mkdir -p build/bin
 	for dir in bench samples/* tools/*; do [ ! -f $$dir/src/main.rs ] || ln -f build/cargo/release/$${dir##*/} build/bin/; done
 
+# What is installed of the tools
+percpuctl:
+	scripts/cargo build --release --package percpuctl
+	mkdir -p build/bin
+	ln -f build/cargo/release/percpuctl build/bin/
+
 install: export KERNEL = $(INSTALLED)
-install: tools ## install module, tools and headers; KERNEL is the running one; PREFIX=/usr/local DESTDIR=, and as sign
+install: module percpuctl ## install module, tools and headers; KERNEL is the running one; PREFIX=/usr/local DESTDIR=, and as sign
 	scripts/install $(KERNEL)
 
 uninstall: ## remove what install has put there; with its PREFIX and DESTDIR
