@@ -42,12 +42,14 @@ make_machine() {
 	listing >"$work/before"
 }
 
-# All that is there, and what is in it, but for logs and what dpkg and DKMS keep for themselves.
+# All that is there, and what is in it, but for logs and what dpkg keeps for itself.
 listing() {
-	cd "$machine"
-	find . \( -path ./tmp -o -path ./run -o -path ./var/log -o -path ./var/lib/dpkg -o -path ./var/cache/ldconfig \) -prune -o \
-		-type f -printf '%M ' -exec md5sum {} \; -o -printf '%M %p %l\n' | sort -k 3
-	cd "$OLDPWD"
+	local not=(\( -path ./tmp -o -path ./run -o -path ./var/log -o -path ./var/lib/dpkg -o -path ./var/cache/ldconfig \) -prune -o)
+	(
+		cd "$machine"
+		find . "${not[@]}" -printf '%p %M %l\n'
+		find . "${not[@]}" -type f -print0 | xargs -0 md5sum
+	) | sort
 }
 unchanged() { diff "$work/before" <(listing); }
 
