@@ -38,6 +38,7 @@ pub fn complaints(tree: &Tree, kfuncs: &Kfuncs) -> Vec<String> {
         );
     }
     found.extend(rows(tree, &entries, kfuncs));
+    found.extend(unrun(tree));
     found
 }
 
@@ -222,6 +223,21 @@ fn example(entry: &Entry, tree: &Tree) -> Option<String> {
         }
         Some(_) => None,
     }
+}
+
+/// Each file of programs is loaded by a test.
+fn unrun(tree: &Tree) -> Vec<String> {
+    let dir = "Documentation/examples/reference";
+    let programs = tree.under(dir).filter_map(|(path, _)| {
+        let name = path.strip_suffix(".bpf.c")?.rsplit('/').next()?;
+        let object = format!("object!(\"reference-{name}\")");
+        let mut tests = tree
+            .under("tests")
+            .filter(|(path, _)| path.ends_with(".rs"));
+        let is_run = tests.any(|(_, text)| text.contains(&object));
+        (!is_run).then(|| format!("{path}: no test loads it: write one with {object}"))
+    });
+    programs.collect()
 }
 
 /// The table of `index.rst`.

@@ -232,6 +232,13 @@ fn programs_that_are_not() {
 }
 
 #[test]
+fn programs_that_no_test_runs() {
+    let says = "reference/sum.bpf.c: no test loads it: write one with object!";
+    let test = "tests/reference/examples/sum.rs";
+    finds(test, "\"reference-sum\"", "\"reference-su\"", &[says]);
+}
+
+#[test]
 fn rows_that_are_not() {
     let row = "   * - :c:func:`bpf_percpu_id_add_u32`\n     - ``KF_RCU_PROTECTED``\n";
     let says = "index.rst: bpf_percpu_id_add_u32 has no row with flags ``KF_RCU_PROTECTED`` and :doc:`percpu`";
