@@ -3,6 +3,8 @@
 //! The kfunc reference: its examples run in a guest that has the module, and on the host, in the root,
 //! its entries are compared with the module that was built.
 
+#[path = "reference/adding.rs"]
+mod adding;
 #[path = "reference/check.rs"]
 mod check;
 #[path = "reference/control.rs"]

@@ -27,6 +27,7 @@ if [ "${kernels[0]}" = stock ]; then
 	suite quickstart host "$(grep -c '^check ' tests/quickstart.sh)" tests/quickstart.sh
 	suite install host "$(grep -c '^check ' tests/install.sh)" tests/install.sh stock
 fi
+suite family host "$(grep -c '^check ' tests/family.sh)" tests/family.sh "${kernels[0]}"
 for kernel in "${kernels[@]}"; do
 	# What has no part in it takes no instructions: other CPUs than two, and KFENCE's timer. Rounds on
 	# a slow machine have much to log, and the stock kernel little room for it.

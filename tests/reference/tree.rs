@@ -14,8 +14,8 @@ impl Tree {
     /// The tree as it is.
     pub fn read() -> Self {
         let mut tree = Self(BTreeMap::new());
-        for dir in ["Documentation", "include", "rust", "tests"] {
-            tree.add(dir);
+        for path in ["Documentation", "Kbuild", "include", "rust", "tests"] {
+            tree.add(path);
         }
         tree
     }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `Documentation/adding.rst` shows the whole of `adding.patch`, and lists the files that it touches.
+//! `tests/family.sh` applies it.
+
+use std::collections::BTreeSet;
+
+use crate::tree::Tree;
+
+const PAGE: &str = "Documentation/adding.rst";
+const PATCH: &str = "Documentation/adding.patch";
+
+/// What is wrong with the page or the patch.
+fn complaints(tree: &Tree) -> Vec<String> {
+    let (page, patch) = (tree.file(PAGE), tree.file(PATCH));
+    let touched: BTreeSet<_> = rest_of(patch, "diff --git a/", " b/").collect();
+    let listed: BTreeSet<_> = rest_of(page, "- ``", "``: ").collect();
+    let shown: BTreeSet<_> = rest_of(page, "   :start-after: +++ b/", "\n").collect();
+    let mut found = Vec::new();
+    for file in &touched {
+        if !listed.contains(file) {
+            found.push(format!(
+                "{PAGE}: the patch touches {file}: write \"- ``{file}``: \" and why"
+            ));
+        }
+        if !shown.contains(file) {
+            found.push(format!(
+                "{PAGE}: {file} is not shown: write a literalinclude of its part"
+            ));
+        }
+        let is_new = patch.contains(&format!("--- /dev/null\n+++ b/{file}\n"));
+        if is_new != tree.file(file).is_empty() {
+            found.push(format!(
+                "{PATCH}: {file} is new in the patch or the tree, not in both"
+            ));
+        }
+    }
+    let strange = listed.union(&shown).filter(|file| !touched.contains(*file));
+    found.extend(strange.map(|file| format!("{PAGE}: the patch does not touch {file}")));
+    found
+}
+
+/// What follows `before` at the start of a line, up to `after`.
+fn rest_of<'a>(text: &'a str, before: &'a str, after: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split_inclusive('\n').filter_map(move |line| {
+        let (file, _) = line.strip_prefix(before)?.split_once(after)?;
+        Some(file)
+    })
+}
+
+#[test]
+fn the_page_lists_the_files() {
+    let complaints = complaints(&Tree::read());
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+// The controls.
+
+#[track_caller]
+fn finds(path: &str, from: &str, to: &str, says: &[&str]) {
+    let found = complaints(&Tree::read().with(path, from, to));
+    assert_eq!(found.len(), says.len(), "{found:#?}");
+    for (found, says) in found.iter().zip(says) {
+        assert!(found.contains(says), "not {says:?}: {found:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_listed() {
+    let says = "touches tests/node.rs: write \"- ``tests/node.rs``: \" and why";
+    finds(PAGE, "- ``tests/node.rs``: ", "- ", &[says]);
+}
+
+#[test]
+fn a_file_that_is_not_shown() {
+    let says = "tests/node.rs is not shown";
+    finds(
+        PAGE,
+        "+++ b/tests/node.rs\n",
+        "+++ tests/node.rs\n",
+        &[says],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_touched() {
+    let part = "- ``tests/node.rs``: ";
+    let more = format!("- ``tests/other.rs``: more\n{part}");
+    finds(PAGE, part, &more, &["does not touch tests/other.rs"]);
+}
+
+#[test]
+fn a_file_more_in_the_patch() {
+    let part = "diff --git a/tests/node.rs b/tests/node.rs\n";
+    let other = "diff --git a/README.md b/README.md\n--- a/README.md\n+++ b/README.md\n";
+    let says = ["the patch touches README.md", "README.md is not shown"];
+    let found = complaints(&Tree::read().with(PATCH, part, &format!("{other}{part}")));
+    for says in says {
+        assert!(found.iter().any(|found| found.contains(says)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_there_already() {
+    let header = "--- /dev/null\n+++ b/tests/node.rs\n";
+    let says = "tests/node.rs is new in the patch or the tree";
+    finds(
+        PATCH,
+        header,
+        &header.replace("/dev/null", "a/tests/node.rs"),
+        &[says],
+    );
+}
