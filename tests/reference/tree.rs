@@ -14,8 +14,8 @@ impl Tree {
     /// The tree as it is.
     pub fn read() -> Self {
         let mut tree = Self(BTreeMap::new());
-        for path in ["Documentation", "Kbuild", "include", "rust", "tests"] {
-            tree.add(path);
+        for dir in ["Documentation", "include", "rust", "tests"] {
+            tree.add(dir);
         }
         tree
     }
