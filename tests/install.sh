@@ -42,9 +42,9 @@ make_machine() {
 	listing >"$work/before"
 }
 
-# All that is there, and what is in it, but for logs and what dpkg keeps for itself.
+# All that is there, and what is in it, but for logs and what dpkg and man-db keep for themselves.
 listing() {
-	local not=(\( -path ./tmp -o -path ./run -o -path ./var/log -o -path ./var/lib/dpkg -o -path ./var/cache/ldconfig \) -prune -o)
+	local not=(\( -path ./tmp -o -path ./run -o -path ./var/log -o -path ./var/lib/dpkg -o -path ./var/cache/man -o -path ./var/cache/ldconfig \) -prune -o)
 	(
 		cd "$machine"
 		find . "${not[@]}" -printf '%p %M %l\n'
