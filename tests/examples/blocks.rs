@@ -18,8 +18,15 @@ pub enum Kind {
     Included {
         path: String,
         language: String,
-        marks: Vec<String>,
+        marks: Marks,
     },
+}
+
+/// What a part that is taken begins after and ends before.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    pub start: Option<String>,
+    pub end: Option<String>,
 }
 
 /// Those of a document, by its name.
@@ -114,12 +121,13 @@ fn included(line: usize, path: &str, body: &[&str]) -> Block {
     let options = body.iter().filter_map(|line| line.strip_prefix(':'));
     let options = options.filter_map(|line| line.split_once(':'));
     let mut language = String::new();
-    let mut marks = Vec::new();
+    let mut marks = Marks::default();
     for (name, value) in options {
         let value = value.trim().trim_matches(['\'', '"']).to_string();
         match name {
             "language" => language = value,
-            "start-after" | "end-before" | "start-at" | "end-at" => marks.push(value),
+            "start-after" | "start-at" => marks.start = Some(value),
+            "end-before" | "end-at" => marks.end = Some(value),
             _ => {}
         }
     }
@@ -160,7 +168,10 @@ Title\n=====\n\n.. code-block:: c\n   :caption: x\n\n   int x;\n\n     y\n\nText
             kind: Kind::Included {
                 path: "../examples/a.bpf.c".to_string(),
                 language: "c".to_string(),
-                marks: vec!["/* [a] */".to_string(), "/* [a end] */".to_string()],
+                marks: Marks {
+                    start: Some("/* [a] */".to_string()),
+                    end: Some("/* [a end] */".to_string()),
+                },
             },
         },
     ];

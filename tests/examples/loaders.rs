@@ -129,7 +129,7 @@ fn variables_as_structs() {
     let (runs, counted) = typed::run(trigger).expect("it counts");
     // The one that all CPUs have may lose some.
     assert!(
-        counted >= 2 && runs > 0 && runs <= counted,
+        counted >= 2 && (counted / 2 + 1..=counted).contains(&runs),
         "{runs}, {counted}"
     );
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shell sessions as the documentation shows them: commands after `# `, and what each prints.
+//! Shell sessions as the documentation shows them: commands after `# `, and what each prints. A line of
+//! output may begin so when a capital follows, as comments of OpenMetrics do.
 
 /// A command, and what it prints.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Step {
 pub fn parse(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in text.lines() {
-        match (line.strip_prefix("# "), steps.last_mut()) {
+        match (command(line), steps.last_mut()) {
             (Some(command), _) => steps.push(Step {
                 command: command.to_string(),
                 output: String::new(),
@@ -24,6 +25,12 @@ pub fn parse(text: &str) -> Vec<Step> {
     }
     assert!(!steps.is_empty(), "a session without commands");
     steps
+}
+
+/// The command of a line that has one.
+pub fn command(line: &str) -> Option<&str> {
+    let command = line.strip_prefix("# ")?;
+    (!command.starts_with(|c: char| c.is_ascii_uppercase())).then_some(command)
 }
 
 /// The session of these steps.
@@ -98,6 +105,7 @@ fn parsed() {
     };
     assert_eq!(steps, [step("one", ""), step("two -x", "a\n\n  b\n")]);
     assert_eq!(text(&steps), "# one\n# two -x\na\n\n  b\n");
+    assert_eq!(parse("# one\n# HELP a\n"), [step("one", "# HELP a\n")]);
 }
 
 #[test]

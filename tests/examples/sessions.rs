@@ -26,6 +26,7 @@ sessions! {
     count: "count.session",
     ethertypes: "ethertypes.session",
     execs: "execs.varies.session",
+    export: "export.session",
     lifetime: "lifetime.session",
     load: "load.varies.session",
     lower: "lower.session",

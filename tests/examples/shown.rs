@@ -4,6 +4,7 @@
 
 use crate::blocks;
 use crate::blocks::Kind;
+use crate::blocks::Marks;
 use crate::elsewhere;
 use crate::tree::Files;
 use crate::tree::Tree;
@@ -62,16 +63,12 @@ fn included(
     document: &str,
     path: &str,
     language: &str,
-    marks: &[String],
+    marks: &Marks,
 ) -> Result<(), String> {
     let path = resolve(document, path);
     let text = tree.included(&path);
     let text = text.ok_or_else(|| format!("there is no {path}"))?;
-    for mark in marks {
-        if text.matches(mark.as_str()).count() != 1 {
-            return Err(format!("{path} has not one '{mark}'"));
-        }
-    }
+    has_marks(text, marks).map_err(|problem| format!("{path} {problem}"))?;
     let is_tested = match language {
         "c" | "rust" => tree.sources.contains_key(&path),
         "console" => tree.sessions.contains_key(&path),
@@ -82,6 +79,22 @@ fn included(
         false => Err(format!(
             "{path} is no file that is compiled or run as {language}"
         )),
+    }
+}
+
+/// The first mark is there once; one that ends the part comes after it.
+fn has_marks(text: &str, marks: &Marks) -> Result<(), String> {
+    let mut rest = text;
+    if let Some(mark) = &marks.start {
+        let count = text.matches(mark.as_str()).count();
+        if count != 1 {
+            return Err(format!("has '{mark}' {count} times"));
+        }
+        rest = text.split_once(mark.as_str()).map_or("", |(_, rest)| rest);
+    }
+    match &marks.end {
+        Some(mark) if !rest.contains(mark.as_str()) => Err(format!("has no '{mark}' after that")),
+        _ => Ok(()),
     }
 }
 
@@ -241,7 +254,8 @@ fn sessions_of_other_suites() {
 #[test]
 fn included_files_are_found() {
     let page = |path: &str, language: &str, mark: &str| {
-        format!(".. literalinclude:: {path}\n   :language: {language}\n   :start-after: {mark}\n")
+        let options = format!("   :language: {language}\n   :start-after: {mark}\n");
+        format!(".. literalinclude:: {path}\n{options}")
     };
     let wrong = |text: String| wrong("Documentation/guide/a.rst", &text);
     let code = "../examples/a.bpf.c";
@@ -261,13 +275,13 @@ fn included_files_are_found() {
             code,
             "c",
             "[two]",
-            "Documentation/examples/a.bpf.c has not one '[two]'",
+            "Documentation/examples/a.bpf.c has '[two]' 0 times",
         ),
         (
             code,
             "c",
             "int",
-            "Documentation/examples/a.bpf.c has not one 'int'",
+            "Documentation/examples/a.bpf.c has 'int' 4 times",
         ),
         (
             code,
@@ -284,4 +298,9 @@ fn included_files_are_found() {
     ] {
         assert_eq!(wrong(page(path, language, mark)), [expected]);
     }
+    // What ends a part comes after what it begins with.
+    let part = |end: &str| page(code, "c", "/* [one] */") + &format!("   :end-before: {end}\n");
+    assert_eq!(wrong(part("/* [end] */")), [""; 0]);
+    let expected = ["Documentation/examples/a.bpf.c has no 'int a' after that"];
+    assert_eq!(wrong(part("int a")), expected);
 }

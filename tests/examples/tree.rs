@@ -94,7 +94,7 @@ pub fn unused(tree: &Tree, run: &[&str]) -> Vec<String> {
         let is_used = match name.split_once('.').expect("an extension") {
             (_, "bpf.c") | ("build" | "lib", "rs") => true,
             (module, "rs") => text("lib.rs").contains(&format!("pub mod {module};")),
-            (_, "c") => text("build.rs").contains(&format!(".file(\"{name}\")")),
+            (_, "c") => text("build.rs").contains(&format!("\"{name}\"")),
             (_, "h") => tree.sources.iter().any(|(path, text)| {
                 path.starts_with(EXAMPLES) && text.contains(&format!("#include \"{name}\""))
             }),
