@@ -316,7 +316,7 @@ fn other_clients() {
     assert_eq!(Metrics::of(&text).0, exporter.scrape().0);
 }
 
-/// For the textfile collector: Prometheus' format, in which counters have the names of their samples.
+/// For the textfile collector: Prometheus' format, in which counters are called as their samples.
 #[test]
 fn once() {
     let _store = numbers("export");

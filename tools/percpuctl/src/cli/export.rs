@@ -24,7 +24,8 @@ pub struct Export {
     /// These stores; without names, all
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Listen at this IP address; one of IPv6 stands in [] before a port, and port 0 is any free one
+    /// Listen at this IP address; one of IPv6 stands in [] before a port, and port 0 is any that is
+    /// free
     #[arg(
         long,
         value_name = "ADDR[:PORT]",

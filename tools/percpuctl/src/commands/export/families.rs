@@ -69,8 +69,8 @@ impl Collector for Families {
     }
 }
 
-/// OpenMetrics text in Prometheus' format: a family has the name of its samples, there are no units,
-/// no infos, and no mark at the end.
+/// OpenMetrics text in Prometheus' format: a family has the name of its samples, there are no
+/// units, no infos, and no mark at the end.
 fn to_prometheus(text: &str) -> String {
     let mut out = String::new();
     // What is said of a name stands before its type.
