@@ -153,7 +153,7 @@ check install 0 "^/${ko//+/.}$" make_install
 check install_signs 0 '^one of a test' in_machine /root/.cache modinfo -k "$release" -F signer bpf_percpu
 check install_over_an_older_version 0 '^same' install_over_older
 check completions_are_found 0 'percpuctl$' in_machine /root/.cache bash -ec '. /usr/local/share/bash-completion/completions/percpuctl; complete -p percpuctl'
-check man_pages_are_found 0 '/usr/local/share/man/man1/percpuctl.1$' in_machine /root/.cache man -w percpuctl
+check man_pages_are_found 0 '^/usr/local/(share/)?man/man1/percpuctl\.1$' in_machine /root/.cache man -w percpuctl
 check headers_are_found_by_folder 0 '' clang_bpf -DBY_FOLDER
 check headers_are_found_in_their_folder 0 '' clang_bpf -I/usr/local/include/bpf_percpu
 check loaders_find_their_header 0 '' clang -fsyntax-only tests/install/loader.c
