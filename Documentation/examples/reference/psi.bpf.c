@@ -13,14 +13,13 @@ int runnable(void *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 tasks = 0;
-	int cpu;
+	int *cpu;
 
 	bpf_rcu_read_lock();
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
-	{
+	bpf_for_each(cpumask, cpu, bpf_get_possible_cpumask()) {
 		const struct psi_group_cpu *psi;
 
-		psi = bpf_cgroup_psi_cpu(task->cgroups->dfl_cgrp, cpu);
+		psi = bpf_cgroup_psi_cpu(task->cgroups->dfl_cgrp, *cpu);
 		if (psi)
 			tasks += psi->tasks[NR_RUNNING];
 	}
@@ -40,19 +39,18 @@ int anonymous_pages(void *ctx)
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	const s32 *counters;
 	s64 pages;
-	int cpu;
+	int *cpu;
 
 	if (!mm)
 		return -1;
 	pages = mm->rss_stat[MM_ANONPAGES].count;
 	counters = mm->rss_stat[MM_ANONPAGES].counters;
 	bpf_rcu_read_lock();
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
-	{
+	bpf_for_each(cpumask, cpu, bpf_get_possible_cpumask()) {
 		s32 here = 0;
 
 		bpf_probe_read_kernel(&here, sizeof(here),
-				      bpf_percpu_ptr(counters, cpu));
+				      bpf_percpu_ptr(counters, *cpu));
 		pages += here;
 	}
 	bpf_rcu_read_unlock();

@@ -158,22 +158,21 @@ SEC("syscall")
 int busiest(void *ctx)
 {
 	struct bpf_percpu_store *s;
-	int cpu, busiest = -1;
+	int *cpu, busiest = -1;
 	u32 most = 0;
 
 	bpf_rcu_read_lock();
 	s = bpf_percpu_store_get(traffic.id);
-	bpf_for_each_cpu(cpu, bpf_get_possible_cpumask())
-	{
+	bpf_for_each(cpumask, cpu, bpf_get_possible_cpumask()) {
 		const struct traffic *there;
 
 		if (!s)
 			break;
-		there = (void *)bpf_percpu_store_per_cpu(s, cpu, 0,
+		there = (void *)bpf_percpu_store_per_cpu(s, *cpu, 0,
 							 sizeof(*there));
 		if (there && there->packets > most) {
 			most = there->packets;
-			busiest = cpu;
+			busiest = *cpu;
 		}
 	}
 	bpf_rcu_read_unlock();
