@@ -112,7 +112,6 @@ fn the_highest_number_is_kept() {
     attached(&ways.object, "highest", || {
         // SAFETY: There is no such system call.
         assert_eq!(unsafe { libc::syscall(9_999) }, -1);
-        process::id();
     });
     let all = ways.stores[0].read_all(16, 8).expect("all CPUs");
     let highest = all.iter().map(|(_, bytes)| bytes.as_slice().try_into());

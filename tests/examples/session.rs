@@ -37,7 +37,7 @@ pub fn command(line: &str) -> Option<&str> {
 pub fn text(steps: &[Step]) -> String {
     let steps = steps.iter();
     steps
-        .map(|step| format!("# {}\n{}", step.command, step.output))
+        .flat_map(|step| ["# ", step.command.as_str(), "\n", step.output.as_str()])
         .collect()
 }
 
