@@ -3,6 +3,7 @@
 #
 # What the scripts share: where things are, how they report. To be sourced.
 
+# shellcheck disable=SC2034 # not every script needs it
 clone=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bpf_percpu
 # shellcheck disable=SC2034 # not every script asks the archive

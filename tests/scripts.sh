@@ -78,7 +78,7 @@ mutants_apply() {
 shell() {
 	local line pid
 	coproc guest { scripts/vm --kernel "$kernel" --no-module --shell; }
-	pid=$guest_PID
+	pid=$!
 	while IFS= read -r -d '#' line && [[ $line != *'~ ' ]]; do :; done <&"${guest[0]}"
 	printf 'echo $((6 * 7)) on $(nproc) CPUs\nexit\n' >&"${guest[1]}"
 	cat <&"${guest[0]}"

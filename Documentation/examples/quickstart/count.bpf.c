@@ -16,7 +16,8 @@ int BPF_PROG(on_switch, bool preempted)
 {
 	bpf_percpu_id_add_u64(counts.id, offsetof(struct counts, switches), 1);
 	if (preempted)
-		bpf_percpu_id_add_u64(counts.id, offsetof(struct counts, preempted), 1);
+		bpf_percpu_id_add_u64(counts.id,
+				      offsetof(struct counts, preempted), 1);
 	return 0;
 }
 
