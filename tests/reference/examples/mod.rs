@@ -83,6 +83,11 @@ impl Example {
         ran.unwrap_or_else(|e| panic!("{name}: {e}")).return_value
     }
 
+    /// The sum of a counter of the store.
+    fn sum_u64(&self, off: usize) -> u64 {
+        self.store().sum_u64(off as u32).expect("a counter")
+    }
+
     fn attach(&self, name: &str) -> Link {
         let link = self.program(name).attach();
         link.unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -103,4 +108,26 @@ fn two() -> [u32; 2] {
     let usable: Cpus = cpus::usable();
     let mut usable = usable.into_iter();
     [(); 2].map(|()| usable.next().expect("two CPUs"))
+}
+
+/// Program `first` passes the first packet of each CPU, of which it leaves a mark at `seen`.
+fn passes_the_first(example: &Example, seen: usize) {
+    for _ in 0..2 {
+        for cpu in two() {
+            let actions = on([cpu], || [(); 3].map(|()| example.packet("first", 60)));
+            assert_eq!(actions, [PASS, DROP, DROP]);
+        }
+        let unmarked = example.store().write_all(seen as u32, &[0; 4]);
+        unmarked.expect("a mark");
+    }
+}
+
+/// Program `largest` keeps the length of the largest packet at `off`.
+fn keeps_the_largest(example: &Example, off: usize) {
+    let cpu = two()[0];
+    let largest = |len| {
+        assert_eq!(on([cpu], || example.packet("largest", len)), PASS);
+        example.sum_u64(off)
+    };
+    assert_eq!([60, 200, 100, 201].map(largest), [60, 200, 200, 201]);
 }

@@ -6,7 +6,9 @@ use std::mem::offset_of;
 
 use tests::object;
 
+use super::keeps_the_largest;
 use super::on;
+use super::passes_the_first;
 use super::two;
 use super::Example;
 use super::ABORTED;
@@ -29,10 +31,6 @@ fn example() -> Example {
     Example::new(object!("reference-views"))
 }
 
-fn sum_u64(example: &Example, off: usize) -> u64 {
-    example.store().sum_u64(off as u32).expect("a counter")
-}
-
 #[test]
 fn packets_and_bytes() {
     let example = example();
@@ -41,7 +39,7 @@ fn packets_and_bytes() {
     for (cpu, len) in [(second, 100), (first, 60), (second, 40)] {
         assert_eq!(on([cpu], || example.packet("count", len)), PASS);
     }
-    assert_eq!(sum_u64(&example, offset_of!(Traffic, bytes)), 200);
+    assert_eq!(example.sum_u64(offset_of!(Traffic, bytes)), 200);
     assert_eq!(example.run("busiest"), second as i32);
     for _ in 0..2 {
         on([first], || example.packet("count", 60));
@@ -64,31 +62,17 @@ fn numbers_of_packets() {
             assert_eq!(each, [DROP, DROP, DROP, PASS, DROP, DROP, DROP, PASS, DROP]);
         });
     }
-    assert_eq!(sum_u64(&example, offset_of!(Traffic, number)), 220);
+    assert_eq!(example.sum_u64(offset_of!(Traffic, number)), 220);
 }
 
 #[test]
 fn the_first_packet_of_a_cpu() {
-    let example = example();
-    let off = offset_of!(Traffic, seen) as u32;
-    for _ in 0..2 {
-        for cpu in two() {
-            let actions = on([cpu], || [(); 3].map(|()| example.packet("first", 60)));
-            assert_eq!(actions, [PASS, DROP, DROP]);
-        }
-        example.store().write_all(off, &[0; 4]).expect("a mark");
-    }
+    passes_the_first(&example(), offset_of!(Traffic, seen));
 }
 
 #[test]
 fn the_largest_packet() {
-    let example = example();
-    let cpu = two()[0];
-    let largest = |len| {
-        assert_eq!(on([cpu], || example.packet("largest", len)), PASS);
-        sum_u64(&example, offset_of!(Traffic, largest))
-    };
-    assert_eq!([60, 200, 100, 201].map(largest), [60, 200, 200, 201]);
+    keeps_the_largest(&example(), offset_of!(Traffic, largest));
 }
 
 #[test]
