@@ -23,7 +23,7 @@ dest=$work/dest
 
 # in_machine CACHE COMMAND...: with the host's cache as folder CACHE of the machine, so that not all is made anew
 in_machine() {
-	scripts/in-root --root "$machine" --bind "$work:/work" --bind "$cache:$1/bpf_percpu" "${@:2}"
+	scripts/in-root --root "$machine" --bind "$work:/mnt" --bind "$cache:$1/bpf_percpu" "${@:2}"
 }
 
 # After dpkg has installed the kernel and its headers, as far as depmod and DKMS look at them.
@@ -72,7 +72,7 @@ versions() {
 
 key() {
 	in_machine /root/.cache openssl req -new -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$1 of a test/" \
-		-keyout "/work/$1.key" -out "/work/$1.crt"
+		-keyout "/mnt/$1.key" -out "/mnt/$1.crt"
 }
 sign() { KEY=$work/$1.key CERT=$work/$2.crt scripts/sign "$kernel" "$work/signed.ko"; }
 sign_again() {
@@ -82,7 +82,7 @@ sign_again() {
 }
 unsigned() { make sign "KERNEL=$kernel"; }
 
-make_install() { in_machine /root/.cache make install "KERNEL=$kernel" KEY=/work/one.key CERT=/work/one.crt; }
+make_install() { in_machine /root/.cache make install "KERNEL=$kernel" KEY=/mnt/one.key CERT=/mnt/one.crt; }
 # What a version had that this one has not.
 install_over_older() {
 	local header=/usr/local/include/bpf_percpu/older.h

@@ -98,6 +98,16 @@ gdb_stub() {
 	wait "$pid"
 }
 
+# A copy of the tree, built in itself, as modules usually are.
+built_in_itself() {
+	local copy status=0
+	copy=$(mktemp -d)
+	git ls-files -z | xargs -0 cp -a --parents -t "$copy"
+	scripts/in-root --bind "$copy:/mnt" /src/scripts/kernel/kmake "/kernel/$kernel/obj" M=/mnt modules || status=$?
+	rm -rf "$copy"
+	return "$status"
+}
+
 check root_prints_its_path 0 '^/.*/bpf_percpu/root-[0-9a-f]+$' scripts/root --print
 check root_is_warm_in_a_second 0 '^/' warm
 check root_names_its_kernel 0 '^[0-9]+\.[0-9]+\.[0-9]+.*-amd64$' scripts/root --kernel "$kernel"
@@ -107,6 +117,7 @@ check root_refuses_unknown_options 1 "unknown option '--nonsense'" scripts/root 
 check root_knows_no_such_kernel 1 "the archive has no kernel '0.1'" scripts/root --kernel 0.1
 check root_needs_root 1 'root: making the root needs root rights.*sudo' as_nobody scripts/root
 check kernel_without_rust 2 '^kernel 6\.12\.[0-9]+.*: built without CONFIG_RUST' make module KERNEL=6.12
+check module_builds_in_itself 0 'BTF \[M\] bpf_percpu.ko' built_in_itself
 check run_knows_its_samples 2 "there is no sample 'none': there are cgroup_syscalls" make run SAMPLE=none
 check run_shows_a_sample 0 '^nr_cpu_ids: 4' make run SAMPLE=cpumask_walk "KERNEL=$kernel"
 check in_root_leaves_no_mounts 0 '' mounts scripts/in-root true

@@ -110,6 +110,20 @@ fn two() -> [u32; 2] {
     [(); 2].map(|()| usable.next().expect("two CPUs"))
 }
 
+/// Programs `first_hundred` and `each_fourth` pass so many on each CPU; the first one's are at `off`.
+fn passes_by_number(example: &Example, off: usize) {
+    for cpu in two() {
+        on([cpu], || {
+            let passes = (0..110).map(|_| example.packet("first_hundred", 60));
+            assert_eq!(passes.filter(|action| *action == PASS).count(), 100);
+            assert_eq!(example.packet("first_hundred", 60), DROP);
+            let each: Vec<_> = (0..9).map(|_| example.packet("each_fourth", 60)).collect();
+            assert_eq!(each, [DROP, DROP, DROP, PASS, DROP, DROP, DROP, PASS, DROP]);
+        });
+    }
+    assert_eq!(example.sum_u64(off), 222);
+}
+
 /// Program `first` passes the first packet of each CPU, of which it leaves a mark at `seen`.
 fn passes_the_first(example: &Example, seen: usize) {
     for _ in 0..2 {

@@ -8,6 +8,7 @@ use tests::object;
 
 use super::keeps_the_largest;
 use super::on;
+use super::passes_by_number;
 use super::passes_the_first;
 use super::two;
 use super::Example;
@@ -53,16 +54,7 @@ fn packets_and_bytes() {
 
 #[test]
 fn numbers_of_packets() {
-    let example = example();
-    for cpu in two() {
-        on([cpu], || {
-            let passes = (0..110).map(|_| example.packet("first_hundred", 60));
-            assert_eq!(passes.filter(|action| *action == PASS).count(), 100);
-            let each: Vec<_> = (0..9).map(|_| example.packet("each_fourth", 60)).collect();
-            assert_eq!(each, [DROP, DROP, DROP, PASS, DROP, DROP, DROP, PASS, DROP]);
-        });
-    }
-    assert_eq!(example.sum_u64(offset_of!(Traffic, number)), 220);
+    passes_by_number(&example(), offset_of!(Traffic, number));
 }
 
 #[test]
