@@ -13,7 +13,6 @@ use super::passes_the_first;
 use super::two;
 use super::Example;
 use super::ABORTED;
-use super::DROP;
 use super::PASS;
 
 /// `struct traffic`.
