@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For BPF programs: the kfuncs of bpf_percpu.ko, and what makes them handy.
- * Include vmlinux.h and <bpf/bpf_helpers.h> first.
+ * For BPF programs: the kfuncs of bpf_percpu.ko, and macros to use them. Include
+ * vmlinux.h and <bpf/bpf_helpers.h> first.
  */
 #ifndef BPF_PERCPU_BPF_H
 #define BPF_PERCPU_BPF_H
@@ -13,17 +13,18 @@
 #undef KFUNC_DTOR
 
 /*
- * Runs the body for each CPU of @mask, ascending. @cpu is an int, as for the
- * kernel's for_each_cpu(), or an int *, as for bpf_for_each().
+ * Runs the body for each CPU of @mask, in ascending order. @cpu is an int, as
+ * for the kernel's for_each_cpu(), or an int *, as for bpf_for_each().
  *
  *	int cpu;
  *
  *	bpf_for_each_cpu(cpu, bpf_get_online_cpumask())
  *		total += load_of(cpu);
  *
- * In an RCU read-side critical section. The iterator is destroyed on every way
- * out, break, goto and return included. That is named once more in there, for
- * clang takes no cleanup for a use of an extern.
+ * Must be used in an RCU read-side critical section. The iterator is destroyed
+ * on every exit from the loop, including break, goto and return. The macro names
+ * bpf_iter_cpumask_destroy() a second time because clang does not count a
+ * cleanup attribute as a use of an extern.
  */
 #define bpf_for_each_cpu(cpu, mask)                               \
 	for (struct bpf_iter_cpumask ___it                        \
@@ -40,7 +41,7 @@
 		     ___cpu;                                      \
 	     });)
 
-/* A store that a program asks its loader for: see BPF_PERCPU_STORE(). */
+/* A store that a program requests from its loader: see BPF_PERCPU_STORE(). */
 struct bpf_percpu_store_decl {
 	__u32 id;
 	__u32 size;
@@ -50,16 +51,19 @@ struct bpf_percpu_store_decl {
 #define BPF_PERCPU_STORE_SECTION ".rodata.bpf_percpu"
 
 /*
- * Names the store that the program counts in, with room for a @type per CPU:
+ * Declares the store that the program counts in, with a @type for each CPU:
  *
  *	struct counts { u64 packets, bytes; };
  *	BPF_PERCPU_STORE(counts, "packet_counts", struct counts);
  *
  *	bpf_percpu_id_add_u64(counts.id, offsetof(struct counts, packets), 1);
  *
- * The loader (percpuctl::store) creates the store, or opens the one of this
- * name and size, and writes its id here before the program is loaded. To the
- * verifier the id is a constant.
+ * The loader (percpuctl::store) creates the store, or opens the existing one of
+ * this name and size, and writes its id here before the program is loaded. The
+ * verifier sees the id as a constant.
+ *
+ * Loaders that know nothing of this section leave the id 0, which no store has.
+ * Then every lookup fails and nothing is counted.
  */
 #define BPF_PERCPU_STORE(var, store_name, type)                            \
 	_Static_assert(sizeof(store_name) > 1 && sizeof(store_name) <= 64, \
@@ -72,14 +76,14 @@ struct bpf_percpu_store_decl {
 		.name = store_name,                                        \
 	}
 
-/* What the entries of a keyed store belong to, as in uapi/bpf_percpu.h. */
+/* The kind of owner that entries have, as in uapi/bpf_percpu.h. */
 enum bpf_percpu_key_kind {
 	BPF_PERCPU_KEY_TASK = 1,
 	BPF_PERCPU_KEY_CGROUP = 2,
 	BPF_PERCPU_KEY_U64 = 3,
 };
 
-/* A keyed store that a program asks its loader for: see BPF_PERCPU_KEYED_STORE(). */
+/* A keyed store that a program requests: see BPF_PERCPU_KEYED_STORE(). */
 struct bpf_percpu_keyed_store_decl {
 	__u32 id;
 	__u32 size;
@@ -91,7 +95,8 @@ struct bpf_percpu_keyed_store_decl {
 #define BPF_PERCPU_KEYED_STORE_SECTION ".rodata.bpf_percpu.keyed"
 
 /*
- * Names a keyed store with room for @max_entries owners, a @type per CPU each:
+ * Declares a keyed store with @max_entries entries, each with a @type for each
+ * CPU:
  *
  *	BPF_PERCPU_KEYED_STORE(switches, "switches", BPF_PERCPU_KEY_TASK, u64, 4096);
  *
@@ -99,8 +104,8 @@ struct bpf_percpu_keyed_store_decl {
  *	if (s)
  *		entry = bpf_percpu_task_store(s, task, BPF_LOCAL_STORAGE_GET_F_CREATE);
  *
- * The loader (percpuctl::store) does as for BPF_PERCPU_STORE(). Before, it may
- * change the number of entries.
+ * The loader (percpuctl::store) creates or opens it as for BPF_PERCPU_STORE().
+ * It may change the number of entries before that.
  */
 #define BPF_PERCPU_KEYED_STORE(var, store_name, kind, type, max_entries)   \
 	_Static_assert(sizeof(store_name) > 1 && sizeof(store_name) <= 64, \

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For loaders in C: SEC(".percpu") variables, on kernels that have them and on
- * those that do not. Needs libbpf 1.0 or later. Include <bpf/libbpf.h> and
- * <bpf/bpf.h> as you do, and link with libbpf.
+ * For loaders in C: SEC(".percpu") variables, on kernels that support them and
+ * on kernels that do not. Needs libbpf 1.0 or later. Include <bpf/libbpf.h> and
+ * <bpf/bpf.h> as usual, and link with libbpf.
  *
- * From count.bpf.o, which clang has compiled with -g, percpuctl makes two:
+ * From count.bpf.o, compiled by clang with -g, percpuctl makes two objects:
  *
  *	percpuctl lower count.bpf.o count.lowered.o
  *	percpuctl lower --native count.bpf.o count.native.o
  *
- * The first is for kernels with bpf_percpu.ko, the second for kernels that have
- * such variables themselves, from 7.3 on:
+ * The first is for kernels with bpf_percpu.ko, the second for kernels that
+ * support such variables natively, from 7.3 on:
  *
  *	struct bpf_percpu_opts opts = { .name = "count" };
  *	struct bpf_percpu_stores stores;
@@ -27,8 +27,8 @@
  *	...
  *	err = bpf_percpu__read(obj, ".percpu", cpu, 0, &value, sizeof(value));
  *
- * With a skeleton, obj is skel->obj. Every function returns 0 or a negative
- * errno, but for bpf_percpu__native().
+ * With a skeleton, obj is skel->obj. Functions return 0 or a negative errno
+ * unless their comment says otherwise.
  */
 #ifndef BPF_PERCPU_LOAD_H
 #define BPF_PERCPU_LOAD_H
@@ -48,23 +48,23 @@
 
 #include "uapi/bpf_percpu.h"
 
-/* More sections of per-CPU variables than an object has. */
+/* An object has at most this many sections of per-CPU variables. */
 #define BPF_PERCPU_MAX_SECTIONS 16
 
-/* A section of the object, and the store that it is to be in. */
+/* Puts a section of the object into a named store that others may share. */
 struct bpf_percpu_share {
 	const char *section; /* ".percpu", ".percpu.NAME" */
-	const char *store; /* others may share it */
+	const char *store; /* the store's name */
 };
 
-/* How variables are set up. All zero, or no options at all, is a choice. */
+/* How variables are set up. All zero, or a NULL pointer, is valid. */
 struct bpf_percpu_opts {
-	const char *name; /* of the stores' names; NULL: libbpf's of the object */
+	const char *name; /* prefix of the stores' names; NULL: the object's */
 	const struct bpf_percpu_share *share;
 	size_t share_cnt;
 };
 
-/* Open stores: what keeps them until the programs do. */
+/* Open files that hold the stores until the programs hold them. */
 struct bpf_percpu_stores {
 	int count;
 	int fds[BPF_PERCPU_MAX_SECTIONS];
@@ -85,7 +85,7 @@ struct bpf_percpu__entry {
 #define BPF_PERCPU__F_CPU 8ULL
 #define BPF_PERCPU__F_ALL_CPUS 16ULL
 
-/* The entry of a section in the table, and their number. */
+/* Finds the entry of @section in a table of @count entries, or NULL. */
 static inline const struct bpf_percpu__entry *
 bpf_percpu__find(const struct bpf_percpu__entry *table, size_t count,
 		 const char *section)
@@ -98,7 +98,7 @@ bpf_percpu__find(const struct bpf_percpu__entry *table, size_t count,
 	return NULL;
 }
 
-/* The section in the source that a map of a renamed object has, or NULL. */
+/* The source's section name for a map of a renamed object, or NULL. */
 static inline const char *bpf_percpu__array_section(const struct bpf_map *map)
 {
 	static const char prefix[] = ".data.native", percpu[] = ".percpu";
@@ -113,7 +113,7 @@ static inline const char *bpf_percpu__array_section(const struct bpf_map *map)
 	return name[percpu_len] && name[percpu_len] != '.' ? NULL : name;
 }
 
-/* The map with the variables of @section, of a renamed object, or NULL. */
+/* The map with the variables of @section in a renamed object, or NULL. */
 static inline struct bpf_map *
 bpf_percpu__find_array(const struct bpf_object *obj, const char *section)
 {
@@ -128,7 +128,7 @@ bpf_percpu__find_array(const struct bpf_object *obj, const char *section)
 	return NULL;
 }
 
-/* A per-CPU array of one value. Returns a file, or a negative errno. */
+/* Creates a per-CPU array of one value. Returns an fd or a negative errno. */
 static inline int bpf_percpu__create_array(const char *name, __u32 size)
 {
 	char short_name[BPF_OBJ_NAME_LEN];
@@ -141,8 +141,9 @@ static inline int bpf_percpu__create_array(const char *name, __u32 size)
 }
 
 /*
- * Whether the kernel has SEC(".percpu") variables: 1, 0, or a negative errno
- * when it cannot be known, -EPERM for instance. Asks by loading a program.
+ * Whether the kernel supports SEC(".percpu") variables: 1 or 0, or a negative
+ * errno if that cannot be determined, such as -EPERM. Loads a program to find
+ * out.
  */
 static inline int bpf_percpu__native(void)
 {
@@ -173,14 +174,14 @@ static inline int bpf_percpu__native(void)
 	return err == EPERM ? -EPERM : 0;
 }
 
-/* Lets go of the stores; those that programs hold stay. */
+/* Drops the references to the stores. Stores that programs hold stay. */
 static inline void bpf_percpu__close(struct bpf_percpu_stores *stores)
 {
 	while (stores->count > 0)
 		close(stores->fds[--stores->count]);
 }
 
-/* Has libbpf take a per-CPU array for each section of a renamed object. */
+/* Makes libbpf use a per-CPU array for each section of a renamed object. */
 static inline int bpf_percpu__prepare_arrays(struct bpf_object *obj)
 {
 	struct bpf_map *map;
@@ -213,7 +214,7 @@ static inline int bpf_percpu__prepare_arrays(struct bpf_object *obj)
 	return 0;
 }
 
-/* Appends what may be in a store's name, and '_' for the rest. */
+/* Appends @text, with '_' for characters that a store's name cannot have. */
 static inline void bpf_percpu__append(char *name, size_t room, const char *text)
 {
 	static const char fits[] =
@@ -225,7 +226,7 @@ static inline void bpf_percpu__append(char *name, size_t room, const char *text)
 	name[len] = '\0';
 }
 
-/* The name of the @nth store of objects that have the name. */
+/* Builds the store name of a section of the @nth object of this name. */
 static inline void bpf_percpu__name(char *name, const char *object,
 				    const char *section, unsigned int nth)
 {
@@ -236,7 +237,7 @@ static inline void bpf_percpu__name(char *name, const char *object,
 		snprintf(end, sizeof(end), ".%u", nth);
 	room -= strlen(end);
 	name[0] = '\0';
-	/* Of a long name the object's part has half of the room at least. */
+	/* If the name is too long, the object's part gets at least half of it. */
 	bpf_percpu__append(name, len > room / 2 ? room / 2 : room - len,
 			   object);
 	bpf_percpu__append(name, room, section);
@@ -244,8 +245,8 @@ static inline void bpf_percpu__name(char *name, const char *object,
 }
 
 /*
- * Creates a store of its own, or creates or opens the shared one. Returns the
- * file that holds it, and tells its id.
+ * Creates a private store, or creates or opens the shared one. Returns an fd
+ * that holds the store, and its id in *@id.
  */
 static inline int bpf_percpu__store(const char *object, const char *section,
 				    const char *shared, const void *image,
@@ -267,7 +268,7 @@ static inline int bpf_percpu__store(const char *object, const char *section,
 	if (fd < 0)
 		return -errno;
 	for (;;) {
-		/* NUL up to the end. */
+		/* The kernel wants NUL up to the end. */
 		memset(create.name, 0, sizeof(create.name));
 		if (shared)
 			memcpy(create.name, shared, strlen(shared));
@@ -294,7 +295,7 @@ static inline int bpf_percpu__store(const char *object, const char *section,
 			errno = EMSGSIZE;
 			break;
 		}
-		/* Another may have removed it meanwhile. */
+		/* ENOENT: somebody removed it after CREATE. Try again. */
 		if (errno != ENOENT)
 			break;
 	}
@@ -303,7 +304,7 @@ static inline int bpf_percpu__store(const char *object, const char *section,
 	return err;
 }
 
-/* Makes a store for each section of a lowered object. */
+/* Creates a store for each section of a lowered object. */
 static inline int bpf_percpu__prepare_stores(struct bpf_object *obj,
 					     struct bpf_map *table_map,
 					     const struct bpf_percpu_opts *opts,
@@ -355,22 +356,23 @@ static inline int bpf_percpu__prepare_stores(struct bpf_object *obj,
 }
 
 /*
- * Makes what the variables of an open object are in, and tells its programs.
- * The last thing before the object is loaded: initial values and sizes (see
- * bpf_map__set_initial_value(), bpf_map__set_value_size()) are as they are now.
- * They are those of the maps .rodata.percpu, .rodata.percpu.NAME of a lowered
- * object, and .data.native.percpu, .data.native.percpu.NAME of a renamed one.
- * An object without such variables stays as it is.
+ * Creates the stores or arrays for the variables of an open object, and tells
+ * the object about them. Call it last before the object is loaded: it uses the
+ * initial values and sizes that the maps have now. To change them, use
+ * bpf_map__set_initial_value() and bpf_map__set_value_size() on the maps
+ * .rodata.percpu and .rodata.percpu.NAME of a lowered object, or
+ * .data.native.percpu and .data.native.percpu.NAME of a renamed one. An object
+ * without such variables does not change.
  *
- * @stores holds what was made until bpf_percpu__close(). After an error it
- * holds nothing.
+ * @stores holds the stores until bpf_percpu__close(). After an error it is
+ * empty.
  *
- * -ENOENT: a section that is to be shared is not there, or bpf_percpu.ko is not
+ * -ENOENT: the object lacks a section to be shared, or bpf_percpu.ko is not
  * loaded. -EMSGSIZE: the shared store has another size. -EPROTOTYPE: it is
- * keyed. -EOPNOTSUPP: a store is to be shared, but the object is not lowered.
+ * keyed. -EOPNOTSUPP: a section is to be shared, but the object is not lowered.
  * -EINVAL: bad name, or the object is damaged. -E2BIG: a section is larger than
- * BPF_PERCPU_MAX_SIZE, or there are more than BPF_PERCPU_MAX_SECTIONS. Else as
- * of bpf_map_create() and BPF_PERCPU_IOC_CREATE.
+ * BPF_PERCPU_MAX_SIZE, or there are more than BPF_PERCPU_MAX_SECTIONS. Other
+ * errors are those of bpf_map_create() and BPF_PERCPU_IOC_CREATE.
  */
 static inline int bpf_percpu__prepare(struct bpf_object *obj,
 				      const struct bpf_percpu_opts *opts,
@@ -393,10 +395,11 @@ static inline int bpf_percpu__prepare(struct bpf_object *obj,
 }
 
 /*
- * Lets the programs of a loaded object hold their stores: from now on each
+ * Makes the programs of a loaded object hold their stores. From then on each
  * store lives as long as a program that uses it is loaded. Closes @stores.
  *
- * -ENOENT: @stores were closed already. Else as of bpf_prog_test_run_opts().
+ * -ENOENT: @stores were already closed. Other errors are those of
+ * bpf_prog_test_run_opts().
  */
 static inline int bpf_percpu__hold(struct bpf_object *obj,
 				   struct bpf_percpu_stores *stores)
@@ -417,8 +420,8 @@ static inline int bpf_percpu__hold(struct bpf_object *obj,
 }
 
 /*
- * Opens the store of a section of a loaded object. Returns a file, -ENODATA
- * when the object is not lowered, or another negative errno.
+ * Opens the store of a section of a loaded object. Returns an fd, -ENODATA if
+ * the object is not lowered, or another negative errno.
  */
 static inline int bpf_percpu__open(const struct bpf_object *obj,
 				   const char *section)
@@ -462,8 +465,8 @@ static inline int bpf_percpu__open(const struct bpf_object *obj,
 }
 
 /*
- * The array of a section, and room for one value. Returns a file, which is the
- * object's, or a negative errno.
+ * Finds the array of a section, and allocates room for one value. Returns the
+ * object's fd of the array, or a negative errno.
  */
 static inline int bpf_percpu__array(const struct bpf_object *obj,
 				    const char *section, __u32 off, __u32 len,
@@ -537,7 +540,7 @@ static inline int bpf_percpu__write_array(const struct bpf_object *obj,
 	left = libbpf_num_possible_cpus();
 	if (left < 0)
 		err = left;
-	/* Their numbers may have gaps. */
+	/* CPU numbers may have gaps. */
 	for (cpu = 0; left > 0 && cpu < 65536; cpu++) {
 		err = bpf_percpu__set(fd, cpu, value, off, buf, len);
 		if (!err)
@@ -551,10 +554,10 @@ out:
 }
 
 /*
- * Reads @len bytes at @off of the variables that @cpu has in @section.
+ * Reads @len bytes at @off of the variables of @cpu in @section.
  *
- * -ENOENT: the object has no such section. -ERANGE: the CPU is not a possible
- * one, or the range is past the section's end. -EINVAL for an array: the kernel
+ * -ENOENT: the object has no such section. -ERANGE: @cpu is not a possible CPU,
+ * or the range ends past the section's end. -EINVAL for an array: the kernel
  * lacks BPF_F_CPU.
  */
 static inline int bpf_percpu__read(const struct bpf_object *obj,
@@ -580,12 +583,13 @@ static inline int bpf_percpu__read(const struct bpf_object *obj,
 }
 
 /*
- * Writes @len bytes at @off of the variables that @cpu has in @section, or that
- * each CPU has with BPF_PERCPU_ALL_CPUS. What programs on that CPU write to
- * them meanwhile may be lost; of an array, which the kernel takes as a whole,
- * what they write to any variable of the section. Other CPUs' are not touched.
+ * Writes @len bytes at @off of the variables of @cpu in @section, or of each
+ * possible CPU with BPF_PERCPU_ALL_CPUS. What programs on that CPU write to
+ * these bytes at the same time may be lost. The kernel updates an array's value
+ * as a whole, so there a write to any variable of the section may be lost. The
+ * variables of other CPUs are not touched.
  *
- * Errors as of bpf_percpu__read().
+ * Errors are those of bpf_percpu__read().
  */
 static inline int bpf_percpu__write(const struct bpf_object *obj,
 				    const char *section, __u32 cpu, __u32 off,
