@@ -10,13 +10,13 @@ extern "C" {
     fn control_example() -> c_long;
 }
 
-/// Creates a store in which each CPU has 5, but CPU 0 has 7. Returns the sum.
+/// Creates a store in which CPU 0 has 7 and each other CPU has 5. Returns the sum.
 ///
 /// # Errors
 ///
-/// Those of the calls.
+/// Returns the errors of the calls.
 pub fn run() -> Result<u64> {
-    // SAFETY: It takes nothing.
+    // SAFETY: It takes no arguments and has no preconditions.
     let total = unsafe { control_example() };
     u64::try_from(total).map_err(|_| Error::from_raw_os_error(-total as i32))
 }
