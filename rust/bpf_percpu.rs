@@ -50,7 +50,7 @@ struct BpfPercpu {
     /// BPF's way to them.
     _kfuncs: bpf::kfunc::Registration,
     /// What programs get instead of a store that is gone.
-    _spare: kfuncs::SpareGuard,
+    _fallback: kfuncs::FallbackGuard,
     /// The stores.
     _stores: store::Registry,
 }
@@ -67,7 +67,7 @@ impl kernel::InPlaceModule for BpfPercpu {
                 })
             }?,
             // SAFETY: Called once, before the kfuncs are registered. Dropped after the last program.
-            _spare: unsafe { kfuncs::SpareGuard::new() }?,
+            _fallback: unsafe { kfuncs::FallbackGuard::new() }?,
             _kfuncs: {
                 psi::init();
                 kfuncs::BPF_PERCPU_DTORS.register(module)?;

@@ -14,13 +14,13 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// `slot` points to the iterator of a running program, and nothing else uses it meanwhile.
-pub(crate) struct IterSlot<C, S> {
-    slot: *mut S,
+/// `state` points to the iterator of a running program, and nothing else uses it meanwhile.
+pub(crate) struct BpfIter<C, S> {
+    state: *mut S,
     _iter: PhantomData<*mut C>,
 }
 
-impl<C, S> IterSlot<C, S> {
+impl<C, S> BpfIter<C, S> {
     const FITS: () = {
         assert!(
             size_of::<S>() <= size_of::<C>() && align_of::<S>() <= align_of::<C>(),
@@ -41,7 +41,7 @@ impl<C, S> IterSlot<C, S> {
         const { Self::FITS };
         // INVARIANT: By the function's contract.
         Self {
-            slot: iter.cast(),
+            state: iter.cast(),
             _iter: PhantomData,
         }
     }
@@ -50,7 +50,7 @@ impl<C, S> IterSlot<C, S> {
     #[inline]
     pub(crate) fn init(&mut self, state: S) {
         // SAFETY: By the type invariant the slot is ours; it is large enough, as `FITS` asserts.
-        unsafe { self.slot.write(state) };
+        unsafe { self.state.write(state) };
     }
 
     /// The state. For `bpf_iter_*_next`.
@@ -62,7 +62,7 @@ impl<C, S> IterSlot<C, S> {
     #[inline]
     pub(crate) unsafe fn state(&mut self) -> &mut S {
         // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
-        unsafe { &mut *self.slot }
+        unsafe { &mut *self.state }
     }
 
     /// Drops the state. For `bpf_iter_*_destroy`.
@@ -73,7 +73,7 @@ impl<C, S> IterSlot<C, S> {
     #[inline]
     pub(crate) unsafe fn destroy(self) {
         // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
-        unsafe { self.slot.drop_in_place() };
+        unsafe { self.state.drop_in_place() };
     }
 }
 
@@ -98,23 +98,23 @@ mod tests {
     }
 
     /// One call of a kfunc with `iter`.
-    fn slot<'a>(iter: &mut Iter) -> IterSlot<Iter, State<'a>> {
+    fn bpf_iter<'a>(iter: &mut Iter) -> BpfIter<Iter, State<'a>> {
         // SAFETY: Nothing else uses `iter` before the next call.
-        unsafe { IterSlot::new(iter) }
+        unsafe { BpfIter::new(iter) }
     }
 
     #[test]
     fn keeps_its_state_between_calls() {
         let drops = Cell::new(0);
         let mut iter = [u64::MAX; 3];
-        slot(&mut iter).init(State {
+        bpf_iter(&mut iter).init(State {
             step: 1,
             drops: &drops,
         });
         for step in 1..10 {
-            let mut slot = slot(&mut iter);
+            let mut used = bpf_iter(&mut iter);
             // SAFETY: Set up above.
-            let state = unsafe { slot.state() };
+            let state = unsafe { used.state() };
             assert_eq!(state.step, step);
             state.step += 1;
         }
@@ -125,13 +125,13 @@ mod tests {
     fn drops_its_state_once() {
         let drops = Cell::new(0);
         let mut iter = [0; 3];
-        slot(&mut iter).init(State {
+        bpf_iter(&mut iter).init(State {
             step: 0,
             drops: &drops,
         });
         assert_eq!(drops.get(), 0);
         // SAFETY: Set up above, and not used again.
-        unsafe { slot(&mut iter).destroy() };
+        unsafe { bpf_iter(&mut iter).destroy() };
         assert_eq!(drops.get(), 1);
     }
 
@@ -140,22 +140,22 @@ mod tests {
         let drops = Cell::new(0);
         let mut iter = [0; 3];
         for step in 0..3 {
-            slot(&mut iter).init(State {
+            bpf_iter(&mut iter).init(State {
                 step,
                 drops: &drops,
             });
         }
         assert_eq!(drops.get(), 0);
-        let mut slot = slot(&mut iter);
+        let mut used = bpf_iter(&mut iter);
         // SAFETY: Set up above.
-        assert_eq!(unsafe { slot.state() }.step, 2);
+        assert_eq!(unsafe { used.state() }.step, 2);
     }
 
     #[test]
     fn writes_no_more_than_its_state() {
         let drops = Cell::new(0);
         let mut iters = [[u64::MAX; 3]; 3];
-        slot(&mut iters[1]).init(State {
+        bpf_iter(&mut iters[1]).init(State {
             step: 0,
             drops: &drops,
         });

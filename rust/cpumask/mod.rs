@@ -7,8 +7,8 @@
 //! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
 mod bits;
+mod cpu_ids;
 mod housekeeping;
-mod numbers;
 
 use bits::{
     RawWords,
@@ -30,8 +30,8 @@ use kernel::{
 };
 
 pub(crate) use bits::bits_of;
+pub(crate) use cpu_ids::init;
 pub(crate) use housekeeping::housekeeping;
-pub(crate) use numbers::init;
 
 /// The CPUs that could ever come online. Never changes.
 #[inline]
@@ -100,7 +100,7 @@ impl RawMask {
 }
 
 // SAFETY: The kernel does not change `nr_cpu_ids` once modules load, and it is not larger than what a
-// cpumask has. By the invariant of `Numbers`, no bit at it or past it is left.
+// cpumask has. By the invariant of `CpuIds`, no bit at it or past it is left.
 unsafe impl Words for RawMask {
     #[inline]
     fn len(&self) -> u32 {
@@ -113,7 +113,7 @@ unsafe impl Words for RawMask {
     #[inline]
     unsafe fn word(&self, base: u32) -> usize {
         // SAFETY: By the function's contract, and by the type invariant. There are as many numbers.
-        unsafe { self.0.read(base) & numbers::below_nr_cpu_ids().read(base) }
+        unsafe { self.0.read(base) & cpu_ids::below_nr_cpu_ids().read(base) }
     }
 }
 

@@ -9,7 +9,7 @@ mod kunit;
 
 use crate::{
     bindings::bpf_iter_cpumask,
-    bpf::iter::IterSlot,
+    bpf::iter::BpfIter,
     cpumask::{
         self,
         RawCpus,
@@ -149,8 +149,8 @@ pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
     mask: *const bindings::cpumask,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    let (mut slot, cpus) = unsafe { (Slot::new(it), RawCpus::new(RawMask::new(mask))) };
-    slot.init(cpus);
+    let (mut iter, cpus) = unsafe { (Iter::new(it), RawCpus::new(RawMask::new(mask))) };
+    iter.init(cpus);
     0
 }
 
@@ -167,9 +167,9 @@ pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_next(it: *mut bpf_iter_cpumask) -> *mut c_int {
     // SAFETY: By the function's contract.
-    let mut slot = unsafe { Slot::new(it) };
+    let mut iter = unsafe { Iter::new(it) };
     // SAFETY: By the function's contract.
-    let cpus = unsafe { slot.state() };
+    let cpus = unsafe { iter.state() };
     if let Some(cpu) = cpus.next_number_of_word() {
         return ptr::from_ref(cpu).cast_mut();
     }
@@ -195,8 +195,8 @@ fn next_of_others(cpus: &mut RawCpus) -> *mut c_int {
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_destroy(it: *mut bpf_iter_cpumask) {
     // SAFETY: By the function's contract.
-    unsafe { Slot::new(it).destroy() };
+    unsafe { Iter::new(it).destroy() };
 }
 
 /// The iterator of a program. The RCU section, not a lifetime, keeps the mask alive.
-type Slot = IterSlot<bpf_iter_cpumask, RawCpus>;
+type Iter = BpfIter<bpf_iter_cpumask, RawCpus>;

@@ -11,8 +11,8 @@ use crate::{
         bpf_percpu_helper_ratelimit, //
     },
     percpu::{
-        Boundless,
-        Spare, //
+        Fallback, //
+        FallbackMapping,
     },
     store, //
 };
@@ -33,7 +33,7 @@ use kernel::{
 };
 
 /// The start of this CPU's copy of the store with `id`, of `rdwr_buf_size` bytes. Never NULL: where
-/// there is no such store, or a smaller one, it is spare memory that is all zero.
+/// there is no such store, or a smaller one, it is fallback memory that is all zero.
 ///
 /// Context: any.
 ///
@@ -48,30 +48,30 @@ pub(crate) unsafe extern "C" fn bpf_percpu_data(id: u32, rdwr_buf_size: c_int) -
     // SAFETY: By the function's contract.
     unsafe { store::get(id) }
         .and_then(|store| store.memory().this_cpu_ptr(0, size))
-        .unwrap_or_else(|| spare(id, size))
+        .unwrap_or_else(|| fallback(id, size))
 }
 
 /// For up to [`MAX_SIZE`](crate::percpu::MAX_SIZE) bytes; set while programs can run.
-static SPARE: Atomic<*mut Spare> = Atomic::new(ptr::null_mut());
+static FALLBACK: Atomic<*mut Fallback> = Atomic::new(ptr::null_mut());
 
 /// For more, which no store has; set before a program is loaded that calls one of our kfuncs.
-static BOUNDLESS: Atomic<*mut Boundless> = Atomic::new(ptr::null_mut());
+static MAPPING: Atomic<*mut FallbackMapping> = Atomic::new(ptr::null_mut());
 
 kernel::sync::global_lock! {
-    // SAFETY: Initialized in `SpareGuard::new()`, before programs can be loaded.
-    unsafe(uninit) static MAKE_BOUNDLESS: Mutex<()> = ();
+    // SAFETY: Initialized in `FallbackGuard::new()`, before programs can be loaded.
+    unsafe(uninit) static MAKE_MAPPING: Mutex<()> = ();
 }
 
 #[cold]
-fn spare(id: u32, size: u32) -> *mut u8 {
+fn fallback(id: u32, size: u32) -> *mut u8 {
     COMPLAINT.file(id, size);
     // SAFETY: Set before programs can run, and valid until after the last.
-    let spare = unsafe { SPARE.load(Relaxed).as_ref() };
+    let fallback = unsafe { FALLBACK.load(Relaxed).as_ref() };
     // SAFETY: As above.
-    let boundless = || unsafe { BOUNDLESS.load(Acquire).as_ref() }.map(Boundless::get);
-    spare
-        .and_then(|spare| spare.get(size))
-        .or_else(boundless)
+    let mapping = || unsafe { MAPPING.load(Acquire).as_ref() }.map(FallbackMapping::get);
+    fallback
+        .and_then(|fallback| fallback.get(size))
+        .or_else(mapping)
         .unwrap_or(ptr::null_mut())
 }
 
@@ -84,46 +84,46 @@ fn spare(id: u32, size: u32) -> *mut u8 {
 ///
 /// Called by the verifier.
 pub(super) unsafe extern "C" fn filter(_prog: *const bindings::bpf_prog, _kfunc: u32) -> c_int {
-    if !BOUNDLESS.load(Acquire).is_null() {
+    if !MAPPING.load(Acquire).is_null() {
         return 0;
     }
-    let _lock = MAKE_BOUNDLESS.lock();
-    if BOUNDLESS.load(Relaxed).is_null() {
-        match Boundless::new().and_then(|new| Ok(KBox::new(new, GFP_KERNEL)?)) {
-            Ok(new) => BOUNDLESS.store(KBox::into_raw(new), Release),
+    let _lock = MAKE_MAPPING.lock();
+    if MAPPING.load(Relaxed).is_null() {
+        match FallbackMapping::new().and_then(|new| Ok(KBox::new(new, GFP_KERNEL)?)) {
+            Ok(new) => MAPPING.store(KBox::into_raw(new), Release),
             Err(error) => return error.to_errno(),
         }
     }
     0
 }
 
-/// Offers spare memory to programs, while it lives.
-pub(crate) struct SpareGuard(());
+/// Offers fallback memory to programs, while it lives.
+pub(crate) struct FallbackGuard(());
 
-impl SpareGuard {
+impl FallbackGuard {
     /// # Safety
     ///
     /// Called once, before programs can be loaded that call our kfuncs. The value is dropped after
     /// the last of them is gone.
     pub(crate) unsafe fn new() -> Result<Self> {
-        let spare = KBox::new(Spare::new()?, GFP_KERNEL)?;
+        let fallback = KBox::new(Fallback::new()?, GFP_KERNEL)?;
         // SAFETY: By the function's contract this is once, and first.
         unsafe {
-            MAKE_BOUNDLESS.init();
+            MAKE_MAPPING.init();
             COMPLAINT.init();
         }
-        SPARE.store(KBox::into_raw(spare), Relaxed);
+        FALLBACK.store(KBox::into_raw(fallback), Relaxed);
         Ok(Self(()))
     }
 }
 
-impl Drop for SpareGuard {
+impl Drop for FallbackGuard {
     fn drop(&mut self) {
         COMPLAINT.finish();
         // SAFETY: Pointers that were made of boxes; programs are gone, so nobody uses them.
         unsafe {
-            free(&SPARE);
-            free(&BOUNDLESS);
+            free(&FALLBACK);
+            free(&MAPPING);
         }
     }
 }
@@ -201,7 +201,7 @@ unsafe extern "C" fn tell(_work: *mut bindings::irq_work) {
 mod tests {
     use super::*;
     use crate::{
-        kfuncs::kunit::TestStore,
+        kfuncs::fixtures::TestStore,
         percpu::{
             PossibleCpu,
             MAX_SIZE, //
@@ -211,7 +211,7 @@ mod tests {
 
     fn data(id: u32, size: c_int) -> *mut u8 {
         let _rcu = rcu::read_lock();
-        // SAFETY: In the RCU section above, and spare memory stays.
+        // SAFETY: In the RCU section above, and fallback memory stays.
         unsafe { bpf_percpu_data(id, size) }
     }
 
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn data_of_a_smaller_store_is_spare() -> Result {
+    fn data_of_a_smaller_store_is_fallback() -> Result {
         let _here = PossibleCpu::stay()?;
         let store = TestStore::new(100)?;
         store.fill(0xee)?;
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn spare_data_is_this_cpus() -> Result {
+    fn fallback_data_is_this_cpus() -> Result {
         let mut before = ptr::null_mut();
         for cpu in PossibleCpu::online() {
             cpu.enter()?;
@@ -293,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn filter_makes_boundless_memory_once() {
+    fn filter_makes_the_mapping_once() {
         // SAFETY: May be called while nothing is verified: it uses neither program nor kfunc.
         let filtered = || unsafe { filter(ptr::null(), 0) };
         assert_eq!(filtered(), 0);
-        let first = BOUNDLESS.load(Relaxed);
+        let first = MAPPING.load(Relaxed);
         assert!(!first.is_null());
         assert_eq!(filtered(), 0);
-        assert_eq!(BOUNDLESS.load(Relaxed), first);
+        assert_eq!(MAPPING.load(Relaxed), first);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
         bpf_iter_percpu_entry,
         bpf_percpu_store, //
     },
-    bpf::iter::IterSlot,
+    bpf::iter::BpfIter,
     store::keyed::{
         CgroupOwner,
         Keyed,
@@ -177,7 +177,7 @@ struct Entries<'a> {
     cursor: u32,
 }
 
-type Iter<'a> = IterSlot<bpf_iter_percpu_entry, Entries<'a>>;
+type Iter<'a> = BpfIter<bpf_iter_percpu_entry, Entries<'a>>;
 
 /// Begins an iteration over the entries of `s`: 0, or `-EINVAL` for a store that is not keyed.
 ///

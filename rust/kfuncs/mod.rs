@@ -9,9 +9,9 @@
 
 mod cpumask;
 mod data;
-mod keyed;
 #[cfg(CONFIG_KUNIT = "y")]
-mod kunit;
+mod fixtures;
+mod keyed;
 mod percpu;
 mod psi;
 mod store;
@@ -29,7 +29,7 @@ use psi::*;
 use store::*;
 use view::*;
 
-pub(crate) use data::SpareGuard;
+pub(crate) use data::FallbackGuard;
 
 kptr_dtors! {
     /// What maps of BPF programs can hold.

@@ -15,9 +15,9 @@ use crate::{
     cpumask::RawMask,
     percpu::{
         Index,
+        PerCpuInt, //
         PossibleCpus,
         Primitive,
-        Slot, //
     },
     store::{
         self,
@@ -35,31 +35,31 @@ use kernel::{
 ///
 /// As for [`store()`].
 #[inline]
-unsafe fn with_slot<T: Primitive>(
+unsafe fn with_int<T: Primitive>(
     s: *const bpf_percpu_store,
     off: u32,
-    op: impl FnOnce(Slot<'_, T>),
+    op: impl FnOnce(PerCpuInt<'_, T>),
 ) -> c_int {
     // SAFETY: By the function's contract.
     let store = unsafe { store(s) };
     let index = Index::new(off);
-    match store.slot_at(index) {
-        Some(slot) => {
-            op(slot);
+    match store.int_at(index) {
+        Some(int) => {
+            op(int);
             0
         }
-        None => why_not(store, index),
+        None => offset_errno(store, index),
     }
 }
 
 /// Errors are found out of line, so that nothing is kept or prepared for them.
 #[cold]
 #[inline(never)]
-fn why_not<T: Primitive>(store: &SlotSet, index: Index<T>) -> c_int {
-    Error::from(store.memory().why_not(index)).to_errno()
+fn offset_errno<T: Primitive>(store: &SlotSet, index: Index<T>) -> c_int {
+    Error::from(store.memory().offset_error(index)).to_errno()
 }
 
-/// As [`with_slot`], and puts what `op` returns at `res`.
+/// As [`with_int`], and puts what `op` returns at `res`.
 ///
 /// # Safety
 ///
@@ -69,13 +69,13 @@ unsafe fn with_result<T: Primitive>(
     s: *const bpf_percpu_store,
     off: u32,
     res: *mut T,
-    op: impl FnOnce(Slot<'_, T>) -> T,
+    op: impl FnOnce(PerCpuInt<'_, T>) -> T,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_slot(s, off, |slot| res.write_unaligned(op(slot))) }
+    unsafe { with_int(s, off, |int| res.write_unaligned(op(int))) }
 }
 
-/// As [`with_slot`], for the store with `id`; `-ENOENT` when there is none.
+/// As [`with_int`], for the store with `id`; `-ENOENT` when there is none.
 ///
 /// # Safety
 ///
@@ -84,27 +84,27 @@ unsafe fn with_result<T: Primitive>(
 unsafe fn id_add<T: Primitive>(id: u32, off: u32, val: T) -> c_int {
     let index = Index::new(off);
     // SAFETY: By the function's contract.
-    match unsafe { store::get(id) }.and_then(|store| store.slot_at(index)) {
-        Some(slot) => {
-            slot.add(val);
+    match unsafe { store::get(id) }.and_then(|store| store.int_at(index)) {
+        Some(int) => {
+            int.add(val);
             0
         }
         // SAFETY: By the function's contract.
-        None => unsafe { why_not_by_id(id, index) },
+        None => unsafe { id_errno(id, index) },
     }
 }
 
-/// As [`why_not`]. Looks the store up again, which may be gone by now, or be there.
+/// As [`offset_errno`]. Looks the store up again, which may be gone by now, or be there.
 ///
 /// # Safety
 ///
 /// As for [`id_add`].
 #[cold]
 #[inline(never)]
-unsafe fn why_not_by_id<T: Primitive>(id: u32, index: Index<T>) -> c_int {
+unsafe fn id_errno<T: Primitive>(id: u32, index: Index<T>) -> c_int {
     // SAFETY: By the function's contract.
-    let store = unsafe { store::get(id) }.filter(|store| store.slot_at(index).is_none());
-    store.map_or(ENOENT.to_errno(), |store| why_not(store, index))
+    let store = unsafe { store::get(id) }.filter(|store| store.int_at(index).is_none());
+    store.map_or(ENOENT.to_errno(), |store| offset_errno(store, index))
 }
 
 /// The sum of what the CPUs of `mask` have at `off`.
@@ -122,7 +122,7 @@ unsafe fn sum_on<T: Primitive>(
     // SAFETY: By the function's contract; the iterator does not outlive it.
     unsafe {
         let cpus = PossibleCpus::of(RawMask::new(mask));
-        with_result(s, off, sum, |slot| slot.sum_on(cpus))
+        with_result(s, off, sum, |int| int.sum_on(cpus))
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_add_u64(
     val: u64,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_slot(s, off, |slot: Slot<'_, u64>| slot.add(val)) }
+    unsafe { with_int(s, off, |int: PerCpuInt<'_, u64>| int.add(val)) }
 }
 
 /// Adds `val` to the u32 at `off`.
@@ -157,7 +157,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_add_u32(
     val: u32,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_slot(s, off, |slot: Slot<'_, u32>| slot.add(val)) }
+    unsafe { with_int(s, off, |int: PerCpuInt<'_, u32>| int.add(val)) }
 }
 
 /// Adds `val` to the u64 at `off`, and puts the sum at `res`.
@@ -176,7 +176,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_add_return_u64(
     res: *mut u64,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_result(s, off, res, |slot| slot.add_return(val)) }
+    unsafe { with_result(s, off, res, |int| int.add_return(val)) }
 }
 
 /// Adds `val` to the u32 at `off`, and puts the sum at `res`.
@@ -195,7 +195,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_add_return_u32(
     res: *mut u32,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_result(s, off, res, |slot| slot.add_return(val)) }
+    unsafe { with_result(s, off, res, |int| int.add_return(val)) }
 }
 
 /// Puts `val` into the u64 at `off`, and what was there at `old`.
@@ -214,7 +214,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_xchg_u64(
     old: *mut u64,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_result(s, off, old, |slot| slot.xchg(val)) }
+    unsafe { with_result(s, off, old, |int| int.xchg(val)) }
 }
 
 /// Puts `val` into the u32 at `off`, and what was there at `old`.
@@ -233,7 +233,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_xchg_u32(
     old: *mut u32,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_result(s, off, old, |slot| slot.xchg(val)) }
+    unsafe { with_result(s, off, old, |int| int.xchg(val)) }
 }
 
 /// Puts `val` into the u64 at `off` if `expect` is there, and what was there at `old`.
@@ -253,7 +253,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_cmpxchg_u64(
     old: *mut u64,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_result(s, off, old, |slot| slot.cmpxchg(expect, val)) }
+    unsafe { with_result(s, off, old, |int| int.cmpxchg(expect, val)) }
 }
 
 /// Puts `val` into the u32 at `off` if `expect` is there, and what was there at `old`.
@@ -273,7 +273,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_cmpxchg_u32(
     old: *mut u32,
 ) -> c_int {
     // SAFETY: By the function's contract.
-    unsafe { with_result(s, off, old, |slot| slot.cmpxchg(expect, val)) }
+    unsafe { with_result(s, off, old, |int| int.cmpxchg(expect, val)) }
 }
 
 /// Adds `val` to the u64 at `off` of the store with `id`; `-ENOENT` when there is none.

@@ -133,9 +133,9 @@ pub(crate) unsafe extern "C" fn bpf_percpu_view_cmpxchg_u32(
 mod tests {
     use super::*;
     use crate::{
-        kfuncs::kunit::TestStore,
+        kfuncs::fixtures::TestStore,
         percpu::{
-            kunit::Value,
+            fixtures::Value,
             PossibleCpu, //
         },
     };

@@ -12,10 +12,10 @@ use super::{
         Native,
         ThisCpu, //
     },
+    OffsetError, //
+    PerCpuInt,
     PossibleCpu,
     Primitive,
-    Slot,
-    SlotError, //
 };
 use core::{
     marker::PhantomData,
@@ -69,9 +69,9 @@ impl<T: Primitive> Index<T> {
 
 /// How many slots of 1, 2, 4 and 8 bytes some memory has: what offsets are held against.
 #[derive(Clone, Copy)]
-pub(crate) struct SlotCounts([usize; 4]);
+pub(crate) struct IntCounts([usize; 4]);
 
-impl SlotCounts {
+impl IntCounts {
     #[inline]
     fn of<T: Primitive>(&self) -> usize {
         let Self([of_1, of_2, of_4, of_8]) = *self;
@@ -151,18 +151,18 @@ impl PerCpuArea {
 
     /// How many slots of each width there are.
     #[inline]
-    pub(crate) fn slot_counts(&self) -> SlotCounts {
+    pub(crate) fn int_counts(&self) -> IntCounts {
         let size = self.size() as usize;
-        SlotCounts([size, size >> 1, size >> 2, size >> 3])
+        IntCounts([size, size >> 1, size >> 2, size >> 3])
     }
 
     /// The `T` at byte `off` of each copy.
     #[inline]
     #[allow(dead_code, reason = "for tests: stores keep their counts")]
-    pub(crate) fn slot<T: Primitive>(&self, off: u32) -> Result<Slot<'_, T>, SlotError> {
+    pub(crate) fn int<T: Primitive>(&self, off: u32) -> Result<PerCpuInt<'_, T>, OffsetError> {
         let index = Index::new(off);
         // SAFETY: The counts are this memory's.
-        unsafe { self.slot_at(&self.slot_counts(), index) }.ok_or_else(|| self.why_not(index))
+        unsafe { self.int_at(&self.int_counts(), index) }.ok_or_else(|| self.offset_error(index))
     }
 
     /// Slot `index` of each copy, if there is one.
@@ -171,26 +171,26 @@ impl PerCpuArea {
     ///
     /// `counts` are those of this memory.
     #[inline]
-    pub(crate) unsafe fn slot_at<T: Primitive>(
+    pub(crate) unsafe fn int_at<T: Primitive>(
         &self,
-        counts: &SlotCounts,
+        counts: &IntCounts,
         index: Index<T>,
-    ) -> Option<Slot<'_, T>> {
+    ) -> Option<PerCpuInt<'_, T>> {
         (index.rotated < counts.of::<T>()).then(|| {
             let first = self.base.as_ptr().cast::<T>();
             // SAFETY: The place is inside of the memory, by the type invariant, and aligned, since
             // the memory is for every primitive.
-            unsafe { Slot::new(first.wrapping_add(index.rotated)) }
+            unsafe { PerCpuInt::new(first.wrapping_add(index.rotated)) }
         })
     }
 
     /// Why there is no slot `index`.
     #[cold]
-    pub(crate) fn why_not<T: Primitive>(&self, index: Index<T>) -> SlotError {
+    pub(crate) fn offset_error<T: Primitive>(&self, index: Index<T>) -> OffsetError {
         if self.contains(index.off(), size_of::<T>() as u32) {
-            SlotError::Misaligned
+            OffsetError::Misaligned
         } else {
-            SlotError::PastEnd
+            OffsetError::PastEnd
         }
     }
 
@@ -226,9 +226,11 @@ impl PerCpuArea {
         cpu: PossibleCpu,
         off: u32,
         buf: &mut [u8],
-    ) -> Result<(), SlotError> {
-        let len = u32::try_from(buf.len()).map_err(|_| SlotError::PastEnd)?;
-        let from = self.per_cpu_ptr(cpu, off, len).ok_or(SlotError::PastEnd)?;
+    ) -> Result<(), OffsetError> {
+        let len = u32::try_from(buf.len()).map_err(|_| OffsetError::PastEnd)?;
+        let from = self
+            .per_cpu_ptr(cpu, off, len)
+            .ok_or(OffsetError::PastEnd)?;
         let to = buf.as_mut_ptr();
         for (at, width) in words(from as usize, buf.len()) {
             // SAFETY: Both are valid for the word at `at`, and `from` is aligned to its width.
@@ -260,9 +262,11 @@ impl PerCpuArea {
         cpu: PossibleCpu,
         off: u32,
         bytes: &[u8],
-    ) -> Result<(), SlotError> {
-        let len = u32::try_from(bytes.len()).map_err(|_| SlotError::PastEnd)?;
-        let to = self.per_cpu_ptr(cpu, off, len).ok_or(SlotError::PastEnd)?;
+    ) -> Result<(), OffsetError> {
+        let len = u32::try_from(bytes.len()).map_err(|_| OffsetError::PastEnd)?;
+        let to = self
+            .per_cpu_ptr(cpu, off, len)
+            .ok_or(OffsetError::PastEnd)?;
         let from = bytes.as_ptr();
         for (at, width) in words(to as usize, bytes.len()) {
             // SAFETY: Both are valid for the word at `at`, and `to` is aligned to its width.

@@ -99,7 +99,7 @@ impl Drop for PerCpuMem {
 mod tests {
     use super::*;
     use crate::percpu::{
-        kunit::{
+        fixtures::{
             is,
             memory,
             set,

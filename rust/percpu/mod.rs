@@ -12,34 +12,34 @@
 pub(crate) mod arch;
 mod area;
 mod cpu;
+mod fallback;
 #[cfg(CONFIG_KUNIT = "y")]
-pub(crate) mod kunit;
+pub(crate) mod fixtures;
+mod int;
 mod memory;
-mod slot;
-mod spare;
 mod view;
 
 pub(crate) use area::{
     Index,
+    IntCounts, //
     PerCpuArea,
-    SlotCounts, //
 };
 pub(crate) use cpu::{
     PossibleCpu,
     PossibleCpus, //
 };
+pub(crate) use fallback::{
+    Fallback, //
+    FallbackMapping,
+};
+pub(crate) use int::{
+    OffsetError, //
+    PerCpuInt,
+    Primitive,
+};
 pub(crate) use memory::{
     footprint,
     PerCpuMem,
     MAX_SIZE, //
-};
-pub(crate) use slot::{
-    Primitive,
-    Slot,
-    SlotError, //
-};
-pub(crate) use spare::{
-    Boundless,
-    Spare, //
 };
 pub(crate) use view::View;

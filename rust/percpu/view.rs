@@ -75,7 +75,7 @@ mod tests {
             generic::Generic,
             Native, //
         },
-        kunit::{
+        fixtures::{
             assert_each_type,
             Value, //
         },

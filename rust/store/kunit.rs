@@ -219,12 +219,12 @@ mod tests {
             store.memory().write_on(cpu, 8, &value.to_ne_bytes())?;
             sum += value;
         }
-        assert_eq!(store.memory().slot::<u64>(8)?.sum(PossibleCpu::all()), sum);
-        assert_eq!(store.memory().slot::<u64>(0)?.sum(PossibleCpu::all()), 0);
-        assert_eq!(store.memory().slot::<u64>(16)?.sum(PossibleCpu::all()), 0);
-        let low = store.memory().slot::<u32>(8)?.sum(PossibleCpu::all());
+        assert_eq!(store.memory().int::<u64>(8)?.sum(PossibleCpu::all()), sum);
+        assert_eq!(store.memory().int::<u64>(0)?.sum(PossibleCpu::all()), 0);
+        assert_eq!(store.memory().int::<u64>(16)?.sum(PossibleCpu::all()), 0);
+        let low = store.memory().int::<u32>(8)?.sum(PossibleCpu::all());
         assert_eq!(low, sum as u32);
-        let first = store.memory().slot::<u64>(8)?;
+        let first = store.memory().int::<u64>(8)?;
         assert_eq!(first.sum(PossibleCpu::all().take(1)), 1 << 33 | 1);
         assert_eq!(first.sum(core::iter::empty()), 0);
         Ok(())
@@ -234,9 +234,9 @@ mod tests {
     fn sums_wrap() -> Result {
         let store = Store::create(name("kunit")?, 8, &[0xff; 8], false)?;
         let cpus = PossibleCpu::all().count() as u64;
-        let sum = store.memory().slot::<u64>(0)?.sum(PossibleCpu::all());
+        let sum = store.memory().int::<u64>(0)?.sum(PossibleCpu::all());
         assert_eq!(sum, cpus.wrapping_neg());
-        let sum = store.memory().slot::<u32>(4)?.sum(PossibleCpu::all());
+        let sum = store.memory().int::<u32>(4)?.sum(PossibleCpu::all());
         assert_eq!(sum, (cpus as u32).wrapping_neg());
         Ok(())
     }

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::percpu::{
     Index,
+    IntCounts, //
     PerCpuArea,
+    PerCpuInt,
     Primitive,
-    Slot,
-    SlotCounts, //
 };
 use core::{
     mem::offset_of,
@@ -49,7 +49,7 @@ pub(crate) struct SlotSet {
     refs: Refcount,
     key: Atomic<u64>,
     /// Those of `area`.
-    slot_counts: SlotCounts,
+    int_counts: IntCounts,
     keyed: *const Keyed,
     is_entry: bool,
 }
@@ -95,7 +95,7 @@ impl SlotSet {
 
     fn unused(area: PerCpuArea) -> Self {
         Self {
-            slot_counts: area.slot_counts(),
+            int_counts: area.int_counts(),
             area,
             id: Atomic::new(0),
             refs: Refcount::new(0),
@@ -113,9 +113,9 @@ impl SlotSet {
 
     /// Slot `index` of each CPU's copy, if there is one.
     #[inline]
-    pub(crate) fn slot_at<T: Primitive>(&self, index: Index<T>) -> Option<Slot<'_, T>> {
+    pub(crate) fn int_at<T: Primitive>(&self, index: Index<T>) -> Option<PerCpuInt<'_, T>> {
         // SAFETY: The counts are the memory's: both were made together, and neither changes.
-        unsafe { self.area.slot_at(&self.slot_counts, index) }
+        unsafe { self.area.int_at(&self.int_counts, index) }
     }
 
     /// The store's id.

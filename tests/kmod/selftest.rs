@@ -23,9 +23,9 @@ use percpu::{
         Native,
         Ops, //
     },
+    PerCpuInt,
     PerCpuMem,
     Primitive,
-    Slot,
     View, //
 };
 
@@ -172,22 +172,22 @@ impl<T: Value> Op<T> {
         }
     }
 
-    fn on_slot<B: Ops<T>>(self, slot: &Slot<'_, T, B>, now: T) -> (T, T) {
+    fn on_int<B: Ops<T>>(self, int: &PerCpuInt<'_, T, B>, now: T) -> (T, T) {
         let returned = match self {
-            Self::Read => slot.read(),
+            Self::Read => int.read(),
             Self::Write(val) => {
-                slot.write(val);
+                int.write(val);
                 now
             }
             Self::Add(val) => {
-                slot.add(val);
+                int.add(val);
                 now
             }
-            Self::AddReturn(val) => slot.add_return(val),
-            Self::Xchg(val) => slot.xchg(val),
-            Self::Cmpxchg(old, new) => slot.cmpxchg(old, new),
+            Self::AddReturn(val) => int.add_return(val),
+            Self::Xchg(val) => int.xchg(val),
+            Self::Cmpxchg(old, new) => int.cmpxchg(old, new),
         };
-        (returned, slot.read())
+        (returned, int.read())
     }
 
     fn on_view<B: Ops<T>>(self, mut now: T) -> (T, T) {
@@ -219,16 +219,16 @@ where
     Native: Ops<T>,
     Generic: Ops<T>,
 {
-    let native = memory.slot::<T>(off)?.with_backend::<Native>();
+    let native = memory.int::<T>(off)?.with_backend::<Native>();
     let generic = memory
-        .slot::<T>(off.wrapping_add(8))?
+        .int::<T>(off.wrapping_add(8))?
         .with_backend::<Generic>();
     let now = native.read();
     let op = Op::random(random, now);
     let other = if wrong { op.spoiled() } else { op };
     let expected = op.expected(now);
-    Ok(op.on_slot(&native, now) == expected
-        && other.on_slot(&generic, now) == expected
+    Ok(op.on_int(&native, now) == expected
+        && other.on_int(&generic, now) == expected
         && op.on_view::<Native>(now) == expected
         && op.on_view::<Generic>(now) == expected)
 }

@@ -5,9 +5,9 @@
 use super::*;
 use crate::{
     cpumask,
-    kfuncs::kunit::TestStore,
+    kfuncs::fixtures::TestStore,
     percpu::{
-        kunit::Value,
+        fixtures::Value,
         PossibleCpu, //
     },
 };
@@ -146,11 +146,11 @@ fn changes<T: Width>(from: T, call: Call<T>, result: T, left: T) -> Result<bool>
     for off in (0..=SIZE - width as u32).step_by(width) {
         for align in 0..8 {
             store.fill(FILL)?;
-            let slot = store.0.memory().slot::<T>(off)?;
-            let before = slot.read();
-            slot.write(from);
+            let int = store.0.memory().int::<T>(off)?;
+            let before = int.read();
+            int.write(from);
             let result = if call.has_result() { result } else { T::OTHER };
-            if call.at(&store, off, align) != (0, result) || slot.xchg(before) != left {
+            if call.at(&store, off, align) != (0, result) || int.xchg(before) != left {
                 return Ok(false);
             }
             if !store.is_filled(FILL) {
@@ -298,7 +298,7 @@ mod tests {
             assert_eq!(Call::Add(val).at(&store, 0, 0).0, 0);
         }
         for cpu in PossibleCpu::online() {
-            let val = store.0.memory().slot::<u64>(0)?.read_on(cpu);
+            let val = store.0.memory().int::<u64>(0)?.read_on(cpu);
             assert_eq!(val, u64::from(cpu.number()) + 1);
         }
         Ok(())

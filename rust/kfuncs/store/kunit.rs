@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::{
-    kfuncs::kunit::TestStore,
+    kfuncs::fixtures::TestStore,
     percpu::arch::{
         Native,
         ThisCpu, //

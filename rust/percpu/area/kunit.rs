@@ -5,7 +5,7 @@
 use super::*;
 use crate::percpu::{
     arch::generic::Generic,
-    kunit::{
+    fixtures::{
         byte,
         is,
         memory,
@@ -37,12 +37,12 @@ fn edges(size: u32) -> impl Iterator<Item = u32> {
 }
 
 /// Why there is no `T` at `off`, said without tricks.
-fn why_not<T>(size: u32, off: u32) -> Option<SlotError> {
+fn offset_error<T>(size: u32, off: u32) -> Option<OffsetError> {
     let width = size_of::<T>() as u32;
     if !inside(size, off, width) {
-        Some(SlotError::PastEnd)
+        Some(OffsetError::PastEnd)
     } else if off % width != 0 {
-        Some(SlotError::Misaligned)
+        Some(OffsetError::Misaligned)
     } else {
         None
     }
@@ -51,7 +51,7 @@ fn why_not<T>(size: u32, off: u32) -> Option<SlotError> {
 /// Whether each offset gets what it should, or another.
 fn offsets_agree<T: Primitive>(memory: &PerCpuMem) -> bool {
     let size = memory.size();
-    let agree = |off| memory.slot::<T>(off).err() == why_not::<T>(size, off);
+    let agree = |off| memory.int::<T>(off).err() == offset_error::<T>(size, off);
     (0..=MAX_SIZE + 16).all(agree)
         && edges(size).all(agree)
         && (0..32).all(|bit| agree(1 << bit))
@@ -60,7 +60,7 @@ fn offsets_agree<T: Primitive>(memory: &PerCpuMem) -> bool {
 }
 
 /// For each type.
-fn slots_agree(memory: &PerCpuMem) -> bool {
+fn ints_agree(memory: &PerCpuMem) -> bool {
     offsets_agree::<u8>(memory)
         && offsets_agree::<i8>(memory)
         && offsets_agree::<u16>(memory)
@@ -237,10 +237,10 @@ mod tests {
         ] {
             let mut bytes = [7; 10];
             let error = memory.read_on(cpu, off, &mut bytes[..len]);
-            assert_eq!(error, Err(SlotError::PastEnd));
+            assert_eq!(error, Err(OffsetError::PastEnd));
             assert!(bytes == [7; 10]);
             let error = memory.write_on(cpu, off, &bytes[..len]);
-            assert_eq!(error, Err(SlotError::PastEnd));
+            assert_eq!(error, Err(OffsetError::PastEnd));
             assert!(is(&memory, cpu, |_| 5));
         }
         Ok(())
@@ -266,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn slots_of_small_memory() -> Result {
+    fn ints_of_small_memory() -> Result {
         for size in 1..=17 {
-            assert!(slots_agree(&memory(size)?));
+            assert!(ints_agree(&memory(size)?));
         }
         Ok(())
     }
 
     #[test]
-    fn slots_of_large_memory() -> Result {
+    fn ints_of_large_memory() -> Result {
         for size in [4095, 4096, MAX_SIZE - 7, MAX_SIZE - 1, MAX_SIZE] {
-            assert!(slots_agree(&memory(size)?));
+            assert!(ints_agree(&memory(size)?));
         }
         Ok(())
     }
@@ -284,27 +284,30 @@ mod tests {
     #[test]
     fn misaligned_and_past_the_end_is_past_the_end() -> Result {
         let memory = memory(16)?;
-        assert_eq!(memory.slot::<u64>(7).err(), Some(SlotError::Misaligned));
-        assert_eq!(memory.slot::<u64>(9).err(), Some(SlotError::PastEnd));
-        assert_eq!(memory.slot::<u64>(u32::MAX).err(), Some(SlotError::PastEnd));
+        assert_eq!(memory.int::<u64>(7).err(), Some(OffsetError::Misaligned));
+        assert_eq!(memory.int::<u64>(9).err(), Some(OffsetError::PastEnd));
+        assert_eq!(
+            memory.int::<u64>(u32::MAX).err(),
+            Some(OffsetError::PastEnd)
+        );
         Ok(())
     }
 
     #[test]
-    fn slot_is_at_its_offset() -> Result {
+    fn int_is_at_its_offset() -> Result {
         let memory = memory(32)?;
         for cpu in PossibleCpu::all() {
             set(&memory, cpu, |off| off as u8 + cpu.number() as u8);
             let first = |off: u32| (off + cpu.number()) as u8;
             for off in 0..32 {
-                assert_eq!(memory.slot::<u8>(off)?.read_on(cpu), first(off));
+                assert_eq!(memory.int::<u8>(off)?.read_on(cpu), first(off));
             }
             for off in (0..32).step_by(4) {
-                let word = memory.slot::<u32>(off)?.read_on(cpu);
+                let word = memory.int::<u32>(off)?.read_on(cpu);
                 assert_eq!(word.to_ne_bytes()[0], first(off));
             }
             for off in (0..32).step_by(8) {
-                let word = memory.slot::<u64>(off)?.read_on(cpu);
+                let word = memory.int::<u64>(off)?.read_on(cpu);
                 assert_eq!(word.to_ne_bytes()[7], first(off + 7));
             }
         }

@@ -326,7 +326,7 @@ mod tests {
         let store = TestStore::of_numbers(2)?;
         let slots: &SlotSet = &store.0;
         assert_eq!((slots.memory().size(), store.0.size()), (0, 8));
-        assert!(slots.slot_at(crate::percpu::Index::<u64>::new(0)).is_none());
+        assert!(slots.int_at(crate::percpu::Index::<u64>::new(0)).is_none());
         assert!(slots.memory().this_cpu_ptr(0, 1).is_none());
         // What kernels before 7.3 may read of no bytes is the store's own.
         let chunk = store.chunks.first().ok_or(ENOENT)?;

@@ -5,7 +5,7 @@
 use super::*;
 use crate::percpu::{
     arch::generic::Generic,
-    kunit::{
+    fixtures::{
         assert_each_type,
         Value, //
     },
@@ -14,7 +14,7 @@ use crate::percpu::{
 
 const SIZE: usize = 24;
 
-/// What is around a slot.
+/// What is around a int.
 const FILL: u8 = 0xa5;
 
 fn filled() -> Result<PerCpuMem> {
@@ -29,7 +29,7 @@ fn filled() -> Result<PerCpuMem> {
 /// here or on another CPU.
 fn changes<T: Value, B: Ops<T>>(
     from: T,
-    op: impl Fn(&Slot<'_, T, B>) -> T,
+    op: impl Fn(&PerCpuInt<'_, T, B>) -> T,
     returned: T,
     left: T,
 ) -> Result<bool> {
@@ -37,9 +37,9 @@ fn changes<T: Value, B: Ops<T>>(
     let width = size_of::<T>();
     for off in (8..16).step_by(width) {
         let memory = filled()?;
-        let slot = memory.slot::<T>(off as u32)?.with_backend::<B>();
-        slot.write(from);
-        if op(&slot) != returned || slot.read() != left || slot.read_on(here) != left {
+        let int = memory.int::<T>(off as u32)?.with_backend::<B>();
+        int.write(from);
+        if op(&int) != returned || int.read() != left || int.read_on(here) != left {
             return Ok(false);
         }
         for cpu in PossibleCpu::all() {
@@ -57,12 +57,12 @@ fn changes<T: Value, B: Ops<T>>(
 
 fn reads_what_was_written<T: Value, B: Ops<T>>() -> Result<bool> {
     Ok(
-        changes::<T, B>(T::SOME, |slot| slot.read(), T::SOME, T::SOME)?
+        changes::<T, B>(T::SOME, |int| int.read(), T::SOME, T::SOME)?
             && changes::<T, B>(
                 T::SOME,
-                |slot| {
-                    slot.write(T::OTHER);
-                    slot.read()
+                |int| {
+                    int.write(T::OTHER);
+                    int.read()
                 },
                 T::OTHER,
                 T::OTHER,
@@ -72,8 +72,8 @@ fn reads_what_was_written<T: Value, B: Ops<T>>() -> Result<bool> {
 
 fn adds<T: Value, B: Ops<T>>() -> Result<bool> {
     let adds = |from, val, sum| {
-        let op = |slot: &Slot<'_, T, B>| {
-            slot.add(val);
+        let op = |int: &PerCpuInt<'_, T, B>| {
+            int.add(val);
             val
         };
         changes::<T, B>(from, op, val, sum)
@@ -84,26 +84,26 @@ fn adds<T: Value, B: Ops<T>>() -> Result<bool> {
 }
 
 fn returns_the_sum<T: Value, B: Ops<T>>() -> Result<bool> {
-    let adds = |from, val, sum| changes::<T, B>(from, |slot| slot.add_return(val), sum, sum);
+    let adds = |from, val, sum| changes::<T, B>(from, |int| int.add_return(val), sum, sum);
     Ok(adds(T::SOME, T::OTHER, T::SUM)?
         && adds(T::SOME, T::ZERO, T::SOME)?
         && adds(T::MAX, T::ONE, T::MIN)?)
 }
 
 fn exchanges<T: Value, B: Ops<T>>() -> Result<bool> {
-    let puts = |from, val| changes::<T, B>(from, |slot| slot.xchg(val), from, val);
+    let puts = |from, val| changes::<T, B>(from, |int| int.xchg(val), from, val);
     Ok(puts(T::SOME, T::OTHER)? && puts(T::ZERO, T::SOME)? && puts(T::SOME, T::SOME)?)
 }
 
 fn exchanges_what_is_equal<T: Value, B: Ops<T>>() -> Result<bool> {
-    let puts = |from, val| changes::<T, B>(from, |slot| slot.cmpxchg(from, val), from, val);
+    let puts = |from, val| changes::<T, B>(from, |int| int.cmpxchg(from, val), from, val);
     Ok(puts(T::SOME, T::OTHER)? && puts(T::ZERO, T::SOME)? && puts(T::MIN, T::ZERO)?)
 }
 
 /// Each bit counts.
 fn keeps_what_is_not_equal<T: Value, B: Ops<T>>() -> Result<bool> {
     for bit in 0..size_of::<T>() * 8 {
-        let op = |slot: &Slot<'_, T, B>| slot.cmpxchg(T::SOME.flip(bit), T::OTHER);
+        let op = |int: &PerCpuInt<'_, T, B>| int.cmpxchg(T::SOME.flip(bit), T::OTHER);
         if !changes::<T, B>(T::SOME, op, T::SOME, T::SOME)? {
             return Ok(false);
         }
@@ -113,16 +113,16 @@ fn keeps_what_is_not_equal<T: Value, B: Ops<T>>() -> Result<bool> {
 
 fn is_the_cpus_own<T: Value, B: Ops<T>>() -> Result<bool> {
     let memory = filled()?;
-    let slot = memory.slot::<T>(8)?.with_backend::<B>();
+    let int = memory.int::<T>(8)?.with_backend::<B>();
     let mut val = T::SOME;
     for cpu in PossibleCpu::online() {
         cpu.enter()?;
-        slot.write(val);
+        int.write(val);
         val = val.wrapping_add(T::ONE);
     }
     val = T::SOME;
     for cpu in PossibleCpu::online() {
-        if slot.read_on(cpu) != val {
+        if int.read_on(cpu) != val {
             return Ok(false);
         }
         val = val.wrapping_add(T::ONE);
@@ -130,7 +130,7 @@ fn is_the_cpus_own<T: Value, B: Ops<T>>() -> Result<bool> {
     Ok(true)
 }
 
-#[kunit_tests(bpf_percpu_slot)]
+#[kunit_tests(bpf_percpu_int)]
 mod tests {
     use super::*;
 
@@ -221,16 +221,16 @@ mod tests {
     #[test]
     fn sum_is_of_the_cpus_asked_for() -> Result {
         let memory = filled()?;
-        let slot = memory.slot::<u64>(8)?;
+        let int = memory.int::<u64>(8)?;
         let mut all = 0;
         for cpu in PossibleCpu::all() {
             let val = 1_u64 << (32 + cpu.number() % 31);
             memory.write_on(cpu, 8, &val.to_ne_bytes())?;
-            assert_eq!(slot.sum(core::iter::once(cpu)), val);
+            assert_eq!(int.sum(core::iter::once(cpu)), val);
             all += val;
         }
-        assert_eq!(slot.sum(PossibleCpu::all()), all);
-        assert_eq!(slot.sum(core::iter::empty()), 0);
+        assert_eq!(int.sum(PossibleCpu::all()), all);
+        assert_eq!(int.sum(core::iter::empty()), 0);
         Ok(())
     }
 
@@ -239,12 +239,12 @@ mod tests {
         let here = PossibleCpu::stay()?;
         let memory = filled()?;
         let twice = || [here, here].into_iter();
-        memory.slot::<u64>(8)?.write(u64::MAX);
-        assert_eq!(memory.slot::<u64>(8)?.sum(twice()), u64::MAX - 1);
-        memory.slot::<u32>(8)?.write(1 << 31);
-        assert_eq!(memory.slot::<u32>(8)?.sum(twice()), 0);
-        memory.slot::<i8>(8)?.write(i8::MAX);
-        assert_eq!(memory.slot::<i8>(8)?.sum(twice()), -2);
+        memory.int::<u64>(8)?.write(u64::MAX);
+        assert_eq!(memory.int::<u64>(8)?.sum(twice()), u64::MAX - 1);
+        memory.int::<u32>(8)?.write(1 << 31);
+        assert_eq!(memory.int::<u32>(8)?.sum(twice()), 0);
+        memory.int::<i8>(8)?.write(i8::MAX);
+        assert_eq!(memory.int::<i8>(8)?.sum(twice()), -2);
         Ok(())
     }
 
@@ -252,7 +252,7 @@ mod tests {
     fn backends_share_the_place() -> Result {
         let _here = PossibleCpu::stay()?;
         let memory = filled()?;
-        let native = memory.slot::<u64>(16)?;
+        let native = memory.int::<u64>(16)?;
         let generic = native.with_backend::<Generic>();
         native.write(41);
         assert_eq!(generic.add_return(1), 42);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn errors_are_those_of_the_contract() {
-        assert_eq!(Error::from(SlotError::PastEnd), ERANGE);
-        assert_eq!(Error::from(SlotError::Misaligned), EINVAL);
+        assert_eq!(Error::from(OffsetError::PastEnd), ERANGE);
+        assert_eq!(Error::from(OffsetError::Misaligned), EINVAL);
     }
 }

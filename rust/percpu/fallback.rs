@@ -19,9 +19,9 @@ use kernel::{
 };
 
 /// Memory of up to [`MAX_SIZE`] bytes that nobody else reads: one for each CPU.
-pub(crate) struct Spare(PerCpuMem);
+pub(crate) struct Fallback(PerCpuMem);
 
-impl Spare {
+impl Fallback {
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
         let memory = PerCpuMem::new_zeroed(MAX_SIZE, kernel::bindings::GFP_KERNEL)?;
@@ -32,25 +32,25 @@ impl Spare {
     ///
     /// Context: any.
     pub(crate) fn get(&self, size: u32) -> Option<*mut u8> {
-        let spare = self.0.this_cpu_ptr(0, size)?;
+        let fallback = self.0.this_cpu_ptr(0, size)?;
         // SAFETY: So many bytes are there.
-        unsafe { zero(spare, size as usize) };
-        Some(spare)
+        unsafe { zero(fallback, size as usize) };
+        Some(fallback)
     }
 }
 
 /// Memory of any size that a `u32` can say, which nobody reads: one page over and over.
-pub(crate) struct Boundless {
+pub(crate) struct FallbackMapping {
     addr: *mut u8,
     _page: Page,
 }
 
 // SAFETY: `addr` is a mapping of the kernel's, the same for everyone.
-unsafe impl Send for Boundless {}
+unsafe impl Send for FallbackMapping {}
 // SAFETY: The memory is only written here, and is nobody's to read.
-unsafe impl Sync for Boundless {}
+unsafe impl Sync for FallbackMapping {}
 
-impl Boundless {
+impl FallbackMapping {
     const PAGES: usize = (1 << 32) / PAGE_SIZE;
 
     /// Takes 8 MiB of page tables, for 4 KiB pages.
@@ -86,7 +86,7 @@ impl Boundless {
     }
 }
 
-impl Drop for Boundless {
+impl Drop for FallbackMapping {
     fn drop(&mut self) {
         // SAFETY: Mapped in `new()`.
         unsafe { bindings::vm_unmap_ram(self.addr.cast(), Self::PAGES as u32) };
@@ -105,7 +105,7 @@ unsafe fn zero(addr: *mut u8, len: usize) {
     }
 }
 
-#[kunit_tests(bpf_percpu_spare)]
+#[kunit_tests(bpf_percpu_fallback)]
 mod tests {
     use super::*;
     use crate::percpu::PossibleCpu;
@@ -121,24 +121,24 @@ mod tests {
     }
 
     #[test]
-    fn spare_has_each_size_that_a_store_has() -> Result {
-        let spare = Spare::new()?;
+    fn fallback_has_each_size_that_a_store_has() -> Result {
+        let fallback = Fallback::new()?;
         for size in [0, 1, 8, MAX_SIZE - 1, MAX_SIZE] {
-            assert!(spare.get(size).is_some());
+            assert!(fallback.get(size).is_some());
         }
         for size in [MAX_SIZE + 1, i32::MAX as u32, 1 << 31, u32::MAX] {
-            assert!(spare.get(size).is_none());
+            assert!(fallback.get(size).is_none());
         }
         Ok(())
     }
 
     #[test]
-    fn spare_is_zero_each_time() -> Result {
+    fn fallback_is_zero_each_time() -> Result {
         let _here = PossibleCpu::stay()?;
-        let spare = Spare::new()?;
+        let fallback = Fallback::new()?;
         for size in [1, 7, MAX_SIZE] {
             for _ in 0..2 {
-                let addr = spare.get(size).ok_or(ENOMEM)?;
+                let addr = fallback.get(size).ok_or(ENOMEM)?;
                 // SAFETY: So many bytes are there.
                 assert!(unsafe { is_zero(addr, size as usize) });
                 // SAFETY: As above, and nobody else has them.
@@ -149,20 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn spare_is_this_cpus() -> Result {
-        let spare = Spare::new()?;
+    fn fallback_is_this_cpus() -> Result {
+        let fallback = Fallback::new()?;
         for cpu in PossibleCpu::online() {
             cpu.enter()?;
-            assert_eq!(spare.get(8), spare.0.per_cpu_ptr(cpu, 0, 8));
+            assert_eq!(fallback.get(8), fallback.0.per_cpu_ptr(cpu, 0, 8));
         }
         Ok(())
     }
 
     #[test]
-    fn boundless_is_one_page_over_and_over() -> Result {
-        let boundless = Boundless::new()?;
-        let addr = boundless.get();
-        for number in (0..Boundless::PAGES).step_by(4099) {
+    fn mapping_is_one_page_over_and_over() -> Result {
+        let mapping = FallbackMapping::new()?;
+        let addr = mapping.get();
+        for number in (0..FallbackMapping::PAGES).step_by(4099) {
             let page = addr.wrapping_add(number * PAGE_SIZE);
             // SAFETY: In the mapping, whose memory is ours.
             let first = unsafe {
@@ -175,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn boundless_ends_after_4_gib() -> Result {
-        let boundless = Boundless::new()?;
-        let addr = boundless.get();
+    fn mapping_ends_after_4_gib() -> Result {
+        let mapping = FallbackMapping::new()?;
+        let addr = mapping.get();
         // SAFETY: The last byte of the mapping, and of its first page.
         let last = unsafe {
             addr.add(u32::MAX as usize).write_volatile(42);
@@ -188,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn boundless_is_zero_each_time() -> Result {
-        let boundless = Boundless::new()?;
+    fn mapping_is_zero_each_time() -> Result {
+        let mapping = FallbackMapping::new()?;
         for _ in 0..2 {
-            let addr = boundless.get();
+            let addr = mapping.get();
             // SAFETY: The first page of the mapping.
             assert!(unsafe { is_zero(addr, PAGE_SIZE) });
             // SAFETY: As above, and nobody else has it.

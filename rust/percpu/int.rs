@@ -59,18 +59,18 @@ impl_primitive!(u8, u16, u32, u64, i8, i16, i32, i64);
 
 /// Why there is no slot at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SlotError {
+pub(crate) enum OffsetError {
     /// Not all of it is inside.
     PastEnd,
     /// The offset is not a multiple of the type's size.
     Misaligned,
 }
 
-impl From<SlotError> for Error {
-    fn from(error: SlotError) -> Self {
+impl From<OffsetError> for Error {
+    fn from(error: OffsetError) -> Self {
         match error {
-            SlotError::PastEnd => ERANGE,
-            SlotError::Misaligned => EINVAL,
+            OffsetError::PastEnd => ERANGE,
+            OffsetError::Misaligned => EINVAL,
         }
     }
 }
@@ -86,7 +86,7 @@ impl From<SlotError> for Error {
 /// # Invariants
 ///
 /// `ptr` is the per-CPU address of a `T`, aligned, that stays allocated for `'a`.
-pub(crate) struct Slot<'a, T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
+pub(crate) struct PerCpuInt<'a, T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
     ptr: *mut T,
     _memory: PhantomData<(&'a (), B)>,
 }
@@ -95,7 +95,7 @@ pub(crate) struct Slot<'a, T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
     dead_code,
     reason = "what a slot offers, whether this module uses it or not"
 )]
-impl<'a, T: Primitive, B: Ops<T>> Slot<'a, T, B> {
+impl<'a, T: Primitive, B: Ops<T>> PerCpuInt<'a, T, B> {
     /// # Safety
     ///
     /// `ptr` is the per-CPU address of a `T`, aligned, that stays allocated for `'a`.
@@ -110,9 +110,9 @@ impl<'a, T: Primitive, B: Ops<T>> Slot<'a, T, B> {
 
     /// The same place, with other instructions.
     #[inline]
-    pub(crate) fn with_backend<C: Ops<T>>(&self) -> Slot<'a, T, C> {
+    pub(crate) fn with_backend<C: Ops<T>>(&self) -> PerCpuInt<'a, T, C> {
         // INVARIANT: By this value's.
-        Slot {
+        PerCpuInt {
             ptr: self.ptr,
             _memory: PhantomData,
         }

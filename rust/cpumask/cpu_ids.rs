@@ -19,15 +19,15 @@ const WORDS: usize = size_of::<cpumask>() / size_of::<usize>();
 /// # Invariants
 ///
 /// Bits at `nr_cpu_ids` or past it are not set.
-pub(super) struct Numbers([Atomic<usize>; WORDS]);
+pub(super) struct CpuIds([Atomic<usize>; WORDS]);
 
 /// None until [`init`] was called: masks seem empty, but for what is asked about possible CPUs alone.
-static NUMBERS: Numbers = Numbers([const { Atomic::new(0) }; WORDS]);
+static CPU_IDS: CpuIds = CpuIds([const { Atomic::new(0) }; WORDS]);
 
 /// Has masks show their CPUs from now on. For the module's start, before anything looks at a mask: a loop
 /// over CPUs would do nothing.
 pub(crate) fn init() {
-    for (word, base) in NUMBERS.0.iter().zip((0..).step_by(usize::BITS as usize)) {
+    for (word, base) in CPU_IDS.0.iter().zip((0..).step_by(usize::BITS as usize)) {
         let left = nr_cpu_ids().saturating_sub(base);
         // INVARIANT: Those below `nr_cpu_ids` only.
         let bits = usize::MAX
@@ -40,5 +40,5 @@ pub(crate) fn init() {
 /// The bits.
 #[inline]
 pub(super) fn below_nr_cpu_ids() -> RawWords {
-    RawWords::new((&raw const NUMBERS).cast())
+    RawWords::new((&raw const CPU_IDS).cast())
 }
