@@ -20,11 +20,11 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench doc rustdoc root module tools percpuctl install uninstall sign deb clean
+.PHONY: help run test check bench doc rustdoc rust-analyzer root module tools percpuctl install uninstall sign deb clean
 
 help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | bench | a series like 7.2 | $$(uname -r)]'
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
 
 run: module tools ## boot the stock kernel, load the module, run SAMPLE='NAME...' (samples/)
 	scripts/vm --kernel $(KERNEL) --check-log $(SAMPLE:%=--file build/bin/%) -- \
@@ -49,6 +49,9 @@ doc: ## write build/doc: this project's documentation, in HTML
 
 rustdoc: ## write build/rustdoc: documentation of the module's crate
 	scripts/doc --rustdoc $(KERNEL)
+
+rust-analyzer: module ## write rust/rust-project.json, for editors: how the module is built
+	scripts/rust-analyzer $(KERNEL)
 
 root: ## make the root with toolchain and kernel, as the other targets do when it is missing
 	scripts/root $(KERNEL)
@@ -82,4 +85,4 @@ deb: ## build the Debian packages into build/deb
 	scripts/deb
 
 clean: ## remove what was built in the clone; the cache stays
-	rm -rf build
+	rm -rf build rust/rust-project.json
