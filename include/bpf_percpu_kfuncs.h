@@ -141,9 +141,9 @@ KFUNC(void, bpf_iter_percpu_entry_destroy, (struct bpf_iter_percpu_entry *it))
 
 /*
  * A view of the start of this CPU's slot in the store with @id; never NULL. If
- * there is no such store, or if it is smaller, the view points to spare memory,
- * which is zero at first. Counts added there are lost, and the kernel's log says
- * so.
+ * there is no such store, or if it is smaller, the view points to fallback
+ * memory, which is zero at first. Counts added there are lost, and the kernel's
+ * log says so.
  */
 KFUNC(u8 *, bpf_percpu_data, (u32 id, const int rdwr_buf_size))
 
