@@ -3,7 +3,7 @@
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
 
-/* The number of entries is what the loader writes. */
+/* The loader sets the number of entries. */
 BPF_PERCPU_KEYED_STORE(calls, "cgroup_syscalls", BPF_PERCPU_KEY_CGROUP, __u64,
 		       1);
 
@@ -13,9 +13,9 @@ char LICENSE[] SEC("license") = "GPL";
 __u64 lost;
 
 /*
- * On the functions __x64_sys_*. Such programs run with preemption off, others
- * on that CPU come after. On tp_btf/sys_enter they do not: while one is
- * preempted, the kernel leaves it out for all other tasks.
+ * Attached to the functions __x64_sys_*. kprobe programs run with preemption
+ * disabled. Programs on tp_btf/sys_enter do not: while one is preempted, the
+ * kernel skips it for all other tasks on that CPU.
  */
 SEC("kprobe.multi")
 int count(void *ctx)
@@ -24,7 +24,7 @@ int count(void *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	s = bpf_percpu_store_get(calls.id);
-	/* The entry goes with the cgroup. */
+	/* The entry is removed when the cgroup is freed. */
 	if (s)
 		entry = bpf_percpu_cgroup_store(s, task->cgroups->dfl_cgrp,
 						BPF_LOCAL_STORAGE_GET_F_CREATE);

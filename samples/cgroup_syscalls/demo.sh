@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows of it, in the guest: cgroups whose tasks read and write, some of them short-lived.
+# What "make run" shows, in the guest: cgroups whose tasks read and write, some of them short-lived.
 mkdir /sys/fs/cgroup/web /sys/fs/cgroup/batch
 jobs=
-# job CGROUP COMMAND: runs in the background, again and again
+# job CGROUP COMMAND: runs COMMAND repeatedly in the background
 job() {
 	sh -c "echo \$\$ >/sys/fs/cgroup/$1/cgroup.procs; while :; do $2; done" 2>/dev/null &
 	jobs="$jobs $!"

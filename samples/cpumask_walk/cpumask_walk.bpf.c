@@ -20,8 +20,8 @@ __u64 task_cpus[MASK_WORDS];
 __u32 nr_cpu_ids;
 
 /*
- * Only sets bits: were the CPUs counted here, each round would look new to the
- * verifier, and it would not accept the loop.
+ * Only sets bits. If the loop counted CPUs, each iteration would be a new state
+ * to the verifier, which would then reject the loop.
  */
 static int walk(const struct cpumask *mask, __u64 *words)
 {
@@ -44,8 +44,8 @@ static int walk_all(void)
 	int err;
 
 	/*
-	 * BPF programs may not migrate, and a task that is preempted while it
-	 * may not has only its CPU in cpus_ptr.
+	 * A BPF program may not migrate. While such a task is preempted,
+	 * cpus_ptr has only its current CPU.
 	 */
 	if (allowed != &current->cpus_mask)
 		return -EAGAIN;
@@ -64,7 +64,7 @@ int cpumask_walk(void *ctx)
 
 	nr_cpu_ids = bpf_get_nr_cpu_ids();
 
-	/* A syscall program may sleep: it is in no RCU section of its own. */
+	/* A syscall program may sleep, so it does not run in an RCU section. */
 	bpf_rcu_read_lock();
 	err = walk_all();
 	bpf_rcu_read_unlock();

@@ -1,5 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows of it, in the guest.
+# What "make run" shows, in the guest.
 echo "./cpumask_walk"
 ./cpumask_walk

@@ -4,7 +4,7 @@
 #include <bpf/bpf_tracing.h>
 #include "bpf_percpu.bpf.h"
 
-/* A power of two, so that a slot is a mask away. */
+/* A power of two, so that a mask turns a number into an index. */
 #define ENTRIES 512
 
 #define ENOENT 2
@@ -16,13 +16,13 @@
 enum kind { KIND_CALL, KIND_RETURN, KIND_EVENT };
 
 /*
- * What happened. The writer sets @claim, then what is between, then @done; who
- * reads on another CPU looks in the other direction. An entry is whole when both
- * are its number.
+ * A record of an event. The writer sets @claim, then the fields in between, then
+ * @done. A reader on another CPU reads them in the opposite order. The record is
+ * complete if both are its number.
  */
 struct entry {
 	__u64 done;
-	__u64 ip; /* for an event the tracepoint's index */
+	__u64 ip; /* for KIND_EVENT: the tracepoint's index */
 	__u64 ts;
 	__u32 tid;
 	__u32 kind;
@@ -30,21 +30,21 @@ struct entry {
 	__u64 claim;
 };
 
-/* Of each CPU. */
+/* One for each CPU. */
 struct ring {
-	__u64 head; /* the number of the newest entry, from 1 up */
-	__u64 frozen; /* while a trigger copies: its dumps have it set */
-	__u64 skipped; /* what came while it was frozen */
-	__u64 ts; /* of the dump, as the next three */
+	__u64 head; /* the number of the newest record, from 1 */
+	__u64 frozen; /* set while a trigger copies, and in its dumps */
+	__u64 skipped; /* events while it was frozen */
+	__u64 ts; /* of the dump, like the next three */
 	__u32 tid;
-	__u32 cpu; /* set by the loader: no program asks where it runs */
+	__u32 cpu; /* set by the loader: programs do not read their CPU */
 	char comm[TASK_COMM_LEN];
 	struct entry entries[ENTRIES];
 };
 
 BPF_PERCPU_STORE(rings, "lbr_ring", struct ring);
 
-/* Dumps, on their way to the loader. */
+/* Dumps for the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
@@ -52,10 +52,10 @@ struct {
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* The process to look at; 0 for all. */
+/* The process to record; 0 for all. */
 const volatile __u32 only_pid;
 
-/* Dumps that found no room. */
+/* Dumps that did not fit into the ring buffer. */
 __u64 lost;
 
 static bool is_wanted(void)
@@ -69,8 +69,8 @@ static struct ring *this_ring(void)
 }
 
 /*
- * The number is claimed in one instruction: a program that interrupts this one
- * gets another number, and with it another slot.
+ * One instruction claims the number. A program that interrupts this one gets
+ * another number, and so another record.
  */
 static void record(__u64 ip, __u32 kind)
 {
@@ -96,7 +96,7 @@ static void record(__u64 ip, __u32 kind)
 	WRITE_ONCE(entry->done, number);
 }
 
-/* A call whose return is of no interest returns 1. */
+/* Returning 1 for a call skips its return. */
 SEC("kprobe.session")
 int function(struct pt_regs *ctx)
 {
@@ -108,7 +108,7 @@ int function(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Its cookie is the tracepoint's index. It runs while function() is interrupted, too. */
+/* The cookie is the tracepoint's index. This may interrupt function(). */
 SEC("raw_tp")
 int event(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -118,8 +118,8 @@ int event(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /*
- * Sends this CPU's ring as it is now. Nobody writes to it meanwhile: tasks do not
- * get the CPU, and what interrupts sees that the ring is frozen.
+ * Sends this CPU's ring in its current state. Nothing writes to it during the
+ * copy: preemption is off, and programs in interrupts see that it is frozen.
  */
 static int dump(void)
 {
@@ -129,7 +129,7 @@ static int dump(void)
 		return 0;
 	bpf_preempt_disable();
 	ring = this_ring();
-	/* A trigger that interrupts another one leaves the ring to it. */
+	/* A trigger that interrupts another one does not touch the ring. */
 	if (!bpf_percpu_view_xchg_u64(&ring->frozen, 1)) {
 		ring->ts = bpf_ktime_get_ns();
 		ring->tid = bpf_get_current_pid_tgid();
@@ -150,7 +150,7 @@ int on_function(void *ctx)
 	return dump();
 }
 
-/* For functions that the kernel's BTF does not have. */
+/* For functions that the kernel's BTF lacks. */
 SEC("kprobe.multi")
 int on_kprobe(struct pt_regs *ctx)
 {
@@ -163,12 +163,12 @@ int on_tracepoint(struct bpf_raw_tracepoint_args *ctx)
 	return dump();
 }
 
-/* For read_ring(). */
+/* The argument of read_ring(). */
 struct wanted {
 	__u32 cpu;
 };
 
-/* Sends the ring of a CPU, which goes on. 0, or what went wrong. */
+/* Sends the ring of a CPU while that CPU goes on. Returns 0 or an errno. */
 SEC("syscall")
 int read_ring(struct wanted *wanted)
 {
@@ -196,7 +196,7 @@ int read_ring(struct wanted *wanted)
 	copy->tid = 0;
 	copy->comm[0] = '\0';
 	copy->cpu = ring->cpu;
-	/* Each field is read once, and in this order: see struct entry. */
+	/* Read each field once and in this order: see struct entry. */
 	bpf_for(i, 0, ENTRIES)
 	{
 		const volatile struct entry *from = &ring->entries[i];

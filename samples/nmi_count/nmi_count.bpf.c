@@ -6,20 +6,20 @@
 /* vmlinux.h has no macros. */
 #define EAGAIN 11
 
-/* What is counted up to. It is not reached: that would look like a loss. */
+/* The counters never reach the limit: that would look like a loss. */
 #define LIMIT 0x4000000000000000ULL
 
-/* An interruption undoes a try, and so many do not come in a row. */
+/* Each interruption costs a try. 64 in a row do not happen. */
 #define TRIES 64
 
-/* What the loader reads, at these offsets: src/counters.rs. */
+/* The loader reads these fields by offset: src/counters.rs. */
 struct counts {
-	/* Every add, in each way. */
+	/* All adds, once in each way. */
 	__u64 on_view;
 	__u64 by_handle;
 	__u64 by_id;
 	__u64 up_to_limit;
-	/* Those of each context. */
+	/* The adds of each context. */
 	__u64 of_threads;
 	__u64 of_samples;
 	__u64 of_nmis;
@@ -27,7 +27,7 @@ struct counts {
 
 BPF_PERCPU_STORE(counts, "nmi_count", struct counts);
 
-/* What the store is held against: the same adds, without it. */
+/* For comparison: the same adds without a store. */
 struct control {
 	__u64 plain;
 	__u64 up_to_limit;
@@ -43,26 +43,26 @@ struct {
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Of one run of add_in_task(). */
+/* The number of adds in one run of add_in_task(). */
 const volatile __u32 adds_per_run = 1;
 
 /*
- * How often those ran that interrupt: as user space counts the runs of threads.
- * Locked operations on what all CPUs share.
+ * The number of runs of an interrupting program. All CPUs share it, and update
+ * it with locked operations. User space counts the runs of the threads.
  */
 struct runs {
 	__u64 all;
 	__u64 in_nmi;
-	__u64 somewhere; /* in a context that is not known */
+	__u64 somewhere; /* in an unknown context */
 };
 
 struct runs samples;
 struct runs nmis;
 
 /*
- * The kernel's count of what it is in. Its upper bits moved with the count of
- * who has disabled interrupts, which came with the other variable. The highest
- * is another's where the kernel has no room for it.
+ * The kernel's preempt count, which contains the current context. The NMI bits
+ * moved when the kernel got the second variable. The highest bit of the count
+ * may have another meaning, so it is not in the masks below.
  */
 extern const int __preempt_count __ksym __weak;
 extern const int local_interrupt_disable_state __ksym __weak;
@@ -101,7 +101,7 @@ static __always_inline void store_up_to_limit(__u64 *counter)
 	}
 }
 
-/* As programs do it that count, or allow, so many of something. */
+/* As programs do that count up to a limit. */
 static __always_inline void array_up_to_limit(volatile __u64 *counter)
 {
 	__u64 old = *counter;
@@ -122,7 +122,7 @@ static __always_inline void add(struct bpf_percpu_store *s, struct counts *view,
 	store_up_to_limit(&view->up_to_limit);
 }
 
-/* Adds so often, and to the counter of the context at @of, too. */
+/* Adds @times times, also to the context's counter at offset @of. */
 static __always_inline int add_times(__u32 times, __u32 of)
 {
 	struct bpf_percpu_store *s;
@@ -153,14 +153,14 @@ int add_in_task(void *ctx)
 {
 	int err;
 
-	/* A syscall program may sleep: it is in no RCU section of its own. */
+	/* A syscall program may sleep, so it does not run in an RCU section. */
 	bpf_rcu_read_lock();
 	err = add_times(adds_per_run, offsetof(struct counts, of_threads));
 	bpf_rcu_read_unlock();
 	return err;
 }
 
-/* In an NMI, or a timer's interrupt: as the machine has it. */
+/* Runs in an NMI or in a timer interrupt, depending on the machine. */
 SEC("perf_event")
 int add_in_sample(void *ctx)
 {
@@ -168,7 +168,7 @@ int add_in_sample(void *ctx)
 	return add_times(1, offsetof(struct counts, of_samples));
 }
 
-/* After each handler that the kernel asks in an NMI, of whatever cause. */
+/* Runs after each handler that the kernel calls in an NMI of any cause. */
 SEC("raw_tp/nmi_handler")
 int add_in_nmi(void *ctx)
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows of it, in the guest: three tasks that may use two CPUs, and one that wants more
-# memory than it should have.
+# What "make run" shows, in the guest: three tasks that may use two CPUs, and one that uses more
+# memory than its limit.
 cd /sys/fs/cgroup || exit
 echo "+cpuset +memory" >cgroup.subtree_control
 mkdir web batch
@@ -9,7 +9,7 @@ echo 1,3 >web/cpuset.cpus
 echo 6M >batch/memory.high
 cd - >/dev/null || exit
 jobs=
-# job CGROUP COMMAND: runs in the background, again and again
+# job CGROUP COMMAND: runs COMMAND repeatedly in the background
 job() {
 	sh -c "echo \$\$ >/sys/fs/cgroup/$1/cgroup.procs; while :; do $2; done" 2>/dev/null &
 	jobs="$jobs $!"

@@ -23,30 +23,30 @@ char LICENSE[] SEC("license") = "GPL";
 struct record {
 	u64 cgroup; /* its id */
 	u32 cpu;
-	u32 torn; /* the times are those of no moment */
+	u32 torn; /* the times are not a consistent snapshot */
 	u32 nonidle;
 	u32 some[3], full[3]; /* of CPU, memory, IO */
 };
 
-/* The loader gives it the size that the cgroups need. */
+/* The loader sets the size by the number of cgroups. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } records SEC(".maps");
 
-/* Which cgroup to begin with. */
+/* The id of the cgroup where the walk starts. */
 u64 root_id;
 
-/* Records for which there was no room. */
+/* Records that did not fit into the ring buffer. */
 u64 dropped;
 
-/* Cgroups that the kernel keeps no times of. */
+/* Cgroups for which the kernel keeps no times. */
 u64 without_psi;
 
-/* The CPUs of the cgroup in hand, and a mask that is read from the kernel. */
+/* The CPUs of the current cgroup, and a mask that is read from the kernel. */
 struct cpumask cpus, mask;
 
-/* What the scheduler makes odd while it changes the times of a CPU. */
+/* Odd while the scheduler updates the times of a CPU. */
 extern const struct seqcount psi_seq __ksym;
 extern const struct rq runqueues __ksym;
 
@@ -54,8 +54,9 @@ extern const struct rq runqueues __ksym;
 s64 clock_ahead;
 
 /*
- * The scheduler reads its clock when it switches tasks, as it has just done on
- * this CPU. What was read before is behind by as long as that is ago.
+ * A run queue's clock is as old as the last scheduler event on its CPU. The
+ * newest one is the best estimate: the scheduler has just switched to the
+ * current task on this CPU.
  */
 static void see_clock(void)
 {
@@ -74,7 +75,7 @@ static void see_clock(void)
 	}
 }
 
-/* How long the group was in a state, the time that it is in it now included. */
+/* How long the group was in a state, including the current period. */
 #define TIME(psi, name, since)                                             \
 	({                                                                 \
 		u32 state = bpf_core_enum_value(enum psi_states, name);    \
@@ -98,7 +99,7 @@ static void read_times(struct record *r,
 	r->full[2] = TIME(psi, PSI_IO_FULL, since);
 }
 
-/* An atomic operation that returns something keeps loads in order on all machines. */
+/* An atomic operation with a result orders loads on all architectures. */
 static void keep_order(void)
 {
 	static u64 nothing;
@@ -107,10 +108,10 @@ static void keep_order(void)
 	barrier_var(was);
 }
 
-/* Enough for a change, which takes some 100 ns for each level of the cgroup. */
+/* Enough for an update, which takes about 100 ns for each level of the cgroup. */
 #define TRIES 1000
 
-/* False when the CPU changed them all the time. */
+/* Returns false if the CPU updated the times during every try. */
 static bool read_consistently(struct record *r,
 			      const volatile struct psi_group_cpu *psi)
 {
@@ -148,7 +149,7 @@ static int take(struct cgroup *cgrp, u32 cpu)
 	r->cgroup = cgrp->kn->id;
 	r->cpu = cpu;
 	r->torn = !read_consistently(r, psi);
-	/* Of the whole system the kernel does not know it: /proc/pressure/cpu. */
+	/* The kernel has no full CPU pressure of the system: /proc/pressure/cpu. */
 	if (!cgrp->level)
 		r->full[0] = 0;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
@@ -162,7 +163,7 @@ static u32 words(void)
 	return words < MASK_WORDS ? words : MASK_WORDS;
 }
 
-/* Leaves of cpus those in mask, if there are any. */
+/* Intersects cpus with mask, unless the result would be empty. */
 static void restrict_cpus(void)
 {
 	u64 common = 0;
@@ -192,8 +193,8 @@ static int read_mask(struct cpumask *to, const struct cpumask *from)
 }
 
 /*
- * The CPUs that cpusets leave to the tasks of a cgroup, those that are offline
- * included: what effective_cpus is without hotplug.
+ * The CPUs that cpusets allow the tasks of a cgroup, including offline CPUs:
+ * what effective_cpus would be without hotplug.
  */
 static int find_cpus(struct cgroup *cgrp)
 {
@@ -212,7 +213,7 @@ static int find_cpus(struct cgroup *cgrp)
 		css = ancestor->subsys[id];
 		set = css ? bpf_core_cast(css, struct cpuset) : NULL;
 		if (set && set->partition_root_state > 0) {
-			/* Its own, and what it has passed on to others below. */
+			/* Its own CPUs, and those of partitions below it. */
 			err = err ?: read_mask(&cpus, set->effective_xcpus);
 		} else if (set) {
 			err = err ?: read_mask(&mask, set->cpus_allowed);
@@ -227,7 +228,7 @@ static void look_at(struct cgroup *cgrp)
 {
 	int *cpu;
 
-	/* Removed, but not yet forgotten. */
+	/* The cgroup has been removed, but is not freed yet. */
 	if (!(cgrp->self.flags & CSS_ONLINE))
 		return;
 	if (find_cpus(cgrp))
@@ -240,7 +241,7 @@ static void look_at(struct cgroup *cgrp)
 	}
 }
 
-/* The cgroup and all below it. */
+/* Visits the cgroup and its descendants. */
 SEC("syscall")
 int psi_top(void *ctx)
 {

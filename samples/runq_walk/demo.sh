@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows of it, in the guest.
+# What "make run" shows, in the guest.
 burners=
 for _ in 1 2 3; do
 	taskset -c 1 sh -c 'while :; do :; done' &

@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 extern const struct rq runqueues __ksym;
 
-/* What a kernel of another version or configuration calls it. */
+/* The name of the field before 6.14. */
 struct cfs_rq___before_6_14 {
 	unsigned int h_nr_running;
 } __attribute__((preserve_access_index));
@@ -30,9 +30,9 @@ struct task_struct___informed {
 	struct sched_info___kept sched_info;
 } __attribute__((preserve_access_index));
 
-/* What a walk saw of a CPU, and of the task on it. */
+/* The state of a CPU and of the task on it. */
 struct queue {
-	__u64 walk; /* the number of the walk that came by last */
+	__u64 walk; /* the number of the last walk that read it */
 	__u64 ran; /* ns that the task has been on the CPU, or UNKNOWN */
 	__u64 idle_for; /* ns, or UNKNOWN */
 	__u64 switches;
@@ -56,7 +56,7 @@ struct queue {
 	char comm[16];
 };
 
-/* As many as there are CPU numbers: the loader says how many. */
+/* One for each CPU number. The loader sets the size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -64,12 +64,12 @@ struct {
 	__type(value, struct queue);
 } queues SEC(".maps");
 
-/* The newest walk: its number, and when it began and ended, in ns. */
+/* The last walk: its number, and its start and end in ns. */
 __u64 walk;
 __u64 began;
 __u64 ended;
 
-/* So that the loader has the struct. */
+/* A global, so that the skeleton contains the struct. */
 struct queue unused;
 
 static __u64 since(__u64 now, __u64 then)
@@ -78,8 +78,8 @@ static __u64 since(__u64 now, __u64 then)
 }
 
 /*
- * For how long @curr has been on @rq's CPU. The queue's clock stands still
- * between two events of the CPU, a tick apart at most while a task runs.
+ * How long @curr has been on @rq's CPU. The queue's clock advances only at
+ * scheduler events, which are at most one tick apart while a task runs.
  */
 static __u64 time_on_cpu(const struct rq *rq, const struct task_struct *curr,
 			 __u64 now)
@@ -117,7 +117,7 @@ static void see_task(struct queue *q, const struct rq *rq,
 	q->ran = time_on_cpu(rq, curr, now);
 }
 
-/* Without the queue's lock: what changes meanwhile is seen before or after. */
+/* Does not take the queue's lock, so each field may be from before or after a change. */
 static void see(struct queue *q, const struct rq *rq)
 {
 	const struct cfs_rq___before_6_14 *old_cfs = (const void *)&rq->cfs;
@@ -166,7 +166,7 @@ int runq_walk(void *ctx)
 	int err;
 
 	walk++;
-	/* Keeps the mask, and the tasks that are on the CPUs when we come by. */
+	/* Protects the tasks that are on the CPUs when the walk reads them. */
 	bpf_rcu_read_lock();
 	began = bpf_ktime_get_ns();
 	err = walk_online();

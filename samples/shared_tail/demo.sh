@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows of it, in the guest.
+# What "make run" shows, in the guest.
 echo "./shared_tail --dev lo --class web=tcp:8080 --class ssh=22 --summary --duration 5 &"
 ./shared_tail --dev lo --class web=tcp:8080 --class ssh=22 --summary --duration 5 2>/tmp/shared_tail.log &
 until [ -s /tmp/shared_tail.log ]; do sleep 0.1; done

@@ -6,7 +6,7 @@
 
 #define RULES 64
 
-/* Packets of a protocol, or 0 for all, from or to a port. */
+/* Matches packets of a protocol (0: any) from or to a range of ports. */
 struct rule {
 	__u16 first, last;
 	__u8 protocol;
@@ -27,7 +27,7 @@ static bool is_in(const volatile struct rule *rule, __u16 port)
 	return rule->first <= port && port <= rule->last;
 }
 
-/* Takes the place of policy() in shared_tail.bpf.c: the first rule that fits tells the class. */
+/* Replaces policy() in shared_tail.bpf.c. The first rule that matches sets the class. */
 SEC("freplace")
 int by_port(struct __sk_buff *skb)
 {
@@ -43,7 +43,7 @@ int by_port(struct __sk_buff *skb)
 		return 0;
 	}
 	count(&here->stages[STAGE_POLICY], handed->len, value_of(handed));
-	/* Without ports there is no class. */
+	/* Packets without ports have no class. */
 	if (handed->stage != STAGE_TCP && handed->stage != STAGE_UDP)
 		return 0;
 	for (i = 0; i < RULES && i < settings.rules; i++) {

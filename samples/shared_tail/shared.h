@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the programs of a packet share, each of them in its own object or not. */
+/* Data that the programs of a packet share, across objects. */
 #ifndef SHARED_H
 #define SHARED_H
 
-/* Stages of a packet's way: the first two see all packets, and one of the others. */
+/* The stages of a packet: it passes the first two, and then one of the others. */
 enum stage {
 	STAGE_PARSE,
 	STAGE_POLICY,
@@ -17,9 +17,9 @@ enum stage {
 #define FIRST_HANDLER STAGE_TCP
 #define CLASSES 16
 
-/* What is known of a packet, from one program to the next. */
+/* Information about a packet that one program hands to the next. */
 struct handed {
-	__u64 owner; /* the packet; 0 when nobody is to read it */
+	__u64 owner; /* the packet; 0 if the data must not be used */
 	__u32 l3, l4, payload; /* offsets */
 	__u32 len;
 	__u16 sport, dport;
@@ -33,10 +33,10 @@ struct count {
 	__u64 value; /* the sum of value_of() */
 };
 
-/* Of each CPU. All of it after the first member is counters. */
+/* One for each CPU. All members but the first are counters. */
 struct shared {
 	struct handed handed;
-	__u64 mixed; /* found another packet's value */
+	__u64 mixed; /* found data of another packet */
 	__u64 stopped; /* found no handler */
 	__u64 syn, fin, rst;
 	struct count stages[STAGES];
@@ -45,7 +45,7 @@ struct shared {
 
 BPF_PERCPU_STORE(store, "shared_tail", struct shared);
 
-/* The way without a store, to compare with. */
+/* The same data without a store, for comparison. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -53,7 +53,7 @@ struct {
 	__type(value, struct shared);
 } instead SEC(".maps");
 
-/* This CPU's. @via_map is a constant to the verifier, which removes the other way. */
+/* This CPU's data. The verifier knows @via_map, and removes the unused branch. */
 static inline struct shared *shared(bool via_map)
 {
 	__u32 zero = 0;
@@ -64,7 +64,7 @@ static inline struct shared *shared(bool via_map)
 						sizeof(struct shared));
 }
 
-/* What shows whether a stage has seen what another one has handed on. */
+/* A checksum to verify that a stage has seen what the previous one handed on. */
 static inline __u64 value_of(const struct handed *handed)
 {
 	return (__u64)handed->payload << 32 | (__u32)handed->sport << 16 |

@@ -19,7 +19,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile bool via_map;
-/* Before the network header: 0 for devices that have nothing there. */
+/* The length of the link-layer header: 0 for devices that have none. */
 const volatile __u32 l2_len = ETH_HLEN;
 
 int tcp(struct __sk_buff *skb);
@@ -41,7 +41,7 @@ struct {
 	},
 };
 
-/* Finds the transport header. False when there is none, as in later fragments. */
+/* Finds the transport header. Returns false if there is none, as in later fragments. */
 static bool find_transport(struct __sk_buff *skb, struct handed *found)
 {
 	struct ipv6_opt_hdr extension;
@@ -66,7 +66,7 @@ static bool find_transport(struct __sk_buff *skb, struct handed *found)
 	for (i = 0; i < MAX_EXTENSIONS; i++) {
 		__u8 protocol = found->protocol;
 
-		/* A fragment's is not followed: later ones have no ports. */
+		/* Stop at a fragment header: later fragments have no ports. */
 		if (protocol != IPPROTO_HOPOPTS &&
 		    protocol != IPPROTO_ROUTING && protocol != IPPROTO_DSTOPTS)
 			return protocol != IPPROTO_FRAGMENT;
@@ -112,17 +112,17 @@ static void dissect(struct __sk_buff *skb, struct handed *found)
 	}
 }
 
-/* What a program of type freplace takes the place of: see policy.bpf.c. */
+/* An freplace program replaces this function: see policy.bpf.c. */
 __noinline int policy(struct __sk_buff *skb)
 {
 	int ret = 0;
 
-	/* So that the compiler knows neither what it takes nor what it returns. */
+	/* The compiler must not optimize by the argument or the result. */
 	asm volatile("" : "+r"(ret) : "r"(skb));
 	return ret;
 }
 
-/* Looks into the packet once, for all that come after it. */
+/* Parses the packet once for all later programs. */
 SEC("tcx/ingress")
 int parse(struct __sk_buff *skb)
 {
@@ -144,8 +144,8 @@ int parse(struct __sk_buff *skb)
 }
 
 /*
- * Counts in a handler what it was handed; NULL when that is not of this packet.
- * Each value is taken once.
+ * Counts a packet in its handler. Returns NULL if the data in the store belongs
+ * to another packet. The data is taken only once.
  */
 static struct shared *take(struct __sk_buff *skb, enum stage stage)
 {

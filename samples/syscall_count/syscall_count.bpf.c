@@ -5,7 +5,7 @@
 #include <bpf/bpf_core_read.h>
 #include "bpf_percpu.bpf.h"
 
-/* More than there are, and what has no number of these. */
+/* More than the kernel has. Higher numbers are counted as others. */
 #define SYSCALLS 512
 
 struct counts {
@@ -21,9 +21,9 @@ char LICENSE[] SEC("license") = "GPL";
 __u64 lost;
 
 /*
- * On the functions __x64_sys_*, each of which gets the user's registers. Such
- * programs run with preemption off. Those on raw_tp/sys_enter do not: while one
- * is preempted, the kernel leaves it out for all other tasks on that CPU.
+ * Attached to the functions __x64_sys_*, which take the user's registers. kprobe
+ * programs run with preemption disabled. Programs on raw_tp/sys_enter do not:
+ * while one is preempted, the kernel skips it for all other tasks on that CPU.
  */
 SEC("kprobe.multi")
 int BPF_KPROBE(count, const struct pt_regs *user)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows of it, in the guest.
+# What "make run" shows, in the guest.
 group=/sys/fs/cgroup/web
 started=
 
-# pinned CPU COMMAND...: runs it there, and waits until it is.
+# pinned CPU COMMAND...: runs COMMAND on CPU, and waits until it is there
 pinned() {
 	taskset -c "$@" &
 	started="$started $!"

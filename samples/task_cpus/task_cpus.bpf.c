@@ -14,21 +14,21 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Which tasks are wanted: 0 for any. A pid is a process's, or a thread's. */
+/* Which tasks to show: 0 for any. The pid may be of a process or of a thread. */
 const volatile __s32 want_pid;
 const volatile __u64 want_cgroup;
 const volatile bool want_below;
 
 /*
- * What user space reads of the iterator: a head and masks of @words each for
- * every wanted task, and in the end a head without a task, and a mask.
+ * What user space reads from the iterator: for every wanted task a head and
+ * masks of @words words, and at the end a head without a task, and masks.
  */
 struct head {
 	__u64 cgroup;
-	__u64 started; /* ns since the machine was started */
-	__u64 written; /* in the end: tasks before */
+	__u64 started; /* ns since boot */
+	__u64 written; /* in the last head: the number of tasks */
 	__u32 words;
-	__s32 pid; /* 0 in the end */
+	__s32 pid; /* 0 in the last head */
 	__s32 tgid;
 	__u32 flags;
 	__u32 state;
@@ -38,18 +38,18 @@ struct head {
 	char comm[16];
 };
 
-/* So that the loader has the struct. */
+/* A global, so that the skeleton contains the struct. */
 struct head head;
 
 __u64 allowed[MASK_WORDS];
-__u64 online[MASK_WORDS]; /* those of them that are online */
+__u64 online[MASK_WORDS]; /* the online ones among them */
 __u64 asked[MASK_WORDS];
 __u64 unused[MASK_WORDS];
 
-/* The kernel's masks in untrusted memory are copied; they may be shorter. */
+/* A copy of a kernel mask in untrusted memory, which may be shorter. */
 struct cpumask copy;
 
-/* What would make the walk wrong. */
+/* Set if the result of the walk is incomplete. */
 bool too_many_cpus;
 bool cgroup_is_gone;
 
@@ -64,7 +64,7 @@ static __u32 mask_words(void)
 	return words;
 }
 
-/* The CPUs of @mask, and those of them that are online. */
+/* Reads the CPUs of @mask, and the online ones among them. */
 static void walk(const struct cpumask *mask, __u64 *all, __u64 *up)
 {
 	__u32 words = mask_words(), i;
@@ -88,7 +88,7 @@ static void walk(const struct cpumask *mask, __u64 *all, __u64 *up)
 	}
 }
 
-/* A mask has as many words as the kernel uses, whatever its type says. */
+/* A mask has only the words that the kernel uses, whatever its type says. */
 static int walk_copy(const void *mask, __u64 *all, __u64 *up)
 {
 	__u32 size = mask_words() * sizeof(__u64);
@@ -103,9 +103,9 @@ static int walk_copy(const void *mask, __u64 *all, __u64 *up)
 }
 
 /*
- * What @task, or who else, asked for with sched_setaffinity(), as long as the
- * kernel remembers. The mask is replaced, and freed at once, without notice:
- * while the pointer is the same, so is what it points to.
+ * Reads the CPUs that sched_setaffinity() requested for @task, if the kernel
+ * still has them. The kernel may replace the mask and free the old one at any
+ * time. If the pointer has not changed, the copy is valid.
  */
 static bool walk_asked(const struct task_struct *task)
 {
@@ -149,8 +149,8 @@ static bool is_wanted(struct task_struct *task)
 }
 
 /*
- * A task whose record does not fit into what one read() gets is shown once
- * more, with the same number, unless it is gone by then.
+ * If the record of a task does not fit into the buffer of a read(), the next
+ * read() visits the task again with the same number, unless it is gone by then.
  */
 __u64 written;
 __u64 last_number;
@@ -202,7 +202,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	head.exit_state = task->exit_state;
 	head.started = task->start_boottime;
 	head.cgroup = task->cgroups->dfl_cgrp->kn->id;
-	/* A task that may not migrate has another mask in cpus_ptr meanwhile. */
+	/* While a task may not migrate, cpus_ptr points to another mask. */
 	head.migrate_disabled = task->cpus_ptr != &task->cpus_mask;
 	head.has_asked = walk_asked(task);
 	bpf_probe_read_kernel_str(head.comm, sizeof(head.comm), task->comm);
@@ -214,13 +214,13 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Where cpumask_var_t is no pointer. */
+/* Kernels in which cpumask_var_t is not a pointer. */
 struct cpuset___in_place {
 	struct cpumask cpus_allowed[1];
 	struct cpumask effective_cpus[1];
 } __attribute__((preserve_access_index));
 
-/* The cgroup to look at, the one whose cpuset it uses, and its CPUs. */
+/* The cgroup to look at, and the cgroup whose cpuset it uses. */
 __u64 cgroup;
 __u64 cpuset_cgroup;
 __u32 cpuset_level;
@@ -241,7 +241,7 @@ static int walk_cpuset(const struct cpuset *cs)
 		       walk_copy(effective, allowed, online);
 }
 
-/* 1 when @cgrp has a cpuset of its own. */
+/* Returns 1 if @cgrp has its own cpuset, 0 if not, or a negative errno. */
 static int look_at(struct cgroup *cgrp)
 {
 	int id = bpf_core_enum_value(enum cgroup_subsys_id, cpuset_cgrp_id);
@@ -257,7 +257,7 @@ static int look_at(struct cgroup *cgrp)
 									      1;
 }
 
-/* The nearest cgroup with a cpuset is what counts for those below. */
+/* A cgroup without a cpuset uses that of the closest ancestor that has one. */
 static int look_up(struct cgroup *cgrp)
 {
 	struct cgroup *up;
@@ -279,7 +279,7 @@ static int look_up(struct cgroup *cgrp)
 	return -ENODEV;
 }
 
-/* -ENOENT for a cgroup that is gone, -ENODEV where there are no cpusets. */
+/* -ENOENT if the cgroup is gone, -ENODEV if the kernel has no cpusets. */
 SEC("syscall")
 int walk_cgroup(void *ctx)
 {
