@@ -6,9 +6,9 @@ mod bindings;
 mod bpf;
 mod cpumask;
 mod dev;
-mod kfuncs;
 #[cfg(CONFIG_KUNIT = "y")]
-mod kunit;
+mod fixtures;
+mod kfuncs;
 mod parameter;
 mod percpu;
 mod psi;

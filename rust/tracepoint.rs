@@ -156,7 +156,7 @@ mod tests {
         };
         let sleep = || {
             for _ in 0..20 {
-                crate::kunit::sleep();
+                crate::fixtures::sleep();
             }
         };
         let before = CALLS.load(Relaxed);

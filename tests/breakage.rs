@@ -183,7 +183,7 @@ fn struct_that_nothing_defines() {
 fn handle_that_is_not_laid_out_like_the_store() {
     Tree::new()
         .edit(HEADER, "__u64 size; /*", "__u32 size; /*")
-        .refuses("struct bpf_percpu_store is not laid out like the start of rust/store's SlotSet");
+        .refuses("struct bpf_percpu_store is not laid out like the start of rust/store's Storage");
 }
 
 #[test]

@@ -35,7 +35,7 @@ use crate::{
             Keyed,
             KeyedLayout, //
         },
-        SlotSet,
+        Storage,
         Store, //
     },
 };
@@ -143,7 +143,7 @@ impl ControlFile {
     }
 
     /// The entry that `io` is about, which has its bytes.
-    fn entry_for(&self, io: &bpf_percpu_entry_io) -> Result<ARef<SlotSet>> {
+    fn entry_for(&self, io: &bpf_percpu_entry_io) -> Result<ARef<Storage>> {
         let index = index(&io.entry)?;
         if io.io.pad != 0 {
             return Err(EINVAL);

@@ -21,7 +21,7 @@ use crate::{
     },
     store::{
         self,
-        SlotSet, //
+        Storage, //
     },
 };
 use kernel::{
@@ -55,7 +55,7 @@ unsafe fn with_int<T: Primitive>(
 /// Errors are found out of line, so that nothing is kept or prepared for them.
 #[cold]
 #[inline(never)]
-fn offset_errno<T: Primitive>(store: &SlotSet, index: Index<T>) -> c_int {
+fn offset_errno<T: Primitive>(store: &Storage, index: Index<T>) -> c_int {
     Error::from(store.memory().offset_error(index)).to_errno()
 }
 

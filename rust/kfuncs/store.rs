@@ -2,7 +2,7 @@
 
 //! Handles of stores, and views of their memory.
 //!
-//! What BPF knows as `struct bpf_percpu_store` is the first part of a [`SlotSet`], which a store has,
+//! What BPF knows as `struct bpf_percpu_store` is the first part of a [`Storage`], which a store has,
 //! and each entry of a keyed one. The verifier has proven that a handle is one: programs cannot make
 //! one, and drop each that they own once.
 
@@ -18,7 +18,7 @@ use crate::{
     store::{
         self,
         Name,
-        SlotSet,
+        Storage,
         Store, //
     },
 };
@@ -41,32 +41,32 @@ use kernel::{
 /// `handle` is one that a kfunc of this file returned, and that is valid for `'a`: its reference is
 /// not given back, or the RCU section not left.
 #[inline]
-pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a SlotSet {
+pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a Storage {
     // What programs read through a handle is where BTF says.
     const {
         assert!(
-            SlotSet::MEMORY_OFFSET + PerCpuArea::BASE_OFFSET
+            Storage::MEMORY_OFFSET + PerCpuArea::BASE_OFFSET
                 == offset_of!(bpf_percpu_store, __data)
-                && SlotSet::MEMORY_OFFSET + PerCpuArea::SIZE_OFFSET
+                && Storage::MEMORY_OFFSET + PerCpuArea::SIZE_OFFSET
                     == offset_of!(bpf_percpu_store, size)
-                && SlotSet::ID_OFFSET == offset_of!(bpf_percpu_store, id)
-                && SlotSet::KEY_OFFSET == offset_of!(bpf_percpu_store, key)
-                && size_of::<bpf_percpu_store>() <= size_of::<SlotSet>(),
-            "struct bpf_percpu_store is not laid out like the start of rust/store's SlotSet"
+                && Storage::ID_OFFSET == offset_of!(bpf_percpu_store, id)
+                && Storage::KEY_OFFSET == offset_of!(bpf_percpu_store, key)
+                && size_of::<bpf_percpu_store>() <= size_of::<Storage>(),
+            "struct bpf_percpu_store is not laid out like the start of rust/store's Storage"
         );
     }
     // SAFETY: By the function's contract.
-    unsafe { &*handle.cast::<SlotSet>() }
+    unsafe { &*handle.cast::<Storage>() }
 }
 
 /// What programs have of a store or entry.
 #[inline]
-pub(super) fn handle(store: &SlotSet) -> *mut bpf_percpu_store {
+pub(super) fn handle(store: &Storage) -> *mut bpf_percpu_store {
     ptr::from_ref(store).cast_mut().cast()
 }
 
 /// Hands a reference over to the program, or NULL.
-fn into_handle(store: Option<ARef<SlotSet>>) -> *mut bpf_percpu_store {
+fn into_handle(store: Option<ARef<Storage>>) -> *mut bpf_percpu_store {
     store.map_or(ptr::null_mut(), |store| {
         ARef::into_raw(store).as_ptr().cast()
     })
@@ -100,7 +100,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_lookup(
     // SAFETY: By the function's contract there is a NUL, up to which `Name` reads at most.
     let bytes = (0..).map(|i| unsafe { name.add(i).read() });
     let found = Name::from_bytes(bytes).and_then(|name| store::find(&name));
-    into_handle(found.map(Store::into_slots))
+    into_handle(found.map(Store::into_storage))
 }
 
 /// A reference to the store; NULL when its last one is already gone.

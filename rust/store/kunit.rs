@@ -83,7 +83,7 @@ mod tests {
         // Leaves other bytes in the allocator's memory.
         let image = KVVec::from_elem(0xff, 4096, GFP_KERNEL)?;
         drop(Store::create(name("kunit")?, 4096, &image, false)?);
-        reaper::finish();
+        deferred_free::wait_for_all();
         for size in [1, 7, 8, 4096] {
             let store = create("kunit", size)?;
             for cpu in PossibleCpu::all() {

@@ -6,20 +6,20 @@
 //!
 //! Who holds a reference: open files, the pin, and handles of BPF programs, in maps or not. The
 //! registry finds stores and holds none. With the last reference a store leaves the registry at
-//! once, and [`reaper`] frees it later.
+//! once, and [`deferred_free`] frees it later.
 //!
 //! Lock order: [`registry`]'s lock comes after those of its users, and is taken in process context;
 //! then come those of [`keyed`]. Lookups take no lock, and neither does the last drop.
 
+mod deferred_free;
+mod id_table;
 pub(crate) mod keyed;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod name;
-mod names;
-mod place;
-mod reaper;
+mod name_table;
 mod registry;
-mod slot_set;
+mod storage;
 mod table;
 
 pub(crate) use name::Name;
@@ -33,7 +33,7 @@ pub(crate) use registry::{
     Limits,
     Registry, //
 };
-pub(crate) use slot_set::SlotSet;
+pub(crate) use storage::Storage;
 
 use crate::percpu::{
     PerCpuMem,
@@ -47,6 +47,7 @@ use core::{
         NonNull, //
     },
 };
+use deferred_free::DeferredFree;
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
@@ -66,23 +67,22 @@ use keyed::{
     Keyed,
     KeyedLayout, //
 };
-use names::NameAt;
-use reaper::Grave;
+use name_table::NameIndex;
 use registry::Reservation;
 
 /// Per-CPU memory with a name and an id, or entries that have such memory.
 ///
-/// Lives in a [`KBox`] of its own until [`reaper`] frees it.
+/// Lives in a [`KBox`] of its own until [`deferred_free`] frees it.
 #[repr(C)]
 pub(crate) struct Store {
-    slots: SlotSet,
+    storage: Storage,
     contents: Contents,
     /// Whether the pin holds a reference. Changes under the registry's lock.
     pinned: Atomic<bool>,
     /// Where the name is registered.
-    name_at: NameAt,
+    name_index: NameIndex,
     name: Name,
-    grave: Grave,
+    deferred_free: DeferredFree,
     reservation: Reservation,
 }
 
@@ -92,9 +92,9 @@ enum Contents {
     Entries(KBox<Keyed>),
 }
 
-// SAFETY: All but `grave` is, and that is used by the last owner only.
+// SAFETY: All but `deferred_free` is, and that is used by the last owner only.
 unsafe impl Send for Store {}
-// SAFETY: All but `grave` is, and that is used by the last owner only.
+// SAFETY: All but `deferred_free` is, and that is used by the last owner only.
 unsafe impl Sync for Store {}
 
 impl Store {
@@ -182,12 +182,12 @@ impl Store {
         let store = KBox::new(
             Self {
                 // SAFETY: Memory and entries are part of the store, and dropped with it.
-                slots: unsafe { SlotSet::of_store(area, keyed) },
+                storage: unsafe { Storage::of_store(area, keyed) },
                 contents,
                 pinned: Atomic::new(false),
-                name_at: NameAt::none(),
+                name_index: NameIndex::none(),
                 name,
-                grave: Grave::new(),
+                deferred_free: DeferredFree::new(),
                 reservation,
             },
             GFP_KERNEL_ACCOUNT,
@@ -210,7 +210,7 @@ impl Store {
 
     /// Whether it is found by its name.
     pub(crate) fn is_named(&self) -> bool {
-        self.name_at.is_some()
+        self.name_index.is_some()
     }
 
     /// Whether it outlives its users.
@@ -223,13 +223,14 @@ impl Store {
     /// Context: any.
     #[inline]
     pub(crate) fn try_get(&self) -> Option<ARef<Self>> {
-        // SAFETY: The slots are the start of this store, and their references are its.
-        SlotSet::try_get(self).map(|slots| unsafe { ARef::from_raw(ARef::into_raw(slots).cast()) })
+        // SAFETY: The storage is the start of this store, and its references are the store's.
+        Storage::try_get(self)
+            .map(|storage| unsafe { ARef::from_raw(ARef::into_raw(storage).cast()) })
     }
 
     /// The same reference, of what a handle refers to.
-    pub(crate) fn into_slots(store: ARef<Self>) -> ARef<SlotSet> {
-        // SAFETY: The slots are the start of the store, and their references are its.
+    pub(crate) fn into_storage(store: ARef<Self>) -> ARef<Storage> {
+        // SAFETY: The storage is the start of the store, and its references are the store's.
         unsafe { ARef::from_raw(ARef::into_raw(store).cast()) }
     }
 
@@ -240,35 +241,35 @@ impl Store {
     /// # Safety
     ///
     /// That is so, and is told once.
-    unsafe fn bury(store: NonNull<Self>) {
+    unsafe fn release(store: NonNull<Self>) {
         // SAFETY: It is not freed before it is buried. Stores that have references are boxes, which
         // `registry::insert()` has turned into a raw pointer. The last reference is gone, and the
         // registry forgets it here.
         unsafe {
             registry::remove(store.as_ref());
-            reaper::bury(store);
+            deferred_free::queue(store);
         }
     }
 }
 
 impl Deref for Store {
-    type Target = SlotSet;
+    type Target = Storage;
 
     #[inline]
-    fn deref(&self) -> &SlotSet {
-        &self.slots
+    fn deref(&self) -> &Storage {
+        &self.storage
     }
 }
 
 // SAFETY: A store stays as long as its count is not zero.
 unsafe impl AlwaysRefCounted for Store {
     fn inc_ref(&self) {
-        self.slots.inc_ref();
+        self.storage.inc_ref();
     }
 
     /// Context: any.
     unsafe fn dec_ref(store: NonNull<Self>) {
-        // SAFETY: By the function's contract. The slots are the start of the store.
-        unsafe { SlotSet::dec_ref(store.cast()) };
+        // SAFETY: By the function's contract. The storage is the start of the store.
+        unsafe { Storage::dec_ref(store.cast()) };
     }
 }

@@ -3,20 +3,20 @@
 //! Which stores there are, by id and by name.
 //!
 //! Ids count up. A store is in the place that its id has modulo the number of places, and gets the
-//! next id whose place is free: a lookup is an index and a compare, and no id comes twice. [`names`]
+//! next id whose place is free: a lookup is an index and a compare, and no id comes twice. [`name_table`]
 //! has ids by name.
 
 #[cfg(CONFIG_KUNIT = "y")]
 pub(super) mod kunit;
 
 use super::{
+    deferred_free,
+    id_table::IdCell,
     keyed::{
         self,
         Workqueue, //
     },
-    names,
-    place::Place,
-    reaper,
+    name_table,
     table::Table,
     Name,
     Store, //
@@ -37,10 +37,10 @@ use kernel::{
     },
 };
 
-static NOWHERE: Place = Place::nowhere();
+static NOWHERE: IdCell = IdCell::nowhere();
 
 /// Stores by id. A store that is here is freed two grace periods after it has left.
-static STORES: Table<Place> = Table::new(&NOWHERE);
+static STORES: Table<IdCell> = Table::new(&NOWHERE);
 
 /// Bytes per CPU of all stores, those that wait to be freed included.
 static BYTES: Atomic<u32> = Atomic::new(0);
@@ -89,14 +89,14 @@ impl Registry {
         unsafe {
             NEXT_ID.init();
             keyed::init_watch();
-            STORES.allocate(limits.stores.max(2), |number| Place::vacant(number))?;
-            names::allocate(limits.stores).inspect_err(|_| STORES.free(&NOWHERE))?;
+            STORES.allocate(limits.stores.max(2), |number| IdCell::vacant(number))?;
+            name_table::allocate(limits.stores).inspect_err(|_| STORES.free(&NOWHERE))?;
         }
         // SAFETY: By the function's contract this is once, and first. The value is dropped last.
         let workqueue = unsafe { Workqueue::new() }.inspect_err(|_| {
             // SAFETY: Allocated above.
             unsafe {
-                names::free();
+                name_table::free();
                 STORES.free(&NOWHERE);
             }
         })?;
@@ -116,11 +116,11 @@ impl Drop for Registry {
         while let Some(store) = next(&mut cursor) {
             let _ = unpin(&store);
         }
-        reaper::finish();
+        deferred_free::wait_for_all();
         keyed::stop_watch();
         // SAFETY: `new()` allocated them; by its contract nobody uses them any more.
         unsafe {
-            names::free();
+            name_table::free();
             STORES.free(&NOWHERE);
         }
     }
@@ -150,10 +150,10 @@ impl Reservation {
             if let Some(this) = Self::try_new(bytes) {
                 return Ok(this);
             }
-            if reaper::waiting() == 0 {
+            if deferred_free::waiting() == 0 {
                 break;
             }
-            reaper::wait();
+            deferred_free::wait();
         }
         Self::try_new(bytes).ok_or(ENOSPC)
     }
@@ -166,7 +166,7 @@ impl Reservation {
         // Stores that wait to be freed are memory, too, however small they are.
         if COUNT.load(Relaxed) >= max_count
             || total > MAX_BYTES.load(Relaxed)
-            || reaper::waiting() > max_count.max(MIN_WAITING)
+            || deferred_free::waiting() > max_count.max(MIN_WAITING)
         {
             return None;
         }
@@ -224,7 +224,7 @@ pub(crate) fn find_id(id: u32) -> Option<ARef<Store>> {
 /// Context: any.
 pub(crate) fn find(name: &Name) -> Option<ARef<Store>> {
     let _rcu = rcu::read_lock();
-    names::find(name, |id| {
+    name_table::find(name, |id| {
         // SAFETY: In the RCU section above.
         let store = unsafe { get(id) }.filter(|store| store.name == *name && store.is_named());
         store.and_then(Store::try_get)
@@ -276,7 +276,7 @@ pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     }
     // SAFETY: It is the id's place. The store is freed two grace periods after it has left.
     unsafe { STORES.get(id).put(&store) };
-    names::add(&store)?;
+    name_table::add(&store)?;
     if pinned {
         add_pin(&store);
     }
@@ -287,7 +287,7 @@ pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
 ///
 /// Context: any.
 pub(super) fn remove(store: &Store) {
-    names::remove(store);
+    name_table::remove(store);
     // SAFETY: It is the id's place.
     unsafe { STORES.get(store.id()).vacate(store.id(), STORES.len()) };
     store.reservation.release_count();
@@ -306,7 +306,7 @@ pub(crate) fn pin(store: &Store) -> Result {
         if is_taken(&store.name) {
             return Err(EEXIST);
         }
-        names::add(store)?;
+        name_table::add(store)?;
     }
     add_pin(store);
     Ok(())
@@ -321,7 +321,7 @@ pub(crate) fn pin(store: &Store) -> Result {
 /// Context: process, may sleep.
 pub(crate) fn unpin(store: &ARef<Store>) -> Result {
     let lock = NEXT_ID.lock();
-    let was_named = names::remove(store);
+    let was_named = name_table::remove(store);
     let was_pinned = store.pinned.xchg(false, Relaxed);
     drop(lock);
     if was_pinned {

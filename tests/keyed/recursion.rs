@@ -40,7 +40,7 @@ const LOCK: Place = Place::Helper("bpf_percpu_helper_res_spin_lock_irqsave");
 const UNLOCK: Place = Place::Helper("bpf_percpu_helper_res_spin_unlock_irqrestore");
 /// With the lock held: before an entry is taken from the free ones, can be found, and can be found
 /// no more.
-const POP: Place = Place::Rust(["5keyed4free", "8FreeList", "3pop"]);
+const POP: Place = Place::Rust(["5keyed9free_list", "8FreeList", "3pop"]);
 const PUSH: Place = Place::Rust(["5keyed6bucket", "5Chain", "4push"]);
 const REMOVE: Place = Place::Rust(["5keyed6bucket", "5Chain", "6remove"]);
 

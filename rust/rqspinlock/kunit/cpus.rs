@@ -8,7 +8,7 @@ use super::{
     State, //
 };
 use crate::{
-    kunit::{
+    fixtures::{
         ensure,
         together, //
     },

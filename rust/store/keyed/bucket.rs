@@ -50,7 +50,7 @@ impl Bucket {
         unsafe {
             let mut at = self.first.as_ptr().read_volatile();
             while let Some(entry) = at.as_ref() {
-                if entry.slots().key() == key {
+                if entry.storage().key() == key {
                     return Some(entry);
                 }
                 at = entry.next.as_ptr().read_volatile();

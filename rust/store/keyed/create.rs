@@ -5,7 +5,7 @@
 use super::{
     bucket::Bucket,
     entry::Entry,
-    free::FreeList,
+    free_list::FreeList,
     reclaim::Reclaim,
     watch,
     KeyKind,
@@ -98,7 +98,7 @@ impl Keyed {
                 initial,
                 used: Atomic::new(0),
                 out: Atomic::new(0),
-                touched: Atomic::new(0),
+                high_water_mark: Atomic::new(0),
                 full: Atomic::new(0),
                 locked: Atomic::new(0),
                 reclaim: Reclaim::new(),

@@ -4,7 +4,7 @@
 
 use super::{
     Keyed,
-    SlotSet, //
+    Storage, //
 };
 use crate::percpu::PerCpuArea;
 use core::ptr::{
@@ -43,7 +43,7 @@ mod state {
 /// A cache line for what a search reads.
 #[repr(C, align(64))]
 pub(in crate::store) struct Entry {
-    slots: SlotSet,
+    storage: Storage,
     /// The next of its chain. Changes under the bucket's lock.
     pub(super) next: Atomic<*mut Entry>,
     /// The next of the free ones.
@@ -73,7 +73,7 @@ impl Entry {
     pub(super) unsafe fn new(area: PerCpuArea, keyed: NonNull<Keyed>) -> Self {
         Self {
             // SAFETY: By the function's contract.
-            slots: unsafe { SlotSet::of_entry(area) },
+            storage: unsafe { Storage::of_entry(area) },
             next: Atomic::new(ptr::null_mut()),
             next_free: Atomic::new(0),
             state: Atomic::new(state::FREE),
@@ -85,15 +85,15 @@ impl Entry {
     }
 
     #[inline]
-    pub(super) fn slots(&self) -> &SlotSet {
-        &self.slots
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// Gives the entry, which was free, to an owner, before it gets into a chain.
     pub(super) fn set_owner(&self, id: u32, key: u64, number: u64) {
-        self.slots.set_id(id);
-        self.slots.set_key(key);
-        self.slots.set_first_ref();
+        self.storage.set_id(id);
+        self.storage.set_key(key);
+        self.storage.set_first_ref();
         self.owner.store(number, Relaxed);
         self.home.store(key, Relaxed);
         self.state.store(state::LINKED, Release);
@@ -121,7 +121,7 @@ impl Entry {
             .is_ok();
         if claimed {
             // No owner has this key.
-            self.slots.set_key(0);
+            self.storage.set_key(0);
         }
         claimed
     }
@@ -147,9 +147,9 @@ impl Entry {
     /// # Safety
     ///
     /// Called once by who has claimed the entry.
-    pub(super) unsafe fn chain_ref(&self) -> ARef<SlotSet> {
+    pub(super) unsafe fn chain_ref(&self) -> ARef<Storage> {
         // SAFETY: By the function's contract, nobody else drops it.
-        unsafe { ARef::from_raw(NonNull::from(&self.slots)) }
+        unsafe { ARef::from_raw(NonNull::from(&self.storage)) }
     }
 
     /// The last reference is gone.
@@ -159,7 +159,7 @@ impl Entry {
     /// # Safety
     ///
     /// That is so, and is told once.
-    pub(in crate::store) unsafe fn bury(entry: NonNull<Self>) {
+    pub(in crate::store) unsafe fn release(entry: NonNull<Self>) {
         // SAFETY: The store keeps its entries until they were all told to be free.
         let (entry, keyed) = unsafe { (entry.as_ref(), entry.as_ref().keyed.as_ref()) };
         keyed.reclaim.push(entry);

@@ -8,7 +8,7 @@ mod threads;
 
 use super::*;
 use crate::{
-    kunit::sleep,
+    fixtures::sleep,
     percpu::MAX_SIZE,
     store::{
         kunit::name,
@@ -58,10 +58,10 @@ impl TestStore {
     }
 
     /// The entry for `owner`, taken or found.
-    fn get(&self, owner: impl Owner) -> Option<ARef<SlotSet>> {
+    fn get(&self, owner: impl Owner) -> Option<ARef<Storage>> {
         let _rcu = rcu::read_lock();
         // SAFETY: In the RCU section above, and the entries are of this store.
-        unsafe { self.take(&self.0, owner) }.and_then(SlotSet::try_get)
+        unsafe { self.take(&self.0, owner) }.and_then(Storage::try_get)
     }
 
     fn has(&self, key: u64) -> bool {
@@ -105,7 +105,7 @@ impl TestStore {
     }
 }
 
-fn fill(entry: &SlotSet, byte: u8) -> Result {
+fn fill(entry: &Storage, byte: u8) -> Result {
     let size = entry.memory().size() as usize;
     let bytes = KVVec::from_elem(byte, size, GFP_KERNEL)?;
     for cpu in PossibleCpu::all() {
@@ -115,7 +115,7 @@ fn fill(entry: &SlotSet, byte: u8) -> Result {
 }
 
 /// Whether each CPU's copy is `bytes`, and then zero.
-fn is(entry: &SlotSet, bytes: &[u8]) -> Result<bool> {
+fn is(entry: &Storage, bytes: &[u8]) -> Result<bool> {
     let size = entry.memory().size() as usize;
     let mut read = KVVec::from_elem(0xa5, size, GFP_KERNEL)?;
     for cpu in PossibleCpu::all() {
@@ -175,7 +175,7 @@ mod tests {
                 assert!((0..=key).all(|key| store.has(key.into())));
                 for other in key + 1..entries {
                     let entry = store.entries.get(other as usize).ok_or(ENOENT)?;
-                    assert!(is(entry.slots(), &[])?);
+                    assert!(is(entry.storage(), &[])?);
                 }
             }
             assert_eq!(store.entry_size(), size);
@@ -324,18 +324,20 @@ mod tests {
     #[test]
     fn store_has_no_bytes_of_its_own() -> Result {
         let store = TestStore::of_numbers(2)?;
-        let slots: &SlotSet = &store.0;
-        assert_eq!((slots.memory().size(), store.0.size()), (0, 8));
-        assert!(slots.int_at(crate::percpu::Index::<u64>::new(0)).is_none());
-        assert!(slots.memory().this_cpu_ptr(0, 1).is_none());
+        let storage: &Storage = &store.0;
+        assert_eq!((storage.memory().size(), store.0.size()), (0, 8));
+        assert!(storage
+            .int_at(crate::percpu::Index::<u64>::new(0))
+            .is_none());
+        assert!(storage.memory().this_cpu_ptr(0, 1).is_none());
         // What kernels before 7.3 may read of no bytes is the store's own.
         let chunk = store.chunks.first().ok_or(ENOENT)?;
         for cpu in PossibleCpu::all() {
-            let none = slots.memory().per_cpu_ptr(cpu, 0, 0);
+            let none = storage.memory().per_cpu_ptr(cpu, 0, 0);
             assert_eq!(none, chunk.per_cpu_ptr(cpu, 0, 1));
         }
-        assert!(slots.keyed(KeyKind::U64).is_some());
-        assert!(slots.keyed(KeyKind::Task).is_none() && slots.keyed(KeyKind::Cgroup).is_none());
+        assert!(storage.keyed(KeyKind::U64).is_some());
+        assert!(storage.keyed(KeyKind::Task).is_none() && storage.keyed(KeyKind::Cgroup).is_none());
         // Neither have its entries, or a plain store, entries.
         assert!(store
             .get(1u64)

@@ -24,7 +24,7 @@
 mod bucket;
 mod create;
 mod entry;
-mod free;
+mod free_list;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod owner;
@@ -49,7 +49,7 @@ pub(crate) use owner::{
     TaskOwner, //
 };
 
-use super::SlotSet;
+use super::Storage;
 use crate::{
     bindings::bpf_percpu_helper_cond_resched,
     percpu::{
@@ -67,7 +67,7 @@ use core::ptr::{
     self,
     NonNull, //
 };
-use free::FreeList;
+use free_list::FreeList;
 use kernel::{
     prelude::*,
     sync::{
@@ -104,7 +104,7 @@ pub(crate) struct Keyed {
     /// Entries that are not free.
     out: Atomic<u32>,
     /// Entries from here on were never taken.
-    touched: Atomic<u32>,
+    high_water_mark: Atomic<u32>,
     full: Atomic<u64>,
     locked: Atomic<u64>,
     reclaim: Reclaim,
@@ -135,7 +135,7 @@ pub(crate) struct KeyedInfo {
 }
 
 /// Lets others run, each few thousand times.
-fn breathe(count: usize) {
+fn resched_in_loop(count: usize) {
     if count % 4096 == 4095 {
         // SAFETY: Sleeping is allowed where this is called.
         unsafe { bpf_percpu_helper_cond_resched() };
@@ -213,9 +213,9 @@ impl Keyed {
     ///
     /// The caller is in an RCU section that lasts for `'a`.
     #[inline]
-    pub(crate) unsafe fn find<'a>(&self, key: u64) -> Option<&'a SlotSet> {
+    pub(crate) unsafe fn find<'a>(&self, key: u64) -> Option<&'a Storage> {
         // SAFETY: By the function's contract, and the type invariant.
-        unsafe { self.bucket(key).find(key) }.map(Entry::slots)
+        unsafe { self.bucket(key).find(key) }.map(Entry::storage)
     }
 
     /// The entry of `owner`, which it takes if it has none.
@@ -231,9 +231,9 @@ impl Keyed {
     #[inline(never)]
     pub(crate) unsafe fn take<'a>(
         &self,
-        store: &SlotSet,
+        store: &Storage,
         owner: impl Owner,
-    ) -> Option<&'a SlotSet> {
+    ) -> Option<&'a Storage> {
         let (key, bucket) = (owner.key(), self.bucket(owner.key()));
         // Of the kind that the kernel asks owners' functions for.
         let _rcu = rcu::read_lock();
@@ -244,7 +244,7 @@ impl Keyed {
         };
         // SAFETY: By the function's contract.
         if let Some(entry) = unsafe { bucket.find(key) } {
-            return Some(entry.slots());
+            return Some(entry.storage());
         }
         // An owner that lives now ends after this RCU section: it will find the entry.
         if !owner.is_alive() {
@@ -260,19 +260,22 @@ impl Keyed {
         };
         self.out.add(1, Relaxed);
         self.used.add(1, Relaxed);
-        self.touch(index);
+        self.raise_high_water_mark(index);
         entry.set_owner(store.id(), key, owner.number());
         chain.push(entry);
         // SAFETY: An entry of a chain stays for the RCU section.
-        Some(unsafe { NonNull::from(entry.slots()).as_ref() })
+        Some(unsafe { NonNull::from(entry.storage()).as_ref() })
     }
 
     /// Has walks come by `index`.
-    fn touch(&self, index: u32) {
-        let mut end = self.touched.load(Relaxed);
+    fn raise_high_water_mark(&self, index: u32) {
+        let mut end = self.high_water_mark.load(Relaxed);
         // Others only raise it.
         while end <= index {
-            match self.touched.cmpxchg(end, index.wrapping_add(1), Relaxed) {
+            match self
+                .high_water_mark
+                .cmpxchg(end, index.wrapping_add(1), Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) => end = now,
             }
@@ -298,7 +301,7 @@ impl Keyed {
         let found = self.find_owner(owner, index).ok_or(DeleteError::NotFound)?;
         let _rcu = rcu::read_lock();
         // Meanwhile its owner may have got another one.
-        let is_it = |entry: &Entry| ptr::eq(entry.slots(), &*found);
+        let is_it = |entry: &Entry| ptr::eq(entry.storage(), &*found);
         // SAFETY: In the RCU section above.
         unsafe { self.unlink(found.key(), is_it) }.inspect_err(|error| self.count(*error))
     }
@@ -371,7 +374,7 @@ impl Keyed {
     /// Takes all entries from their owners, when nobody can look for them any more.
     fn take_all_away(&self) {
         for (count, entry) in self.entries.iter().enumerate() {
-            breathe(count);
+            resched_in_loop(count);
             if entry.claim() {
                 self.used.fetch_sub(1, Relaxed);
                 // SAFETY: The reference is that of the chain, for who has claimed the entry.
@@ -392,7 +395,7 @@ impl Keyed {
     fn reset(&self, entry: &Entry) {
         for cpu in PossibleCpu::all() {
             // They are of one length.
-            let _ = entry.slots().memory().write_on(cpu, 0, &self.initial);
+            let _ = entry.storage().memory().write_on(cpu, 0, &self.initial);
         }
         // SAFETY: Sleeping is allowed here.
         unsafe { bpf_percpu_helper_cond_resched() };

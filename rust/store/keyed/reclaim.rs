@@ -3,7 +3,7 @@
 //! What comes after the last use of an entry, and of a keyed store.
 //!
 //! Entries lose their last reference in any context, while others may still use what they found
-//! before: see [`reaper`], which frees stores. Here an interrupt hands over to a
+//! before: see [`deferred_free`], which frees stores. Here an interrupt hands over to a
 //! thread, which waits for both grace periods, once for all that it finds, and cleans up: that may
 //! take its time, for many CPUs.
 //!
@@ -12,8 +12,8 @@
 //! [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use super::{
-    breathe,
-    free,
+    free_list,
+    resched_in_loop,
     watch,
     Entry,
     Keyed, //
@@ -29,7 +29,7 @@ use crate::{
     },
     rqspinlock::Nesting,
     store::{
-        reaper,
+        deferred_free,
         Store, //
     },
 };
@@ -189,7 +189,7 @@ unsafe extern "C" fn in_thread(work: *mut bindings::work_struct) {
         let reclaim = container_of!(Opaque::cast_from(work).cast_mut(), Reclaim, work);
         let keyed = &*container_of!(reclaim, Keyed, reclaim);
         if let Some(store) = keyed.clean_up() {
-            reaper::free(store);
+            deferred_free::free(store);
         }
     }
 }
@@ -221,9 +221,9 @@ impl Keyed {
 
     /// Frees those that were handed over before.
     fn clean_up_batch(&self) {
-        let mut unused = free::NONE;
+        let mut unused = free_list::NONE;
         for (count, entry) in self.reclaim.take_all().enumerate() {
-            breathe(count);
+            resched_in_loop(count);
             match entry.orphan_home() {
                 Some(home) => self.adopt(entry, home),
                 None => {
@@ -232,7 +232,7 @@ impl Keyed {
                 }
             }
         }
-        if unused != free::NONE {
+        if unused != free_list::NONE {
             // SAFETY: Sleeping is allowed here.
             unsafe {
                 bpf_percpu_helper_synchronize_rcu_tasks_trace();

@@ -3,7 +3,7 @@
 //! Entries by their place, and by their owner's number: what walks and user space ask for.
 
 use super::Keyed;
-use crate::store::SlotSet;
+use crate::store::Storage;
 use core::ptr::NonNull;
 use kernel::sync::{
     aref::ARef,
@@ -19,11 +19,11 @@ impl Keyed {
     /// # Safety
     ///
     /// The caller is in an RCU section that lasts for `'a`.
-    pub(crate) unsafe fn at<'a>(&self, index: u32) -> Option<(&'a SlotSet, u64)> {
+    pub(crate) unsafe fn at<'a>(&self, index: u32) -> Option<(&'a Storage, u64)> {
         let entry = self.entries.get(index as usize)?;
         let owner = entry.owner_if_linked()?;
         // SAFETY: An entry that was in its chain stays for the RCU section.
-        Some((unsafe { NonNull::from(entry.slots()).as_ref() }, owner))
+        Some((unsafe { NonNull::from(entry.storage()).as_ref() }, owner))
     }
 
     /// The next entry that has an owner, at `cursor` or after it, which is moved past it; with its
@@ -34,8 +34,8 @@ impl Keyed {
     /// # Safety
     ///
     /// As for [`at`](Self::at).
-    pub(crate) unsafe fn next<'a>(&self, cursor: &mut u32) -> Option<(u32, &'a SlotSet, u64)> {
-        while *cursor < self.touched.load(Relaxed) {
+    pub(crate) unsafe fn next<'a>(&self, cursor: &mut u32) -> Option<(u32, &'a Storage, u64)> {
+        while *cursor < self.high_water_mark.load(Relaxed) {
             let index = *cursor;
             *cursor = index.wrapping_add(1);
             // SAFETY: By the function's contract.
@@ -50,7 +50,7 @@ impl Keyed {
     /// that there is.
     ///
     /// Context: any.
-    pub(crate) fn find_owner(&self, owner: u64, index: Option<u32>) -> Option<ARef<SlotSet>> {
+    pub(crate) fn find_owner(&self, owner: u64, index: Option<u32>) -> Option<ARef<Storage>> {
         let _rcu = rcu::read_lock();
         if let Some(index) = index {
             // SAFETY: In the RCU section above.

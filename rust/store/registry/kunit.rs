@@ -25,7 +25,7 @@ pub(in crate::store) fn counts_now() -> (u32, u32) {
 
 /// The same, when all that was dropped is freed.
 pub(in crate::store) fn counts() -> (u32, u32) {
-    reaper::finish();
+    deferred_free::wait_for_all();
     counts_now()
 }
 
@@ -203,9 +203,9 @@ mod tests {
     fn number_of_the_dead() {
         let before = counts();
         let (max, more) = with_room_for(1, 8, || {
-            reaper::tests::pretend(MIN_WAITING, || {
+            deferred_free::tests::pretend(MIN_WAITING, || {
                 let max = Reservation::try_new(8).is_some();
-                reaper::tests::pretend(1, || (max, Reservation::try_new(8).is_some()))
+                deferred_free::tests::pretend(1, || (max, Reservation::try_new(8).is_some()))
             })
         });
         assert!(max);

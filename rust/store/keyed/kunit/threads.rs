@@ -3,7 +3,7 @@
 //! Tests of keyed stores by threads that use one at the same time.
 
 use super::*;
-use crate::kunit::{
+use crate::fixtures::{
     ensure,
     together, //
 };

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::{
-    kunit::{
+    fixtures::{
         ensure,
         together, //
     },

@@ -20,22 +20,22 @@ use kernel::{
     },
 };
 
-/// The id of a store, or [`NO_ID`], where a search ends, or [`REMOVED_ID`], where it goes on.
-type Slot = Atomic<u32>;
+/// The id of a store, or [`EMPTY`], where a search ends, or [`TOMBSTONE`], where it goes on.
+type Element = Atomic<u32>;
 
-const NO_ID: u32 = 0;
-const REMOVED_ID: u32 = u32::MAX;
+const EMPTY: u32 = 0;
+const TOMBSTONE: u32 = u32::MAX;
 
-static NO_NAME: Slot = Atomic::new(NO_ID);
+static NOTHING: Element = Atomic::new(EMPTY);
 
-/// Between where the hash of a name leads and its id there is no [`NO_ID`].
-static NAMES: Table<Slot> = Table::new(&NO_NAME);
+/// Between where the hash of a name leads and its id there is no [`EMPTY`].
+static NAMES: Table<Element> = Table::new(&NOTHING);
 
 /// Where hashes start, so that nobody can choose names that end up in one place.
 static SEED: Atomic<u32> = Atomic::new(0);
 
-/// Slots that have become [`REMOVED_ID`] since the last clean-up.
-static REMOVED: Atomic<u32> = Atomic::new(0);
+/// Slots that have become [`TOMBSTONE`] since the last clean-up.
+static TOMBSTONES: Atomic<u32> = Atomic::new(0);
 
 /// Makes room for `count` names.
 ///
@@ -45,7 +45,7 @@ static REMOVED: Atomic<u32> = Atomic::new(0);
 pub(super) unsafe fn allocate(count: u32) -> Result {
     // A quarter full at most, and as much again with what was removed: searches are short.
     // SAFETY: By the function's contract.
-    unsafe { NAMES.allocate(count.saturating_mul(4), |_| Atomic::new(NO_ID))? };
+    unsafe { NAMES.allocate(count.saturating_mul(4), |_| Atomic::new(EMPTY))? };
     // SAFETY: Has no preconditions.
     SEED.store(unsafe { kernel::bindings::get_random_u32() }, Relaxed);
     Ok(())
@@ -56,13 +56,13 @@ pub(super) unsafe fn allocate(count: u32) -> Result {
 /// As for [`Table::free`].
 pub(super) unsafe fn free() {
     // SAFETY: By the function's contract.
-    unsafe { NAMES.free(&NO_NAME) };
+    unsafe { NAMES.free(&NOTHING) };
 }
 
 /// Where [`NAMES`] has a store, if it has it.
-pub(super) struct NameAt(Atomic<u32>);
+pub(super) struct NameIndex(Atomic<u32>);
 
-impl NameAt {
+impl NameIndex {
     const NONE: u32 = u32::MAX;
 
     pub(super) const fn none() -> Self {
@@ -90,8 +90,8 @@ pub(super) fn find<T>(name: &Name, mut found: impl FnMut(u32) -> Option<T>) -> O
     let hash = hash(name);
     for i in 0..NAMES.len() {
         match NAMES.get(index(hash, i)).load(Acquire) {
-            NO_ID => break,
-            REMOVED_ID => (),
+            EMPTY => break,
+            TOMBSTONE => (),
             id => {
                 if let Some(it) = found(id) {
                     return Some(it);
@@ -106,17 +106,17 @@ pub(super) fn find<T>(name: &Name, mut found: impl FnMut(u32) -> Option<T>) -> O
 ///
 /// Context: process, with the registry's lock held.
 pub(super) fn add(store: &Store) -> Result {
-    if REMOVED.load(Relaxed) >= NAMES.len() / 4 {
-        REMOVED.store(0, Relaxed);
+    if TOMBSTONES.load(Relaxed) >= NAMES.len() / 4 {
+        TOMBSTONES.store(0, Relaxed);
         clean_up();
     }
     let hash = hash(&store.name);
     let is_free = |i: &u32| {
         let id = NAMES.get(index(hash, *i)).load(Relaxed);
-        id == NO_ID || id == REMOVED_ID
+        id == EMPTY || id == TOMBSTONE
     };
     let at = index(hash, (0..NAMES.len()).find(is_free).ok_or(ENOSPC)?);
-    store.name_at.0.store(at, Relaxed);
+    store.name_index.0.store(at, Relaxed);
     NAMES.get(at).store(store.id(), Release);
     Ok(())
 }
@@ -125,12 +125,12 @@ pub(super) fn add(store: &Store) -> Result {
 ///
 /// Context: any.
 pub(super) fn remove(store: &Store) -> bool {
-    let at = store.name_at.0.xchg(NameAt::NONE, Relaxed);
-    if at == NameAt::NONE {
+    let at = store.name_index.0.xchg(NameIndex::NONE, Relaxed);
+    if at == NameIndex::NONE {
         return false;
     }
-    NAMES.get(at).store(REMOVED_ID, Release);
-    REMOVED.add(1, Relaxed);
+    NAMES.get(at).store(TOMBSTONE, Release);
+    TOMBSTONES.add(1, Relaxed);
     true
 }
 
@@ -141,13 +141,13 @@ fn clean_up() {
     // Twice around, for the end is before the start.
     for at in (0..NAMES.len().saturating_mul(2)).rev() {
         let is = |at, id| NAMES.get(at).load(Relaxed) == id;
-        if is(at, REMOVED_ID) && is(at.wrapping_add(1), NO_ID) {
-            NAMES.get(at).store(NO_ID, Relaxed);
+        if is(at, TOMBSTONE) && is(at.wrapping_add(1), EMPTY) {
+            NAMES.get(at).store(EMPTY, Relaxed);
         }
     }
 }
 
-#[kunit_tests(bpf_percpu_names)]
+#[kunit_tests(bpf_percpu_name_table)]
 mod tests {
     use super::*;
     use crate::store::{
@@ -180,7 +180,7 @@ mod tests {
 
     /// Where the name of `store` is.
     fn at(store: &Store) -> u32 {
-        store.name_at.0.load(Relaxed)
+        store.name_index.0.load(Relaxed)
     }
 
     /// What is in the slot at `at`.
@@ -190,7 +190,7 @@ mod tests {
 
     /// Has the next name that is added clean up, and adds one, far from `at`.
     fn add_with_clean_up(at: u32) -> Result {
-        REMOVED.store(NAMES.len() / 4, Relaxed);
+        TOMBSTONES.store(NAMES.len() / 4, Relaxed);
         let other = names_at(index(at, NAMES.len() / 2)).next().ok_or(ENOENT)?;
         let _store = Store::create(other, 8, &[], false)?;
         Ok(())
@@ -269,7 +269,7 @@ mod tests {
         let [a, b] = colliding(7)?;
         let (first, name) = (at(&a), *a.name());
         drop(a);
-        assert_eq!(slot(first), REMOVED_ID);
+        assert_eq!(slot(first), TOMBSTONE);
         let new = Store::create(name, 8, &[], false)?;
         assert_eq!(at(&new), first);
         assert_eq!(slot(first), new.id());
@@ -292,14 +292,14 @@ mod tests {
     #[test]
     fn removed_once() -> Result {
         let store = Store::create(name("kunit")?, 8, &[], false)?;
-        let (place, count) = (at(&store), REMOVED.load(Relaxed));
+        let (place, count) = (at(&store), TOMBSTONES.load(Relaxed));
         assert!(store.is_named());
         assert_eq!(slot(place), store.id());
         assert!(remove(&store));
         assert!(!store.is_named());
-        assert_eq!(slot(place), REMOVED_ID);
+        assert_eq!(slot(place), TOMBSTONE);
         assert!(!remove(&store));
-        assert_eq!(REMOVED.load(Relaxed), count + 1);
+        assert_eq!(TOMBSTONES.load(Relaxed), count + 1);
         // Its place may be another's now.
         let other = Store::create(name("kunit")?, 8, &[], false)?;
         assert_eq!(at(&other), place);
@@ -314,9 +314,9 @@ mod tests {
         for first in [7, end - 1, end - 2] {
             drop(colliding::<3>(first)?);
             let places = [first, index(first, 1), index(first, 2)];
-            assert_eq!(places.map(slot), [REMOVED_ID; 3]);
+            assert_eq!(places.map(slot), [TOMBSTONE; 3]);
             add_with_clean_up(first)?;
-            assert_eq!(places.map(slot), [NO_ID; 3]);
+            assert_eq!(places.map(slot), [EMPTY; 3]);
         }
         Ok(())
     }
@@ -329,12 +329,12 @@ mod tests {
             let last = index(first, 2);
             drop(b);
             add_with_clean_up(first)?;
-            assert_eq!(slot(index(first, 1)), REMOVED_ID);
+            assert_eq!(slot(index(first, 1)), TOMBSTONE);
             assert_eq!(id_of(a.name()), Some(a.id()));
             assert_eq!(id_of(c.name()), Some(c.id()));
             drop(c);
             add_with_clean_up(first)?;
-            assert_eq!([slot(index(first, 1)), slot(last)], [NO_ID; 2]);
+            assert_eq!([slot(index(first, 1)), slot(last)], [EMPTY; 2]);
             assert_eq!(id_of(a.name()), Some(a.id()));
         }
         Ok(())
@@ -343,13 +343,13 @@ mod tests {
     #[test]
     fn cleans_up_at_a_quarter() -> Result {
         let quarter = NAMES.len() / 4;
-        REMOVED.store(quarter - 1, Relaxed);
+        TOMBSTONES.store(quarter - 1, Relaxed);
         let a = Store::create(name("kunit-a")?, 8, &[], false)?;
-        assert_eq!(REMOVED.load(Relaxed), quarter - 1);
+        assert_eq!(TOMBSTONES.load(Relaxed), quarter - 1);
         drop(a);
-        assert_eq!(REMOVED.load(Relaxed), quarter);
+        assert_eq!(TOMBSTONES.load(Relaxed), quarter);
         let b = Store::create(name("kunit-b")?, 8, &[], false)?;
-        assert_eq!(REMOVED.load(Relaxed), 0);
+        assert_eq!(TOMBSTONES.load(Relaxed), 0);
         assert_eq!(id_of(b.name()), Some(b.id()));
         Ok(())
     }

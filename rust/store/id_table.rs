@@ -3,7 +3,7 @@
 //! Where the registry has a store, or none.
 
 use super::{
-    SlotSet,
+    Storage,
     Store, //
 };
 use core::{
@@ -24,43 +24,43 @@ use kernel::{
 /// What is there instead of a store, so that a lookup need not ask: an id that is looked up elsewhere, at
 /// the place where stores have theirs.
 #[repr(C, align(8))]
-struct Vacancy {
-    _before_id: [u8; SlotSet::ID_OFFSET],
+struct Sentinel {
+    _before_id: [u8; Storage::ID_OFFSET],
     id: u32,
 }
 
-impl Vacancy {
+impl Sentinel {
     const fn new(id: u32) -> Self {
-        const { assert!(offset_of!(Vacancy, id) == SlotSet::ID_OFFSET) };
+        const { assert!(offset_of!(Sentinel, id) == Storage::ID_OFFSET) };
         Self {
-            _before_id: [0; SlotSet::ID_OFFSET],
+            _before_id: [0; Storage::ID_OFFSET],
             id,
         }
     }
 }
 
 /// For the first place: this id belongs to the last.
-static FIRST: Vacancy = Vacancy::new(u32::MAX);
+static FIRST: Sentinel = Sentinel::new(u32::MAX);
 
 /// For the others: this id belongs to the first.
-static OTHER: Vacancy = Vacancy::new(0);
+static OTHER: Sentinel = Sentinel::new(0);
 
 /// A place of a table with two places at least, whose length is a power of two. It is for the ids that are
 /// its number, modulo the length.
 ///
 /// # Invariants
 ///
-/// Points to a [`Vacancy`] or to a store. Where ids are looked up, the vacancy's is not for this place.
-pub(super) struct Place(Atomic<*mut Store>);
+/// Points to a [`Sentinel`] or to a store. Where ids are looked up, the vacancy's is not for this place.
+pub(super) struct IdCell(Atomic<*mut Store>);
 
-impl Place {
+impl IdCell {
     /// Where no id is looked up.
     pub(super) const fn nowhere() -> Self {
         // INVARIANT: A vacancy.
         Self(Atomic::new(Self::vacancy(0)))
     }
 
-    /// Place `number` of its table, without a store.
+    /// IdCell `number` of its table, without a store.
     ///
     /// # Safety
     ///
@@ -94,7 +94,7 @@ impl Place {
         // SAFETY: By the type invariant.
         unsafe { assert_unchecked(!store.is_null()) };
         // SAFETY: By the type invariant, and by the function's contract, both have an id there.
-        let found = unsafe { store.byte_add(SlotSet::ID_OFFSET).cast::<u32>().read() };
+        let found = unsafe { store.byte_add(Storage::ID_OFFSET).cast::<u32>().read() };
         // SAFETY: It is not a vacancy's, by the type invariant, so this is a store.
         (found == id).then(|| unsafe { &*store })
     }
@@ -116,7 +116,7 @@ impl Place {
     }
 
     fn is_vacancy(store: *const Store) -> bool {
-        let vacancies: [*const Vacancy; 2] = [&FIRST, &OTHER];
+        let vacancies: [*const Sentinel; 2] = [&FIRST, &OTHER];
         vacancies
             .iter()
             .any(|vacancy| ptr::eq(*vacancy, store.cast()))
@@ -144,20 +144,20 @@ impl Place {
     }
 }
 
-#[kunit_tests(bpf_percpu_place)]
+#[kunit_tests(bpf_percpu_id_table)]
 mod tests {
     use super::*;
     use crate::store::kunit::create;
 
     const LEN: u32 = 2;
 
-    fn table() -> [Place; LEN as usize] {
+    fn table() -> [IdCell; LEN as usize] {
         // SAFETY: In the order of their numbers.
-        [0, 1].map(|number| unsafe { Place::vacant(number) })
+        [0, 1].map(|number| unsafe { IdCell::vacant(number) })
     }
 
     /// What `table` has for `id`.
-    fn get(table: &[Place; LEN as usize], id: u32) -> Option<u32> {
+    fn get(table: &[IdCell; LEN as usize], id: u32) -> Option<u32> {
         let [even, odd] = table;
         let place = if id % LEN == 0 { even } else { odd };
         // SAFETY: The tests hold what they put.

@@ -109,7 +109,7 @@ impl FreeList {
 mod tests {
     use super::*;
     use crate::{
-        kunit::{
+        fixtures::{
             ensure,
             together, //
         },

@@ -43,7 +43,7 @@ use kernel::sync::{
 /// - It is the first field of a [`Store`] or, with `is_entry`, of an [`Entry`].
 /// - `keyed` is null, or the entries of the store that this belongs to, and that lives as long.
 #[repr(C)]
-pub(crate) struct SlotSet {
+pub(crate) struct Storage {
     area: PerCpuArea,
     id: Atomic<u32>,
     refs: Refcount,
@@ -55,11 +55,11 @@ pub(crate) struct SlotSet {
 }
 
 // SAFETY: What changes is atomic, and `Keyed` is for all threads.
-unsafe impl Send for SlotSet {}
+unsafe impl Send for Storage {}
 // SAFETY: What changes is atomic, and `Keyed` is for all threads.
-unsafe impl Sync for SlotSet {}
+unsafe impl Sync for Storage {}
 
-impl SlotSet {
+impl Storage {
     /// Where [`memory`](Self::memory) is.
     pub(crate) const MEMORY_OFFSET: usize = offset_of!(Self, area);
     /// Where [`id`](Self::id) is.
@@ -176,15 +176,15 @@ impl SlotSet {
 }
 
 // SAFETY: It stays as long as its count is not zero.
-unsafe impl AlwaysRefCounted for SlotSet {
+unsafe impl AlwaysRefCounted for Storage {
     fn inc_ref(&self) {
         self.refs.inc();
     }
 
     /// Context: any.
-    unsafe fn dec_ref(slots: NonNull<Self>) {
+    unsafe fn dec_ref(storage: NonNull<Self>) {
         // SAFETY: The caller has a reference, which keeps it.
-        let this = unsafe { slots.as_ref() };
+        let this = unsafe { storage.as_ref() };
         if !this.refs.dec_and_test() {
             return;
         }
@@ -192,9 +192,9 @@ unsafe impl AlwaysRefCounted for SlotSet {
         // reference is gone.
         unsafe {
             if this.is_entry {
-                Entry::bury(slots.cast());
+                Entry::release(storage.cast());
             } else {
-                Store::bury(slots.cast());
+                Store::release(storage.cast());
             }
         }
     }

@@ -35,12 +35,12 @@ use kernel::{
 static WAITING: Atomic<u32> = Atomic::new(0);
 
 /// What a store needs to be freed.
-pub(super) struct Grave {
+pub(super) struct DeferredFree {
     work: Opaque<bindings::irq_work>,
     rcu: Opaque<bindings::callback_head>,
 }
 
-impl Grave {
+impl DeferredFree {
     pub(super) const fn new() -> Self {
         Self {
             work: Opaque::uninit(),
@@ -56,12 +56,12 @@ impl Grave {
 /// # Safety
 ///
 /// `store` comes from [`KBox::into_raw`]. Nobody can find it any more, and it is not buried twice.
-pub(super) unsafe fn bury(store: NonNull<Store>) {
+pub(super) unsafe fn queue(store: NonNull<Store>) {
     WAITING.add(1, Relaxed);
-    // SAFETY: By the function's contract the store is there, and its grave is used here only. It
+    // SAFETY: By the function's contract the store is there, and its deferred_free is used here only. It
     // stays there until `after_rcu`, which is long after the work has run.
     unsafe {
-        let work = Opaque::cast_into(&raw const (*store.as_ptr()).grave.work);
+        let work = Opaque::cast_into(&raw const (*store.as_ptr()).deferred_free.work);
         bpf_percpu_helper_init_irq_work(work, Some(in_interrupt));
         bindings::irq_work_queue(work);
     }
@@ -69,20 +69,24 @@ pub(super) unsafe fn bury(store: NonNull<Store>) {
 
 /// # Safety
 ///
-/// Called with the work of a grave, once.
+/// Called with the work of a deferred_free, once.
 unsafe extern "C" fn in_interrupt(work: *mut bindings::irq_work) {
-    // SAFETY: By the function's contract; the grave is part of a store that stays until
+    // SAFETY: By the function's contract; the deferred_free is part of a store that stays until
     // `after_rcu`.
     unsafe {
-        let store = container_of!(Opaque::cast_from(work).cast_mut(), Store, grave.work);
-        let head = Opaque::cast_into(&raw const (*store).grave.rcu);
+        let store = container_of!(
+            Opaque::cast_from(work).cast_mut(),
+            Store,
+            deferred_free.work
+        );
+        let head = Opaque::cast_into(&raw const (*store).deferred_free.rcu);
         bpf_percpu_helper_call_rcu_tasks_trace(head, Some(after_rcu_tasks_trace));
     }
 }
 
 /// # Safety
 ///
-/// Called with the head of a grave, once.
+/// Called with the head of a deferred_free, once.
 unsafe extern "C" fn after_rcu_tasks_trace(head: *mut bindings::callback_head) {
     // SAFETY: By the function's contract; the head is free again.
     unsafe { bindings::call_rcu(head, Some(after_rcu)) };
@@ -90,12 +94,12 @@ unsafe extern "C" fn after_rcu_tasks_trace(head: *mut bindings::callback_head) {
 
 /// # Safety
 ///
-/// Called with the head of a grave, once.
+/// Called with the head of a deferred_free, once.
 unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
-    // SAFETY: By the function's contract; by the contract of `bury()` the store is a box, and after
+    // SAFETY: By the function's contract; by the contract of `queue()` the store is a box, and after
     // both grace periods nobody uses it, but who has one of its entries.
     unsafe {
-        let store = container_of!(Opaque::cast_from(head).cast_mut(), Store, grave.rcu);
+        let store = container_of!(Opaque::cast_from(head).cast_mut(), Store, deferred_free.rcu);
         let store = NonNull::new_unchecked(store);
         match store.as_ref().any_keyed() {
             Some(keyed) => keyed.close(store),
@@ -110,7 +114,7 @@ unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
 ///
 /// It was buried, and this is called once.
 pub(super) unsafe fn free(store: NonNull<Store>) {
-    // SAFETY: By the contracts of this function and of `bury()`.
+    // SAFETY: By the contracts of this function and of `queue()`.
     drop(unsafe { KBox::from_raw(store.as_ptr()) });
     WAITING.fetch_sub(1, Release);
 }
@@ -138,7 +142,7 @@ pub(super) fn waiting() -> u32 {
 /// Waits for all stores that were dropped, and for the code here to be left.
 ///
 /// Context: process, may sleep. Nobody drops stores meanwhile.
-pub(super) fn finish() {
+pub(super) fn wait_for_all() {
     while waiting() != 0 {
         wait();
         // An interrupt may still be on its way to another CPU.
@@ -149,7 +153,7 @@ pub(super) fn finish() {
     wait();
 }
 
-#[kunit_tests(bpf_percpu_reaper)]
+#[kunit_tests(bpf_percpu_deferred_free)]
 pub(super) mod tests {
     use super::*;
     use crate::{
@@ -233,7 +237,7 @@ pub(super) mod tests {
 
     #[test]
     fn each_waits_once() -> Result {
-        finish();
+        wait_for_all();
         for texts in [&["a"][..], &["a", "b"], &["a", "b", "c", "d", "e"]] {
             let mut stores = KVec::new();
             for text in texts {
@@ -245,7 +249,7 @@ pub(super) mod tests {
                 waiting()
             };
             assert_eq!(waited, texts.len() as u32);
-            finish();
+            wait_for_all();
             assert_eq!(waiting(), 0);
         }
         Ok(())
@@ -253,7 +257,7 @@ pub(super) mod tests {
 
     #[test]
     fn not_while_it_is_used() -> Result {
-        finish();
+        wait_for_all();
         let store = create_full()?;
         let other = store.clone();
         drop(store);
@@ -265,7 +269,7 @@ pub(super) mod tests {
 
     #[test]
     fn waits_for_readers() -> Result {
-        finish();
+        wait_for_all();
         let store = create_full()?;
         let (waited, full) = {
             let _rcu = rcu::read_lock();
@@ -280,14 +284,14 @@ pub(super) mod tests {
         };
         assert_eq!(waited, 1);
         assert!(full);
-        finish();
+        wait_for_all();
         assert_eq!(waiting(), 0);
         Ok(())
     }
 
     #[test]
     fn waits_for_sleepable_readers() -> Result {
-        finish();
+        wait_for_all();
         let store = create_full()?;
         // SAFETY: The section is left below. It keeps the store, as `get()` asks.
         let (waited, full) = unsafe {
@@ -303,14 +307,14 @@ pub(super) mod tests {
         };
         assert_eq!(waited, 1);
         assert!(full);
-        finish();
+        wait_for_all();
         assert_eq!(waiting(), 0);
         Ok(())
     }
 
     #[test]
     fn wait_is_enough_for_this_cpus() -> Result {
-        finish();
+        wait_for_all();
         for _ in 0..3 {
             drop(create("kunit", 8)?);
             // For its interrupt, wherever the case runs now.
@@ -323,14 +327,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn finish_waits_for_all() -> Result {
+    fn waits_for_all() -> Result {
         for _ in 0..64 {
             drop(create("kunit", 8)?);
         }
-        finish();
+        wait_for_all();
         assert_eq!(waiting(), 0);
         // And returns when there are none.
-        finish();
+        wait_for_all();
         Ok(())
     }
 
