@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The front door. What is missing is set up on the way, in a cache outside the clone.
+# The main entry point. Targets create what they need in a cache outside the clone.
 
-# A kernel of the archive: stock is the newest, 7.2 the newest of a series, or what uname -r says.
-# debug is our own build of the newest source. Tests run on both unless one is asked for.
+# A kernel of the archive: stock is the newest, 7.2 the newest of a series, or a release as
+# uname -r prints it. debug is our own build of the newest source. Tests run on both unless one is
+# selected.
 TESTED := $(or $(KERNEL),stock debug)
-# bench is our own build, too, without what debugs.
+# bench is our own build, too, without debug options.
 BENCHED := $(or $(KERNEL),stock bench)
-# What a machine gets is for the kernel that it runs.
+# Install for the running kernel by default.
 INSTALLED := $(or $(KERNEL),$(shell uname -r))
 KERNEL ?= stock
 SAMPLE ?= cpumask_walk syscall_count psi_top

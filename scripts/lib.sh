@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the scripts share: where things are, how they report. To be sourced.
+# Common parts of the scripts: paths and messages. To be sourced.
 
 # shellcheck disable=SC2034 # not every script needs it
 clone=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
@@ -14,13 +14,13 @@ die() {
 	exit 1
 }
 
-# need_root WHY: the build enters a root of its own, which takes root rights.
+# need_root WHY: the build enters its own root, which needs root rights.
 need_root() {
 	[ "$(id -u)" -eq 0 ] || die "$1 needs root rights, and this is user $(id -un): run it with sudo -E"
 }
 
-# The cache is changed by one process at a time; the others wait. What the process starts holds
-# the lock too, so that nobody cleans up under what a killed run has left running.
+# Only one process at a time changes the cache; the others wait. Child processes hold the lock, too, so that a
+# killed run's children are gone before anybody cleans up after it.
 lock_cache() {
 	[ -z "${locked-}" ] || return 0
 	mkdir -p "$cache"
@@ -32,7 +32,7 @@ lock_cache() {
 	locked=1
 }
 
-# step TITLE COMMAND...: runs COMMAND with its output in a log, and says how long it takes.
+# step TITLE COMMAND...: runs COMMAND with its output in a log, and prints how long it takes.
 step() {
 	local title=$1 log start=$SECONDS pid status=0
 	shift
@@ -56,7 +56,7 @@ step() {
 	rm -f "$log"
 }
 
-# recipe FUNCTION...: a key for what the functions make. Their text is what it is made from.
+# recipe FUNCTION...: prints a key for the output of the functions: a hash of their text.
 recipe() {
 	declare -f "$@" | sha256sum | cut -c1-12
 }

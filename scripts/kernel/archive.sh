@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Which kernels the archive offers, and which of them is meant by a name. To be sourced.
+# Finds out which kernels the archive offers, and which one a name means. To be sourced.
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# write_sources FILE: the mirror is the one that this machine's own apt uses.
+# write_sources FILE: uses the mirror of this machine's own apt.
 write_sources() {
 	local mirror
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
@@ -15,7 +15,7 @@ write_sources() {
 		"$keyring" "$mirror" "$suite" "$keyring" "$mirror" "$suite-backports" >"$1"
 }
 
-# ensure_mmdebstrap: what makes roots of packages
+# ensure_mmdebstrap: installs the program that creates roots from packages.
 ensure_mmdebstrap() {
 	command -v mmdebstrap >/dev/null || step "mmdebstrap for this machine" install_mmdebstrap
 }
@@ -25,7 +25,7 @@ install_mmdebstrap() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap
 }
 
-# The suites' lists are kept apart from this machine's own, which may be another release.
+# Keep the package lists apart from this machine's own, which may be another release.
 apt_private() {
 	local tool=$1 dir=$cache/apt
 	shift
@@ -38,7 +38,7 @@ refresh_lists() {
 	local try
 	mkdir -p "$cache"/apt/{lists/partial,cache/archives/partial}
 	write_sources "$cache/apt/sources.list"
-	# While a mirror changes, its lists do not fit together.
+	# The lists do not match while a mirror is being updated.
 	for try in 1 2 3; do
 		[ "$try" -eq 1 ] || sleep 10
 		! apt_private apt-get -o APT::Update::Error-Mode=any update || return 0
@@ -46,7 +46,7 @@ refresh_lists() {
 	return 1
 }
 
-# Prints "SUITE PACKAGE VERSION" for the kernel packages of the archive.
+# Prints "SUITE PACKAGE VERSION" for each kernel package of the archive.
 offers() {
 	local line
 	apt_private apt-get indextargets --format '$(RELEASE) $(FILENAME)' 'Created-By: Packages' |
@@ -59,7 +59,7 @@ offers() {
 		done
 }
 
-# Prints "SUITE SERIES VERSION RELEASE" for each stock kernel that can be had whole, newest first:
+# Prints "SUITE SERIES VERSION RELEASE" for each stock kernel that is complete, newest first: the archive has
 # the image, its headers, and a source package of exactly the same version.
 candidates() {
 	offers | awk '
@@ -75,7 +75,7 @@ candidates() {
 		}' | sort -k3,3Vr
 }
 
-# choose_stock NAME: the candidate that NAME means: stock, a series, or a release.
+# choose_stock NAME: prints the candidate that NAME means: stock, a series, or a release.
 choose_stock() {
 	local all
 	all=$(candidates)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The kernels of the cache. To be sourced.
+# The kernels in the cache. To be sourced.
 #
-# A kernel is one folder in the root, /kernel/RELEASE: src, obj (the build tree), vmlinuz,
-# release, and `made`, the recipe it was made by. /kernel/NAME links to it.
+# A kernel is one directory in the root, /kernel/RELEASE: src, obj (the build tree), vmlinuz, release, and
+# `made`, the recipe that made it. /kernel/NAME is a link to it.
 
 # shellcheck source=scripts/kernel/archive.sh
 . "$clone/scripts/kernel/archive.sh"
@@ -13,7 +13,7 @@
 # shellcheck source=scripts/kernel/own.sh
 . "$clone/scripts/kernel/own.sh"
 
-# unpack_source SRC [TAR-OPTION]...: the linux-source package of this folder, into SRC.
+# unpack_source SRC [TAR-OPTION]...: unpacks the linux-source package in the current directory into SRC.
 unpack_source() {
 	local src=$1
 	shift
@@ -21,8 +21,8 @@ unpack_source() {
 		tar x --strip-components=1 -C "$src" "$@"
 }
 
-# in_kernel NEW FUNCTION RELEASE [ARG]...: in the root, with folder NEW where the kernel will be:
-# build trees keep absolute paths.
+# in_kernel NEW FUNCTION RELEASE [ARG]...: runs FUNCTION in the root with NEW mounted where the kernel will
+# be, because build trees contain absolute paths.
 in_kernel() {
 	local new=$1 function=$2 release=$3
 	shift 2
@@ -31,7 +31,7 @@ in_kernel() {
 		"$(declare -f "$function"); $function \"\$@\"" "$function" "$@"
 }
 
-# kernel_kind NAME: who makes it
+# kernel_kind NAME: prints who makes it.
 kernel_kind() {
 	if is_own "$1"; then echo own; else echo stock; fi
 }
@@ -46,7 +46,7 @@ kernel_is_made() {
 	[ "$(cat "$root/kernel/${2:-$1}/made" 2>/dev/null)" = "$(kernel_recipe "$1")" ]
 }
 
-# ensure_kernel NAME: as it is in the cache, or the newest that the archive has.
+# ensure_kernel NAME: uses the kernel in the cache, or makes the newest that the archive has.
 ensure_kernel() {
 	kernel_is_made "$1" || update_kernel "$1"
 }

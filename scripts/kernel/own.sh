@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Kernels of our own: the newest source of the archive, configured by own.config and NAME.config
-# beside this file on top of `allnoconfig`. To be sourced.
+# Our own kernels: the newest source of the archive, configured by own.config and NAME.config in this
+# directory on top of `allnoconfig`. To be sourced.
 
 is_own() {
 	[ "$1" != own ] && [ -f "$clone/scripts/kernel/$1.config" ]
 }
 
-# choose_own NAME: "SUITE SERIES VERSION RELEASE", as candidates() has them.
+# choose_own NAME: prints "SUITE SERIES VERSION RELEASE", like candidates().
 choose_own() {
 	offers | awk -v suite="$suite-backports" -v name="$1" '
 		$1 == suite && sub(/^linux-source-/, "", $2) {
@@ -35,7 +35,7 @@ build_kernel() {
 	cat /src/scripts/kernel/{own,"$2"}.config >own.config
 	kmake() { /src/scripts/kernel/kmake "$PWD/obj" -C ../src O="$PWD/obj" LOCALVERSION="-$name" "$@"; }
 	KCONFIG_ALLCONFIG=$PWD/own.config kmake allnoconfig
-	# kconfig drops in silence what the other options do not let it have.
+	# kconfig silently drops options whose dependencies are not met.
 	unmet=$(grep '^CONFIG_' own.config | grep -vxFf obj/.config || true)
 	[ -z "$unmet" ] || {
 		echo "$2.config: the kernel's dependencies do not hold for:" "$unmet"
@@ -45,7 +45,7 @@ build_kernel() {
 	[ "$(cat obj/include/config/kernel.release)" = "$1" ]
 	cp obj/arch/x86/boot/bzImage vmlinuz
 	mv obj/vmlinux.symvers obj/Module.symvers
-	# What modules do not ask for is most of it.
+	# Modules do not need the debug sections, which are most of the file.
 	strip --strip-debug obj/vmlinux
 	find obj \( -name '*.o' -o -name '*.a' -o -name '.*.cmd' -o -name 'vmlinux.*' -o -name '.tmp_*' \) -delete
 	find src/{drivers,sound,fs,net,crypto} -name '*.[cS]' -delete

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Stock kernels with the metadata that modules written in Rust need. To be sourced.
+# Stock kernels with the metadata that Rust modules need. To be sourced.
 #
-# Debian ships no Rust metadata (`rust/*.rmeta`) with its headers. The same compilers make the
-# same from the same source and configuration, so that the module links to the stock kernel.
+# Debian's headers have no Rust metadata (`rust/*.rmeta`). The same compilers build the same metadata from the
+# same source and configuration, so the module links to the stock kernel.
 #
-# fetch_headers DIR VERSION RELEASE: what the headers say of the kernel.
+# fetch_headers DIR VERSION RELEASE: gets the kernel's headers.
 fetch_headers() {
 	mkdir -p "$1"/{deb,obj}
 	cd "$1/deb"
@@ -15,7 +15,7 @@ fetch_headers() {
 		tar x --strip-components=4 -C "$1/obj" --wildcards '*/.config' '*/Module.symvers' '*/vmlinux'
 }
 
-# fetch_kernel DIR SERIES VERSION RELEASE: kernel and source, without what no build asks for.
+# fetch_kernel DIR SERIES VERSION RELEASE: gets kernel and source, without files that no build needs.
 fetch_kernel() {
 	local dir=$1 series=$2 version=$3 release=$4 image
 	mkdir -p "$dir"/{src,boot}
@@ -30,15 +30,15 @@ fetch_kernel() {
 	rm -r "${dir:?}"/{deb,boot}
 }
 
-# What neither `modules_prepare` nor a module's build reads: code of drivers, file systems and
-# other architectures. Kconfig and headers stay, and what a reader wants: Rust, BPF, their docs.
-# A pattern is of the whole path, for rust/helpers/ has folders of the same names.
+# Neither `modules_prepare` nor a module build reads the code of drivers, file systems and other
+# architectures. Kconfig and headers stay, and what developers read: Rust, BPF, and their docs. Patterns match
+# the whole path, because rust/helpers/ has directories of the same names.
 unneeded=(--anchored --wildcards --wildcards-match-slash)
 for path in 'drivers/*.c' 'drivers/*.S' 'drivers/gpu/drm/amd/*.h' 'drivers/net/*.h' 'drivers/staging/*.h' \
 	'arch/*.dts' 'arch/*.dtsi' 'sound/*.c' 'fs/*.c' 'net/*.c' 'crypto/*.c' 'arch/[a-w]*/*.[chS]' \
 	'arch/xtensa/*.[chS]' 'tools/perf/*' 'tools/testing/selftests/[ac-z]*' 'Documentation/[ac-qs-z]*' \
 	'Documentation/arch/*'; do
-	# The archive's one folder is called linux-source-SERIES.
+	# The archive's top directory is called linux-source-SERIES.
 	unneeded+=(--exclude="linux-source-[0-9].[0-9]/$path" \
 		--exclude="linux-source-[0-9].[0-9][0-9]/$path")
 done
