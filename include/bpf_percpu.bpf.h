@@ -58,7 +58,7 @@ struct bpf_percpu_store_decl {
  *
  *	bpf_percpu_id_add_u64(counts.id, offsetof(struct counts, packets), 1);
  *
- * The loader (percpuctl::store) creates the store, or opens the existing one of
+ * The loader (bpf_percpu::store) creates the store, or opens the existing one of
  * this name and size, and writes its id here before the program is loaded. The
  * verifier sees the id as a constant.
  *
@@ -104,7 +104,7 @@ struct bpf_percpu_keyed_store_decl {
  *	if (s)
  *		entry = bpf_percpu_task_store(s, task, BPF_LOCAL_STORAGE_GET_F_CREATE);
  *
- * The loader (percpuctl::store) creates or opens it as for BPF_PERCPU_STORE().
+ * The loader (bpf_percpu::store) creates or opens it as for BPF_PERCPU_STORE().
  * It may change the number of entries before that.
  */
 #define BPF_PERCPU_KEYED_STORE(var, store_name, kind, type, max_entries)   \

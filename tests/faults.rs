@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
+use bpf_percpu::store;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::KeyedOptions;
 use libc::EFAULT;
 use libc::ENOMEM;
-use percpuctl::store;
-use percpuctl::store::KeyKind;
-use percpuctl::store::KeyedOptions;
 use tests::bpf::load;
 use tests::faults::function_code;
 use tests::faults::in_turn;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Damaged and hostile objects: `percpuctl::lower` says what is wrong with them, or makes something
+//! Damaged and hostile objects: `bpf_percpu_lower::lower` says what is wrong with them, or makes something
 //! of them that can be read; in the root.
 
 #[path = "fuzz_lower/command.rs"]

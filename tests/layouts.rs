@@ -5,14 +5,14 @@
 use std::mem::align_of;
 use std::mem::size_of;
 
+use bpf_percpu::variables::typed::bytes_of;
+use bpf_percpu::variables::typed::InSection;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Options;
+use bpf_percpu_lower::skel::generate;
 use object::build::elf::Builder;
 use object::build::elf::SectionData;
 use object::elf;
-use percpuctl::skel::generate;
-use percpuctl::variables::typed::bytes_of;
-use percpuctl::variables::typed::InSection;
-use percpuctl::variables::Form;
-use percpuctl::variables::Options;
 use tests::object;
 
 /// As a crate would have it.
@@ -217,7 +217,7 @@ fn refused(object: &[u8]) -> String {
 fn other_files() {
     let error = refused(object!("skel-ordinary"));
     assert!(error.contains("no section .percpu or .percpu.NAME"));
-    let lowered = percpuctl::lower::lower(object!("skel-count")).expect("can be lowered");
+    let lowered = bpf_percpu_lower::lower::lower(object!("skel-count")).expect("can be lowered");
     assert!(refused(&lowered).contains("as clang has made it"));
     for file in [&b""[..], b"text", b"\x7fELF", include_bytes!("layouts.rs")] {
         assert!(refused(file).contains("cannot be read"));

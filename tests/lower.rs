@@ -2,8 +2,8 @@
 
 //! Objects that cannot be lowered: what is said of each.
 
-use percpuctl::lower::lower;
-use percpuctl::lower::rename;
+use bpf_percpu_lower::lower::lower;
+use bpf_percpu_lower::lower::rename;
 use tests::object;
 
 /// What lowering says, in one line, of an object that it must refuse.

@@ -6,16 +6,16 @@ use std::fs;
 use std::process::Command;
 use std::process::Output;
 
-use percpuctl::libbpf_rs::ProgramInput;
-use percpuctl::variables::Form;
-use percpuctl::variables::Options;
+use bpf_percpu::libbpf_rs::ProgramInput;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Options;
 use tests::cpus::set_affinity;
 use tests::cpus::sysfs;
 use tests::cpus::usable;
 use tests::kernel;
 use tests::object;
 
-/// What `percpuctl::skel::generate()` has made.
+/// What `bpf_percpu_lower::skel::generate()` has made.
 mod count {
     include!(concat!(env!("OUT_DIR"), "/count.percpu.rs"));
 }

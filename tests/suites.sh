@@ -79,5 +79,7 @@ else
 fi
 for sample in samples/*/; do host "$(basename "$sample")"; done
 host percpuctl
-host percpuctl-lib
+host bpf_percpu-lib
+host bpf_percpu_lower-lib
+host percpu_live-lib
 host uapi

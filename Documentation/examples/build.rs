@@ -45,7 +45,7 @@ fn objects(out: &Path) -> Result<(), Box<dyn Error>> {
 fn lowered_skeleton(out: &Path) -> Result<(), Box<dyn Error>> {
     let lowered = out.join("count.lowered.o");
     let object = fs::read(out.join("count.bpf.o"))?;
-    fs::write(&lowered, percpuctl::lower::lower(&object)?)?;
+    fs::write(&lowered, bpf_percpu_lower::lower::lower(&object)?)?;
     SkeletonBuilder::new()
         .obj(lowered)
         .generate(out.join("count.skel.rs"))?;

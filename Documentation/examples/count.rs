@@ -8,13 +8,13 @@ use std::mem::MaybeUninit;
 
 use anyhow::Context;
 use anyhow::Result;
+use bpf_percpu::variables;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Options;
 use libbpf_rs::skel::OpenSkel;
 use libbpf_rs::skel::Skel;
 use libbpf_rs::skel::SkelBuilder;
 use libbpf_rs::Object;
-use percpuctl::variables;
-use percpuctl::variables::Form;
-use percpuctl::variables::Options;
 use skel::CountSkelBuilder;
 
 // The generator does not say why its code is safe.

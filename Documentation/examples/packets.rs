@@ -24,7 +24,7 @@ pub fn run(ifindex: i32, wait: impl FnOnce()) -> Result<u64> {
     let mut object = MaybeUninit::uninit();
     // [bind]
     let mut open = PacketsSkelBuilder::default().open(&mut object)?;
-    let stores = percpuctl::store::bind(open.open_object_mut())?;
+    let stores = bpf_percpu::store::bind(open.open_object_mut())?;
     let skel = open.load()?;
     // [bind end]
     let _link = skel.progs.count.attach_xdp(ifindex)?;

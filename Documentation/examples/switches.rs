@@ -25,7 +25,7 @@ pub fn run(wait: impl FnOnce()) -> Result<Vec<(u64, u64)>> {
     let mut object = MaybeUninit::uninit();
     let mut open = SwitchesSkelBuilder::default().open(&mut object)?;
     // [bind]
-    let stores = percpuctl::store::bind_keyed(open.open_object_mut())?;
+    let stores = bpf_percpu::store::bind_keyed(open.open_object_mut())?;
     let mut skel = open.load()?;
     // [bind end]
     skel.attach()?;

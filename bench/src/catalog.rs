@@ -364,7 +364,7 @@ pub const GROUPS: &[Group] = &[
             ),
             Way::new(
                 "user_store",
-                "`percpuctl::store::Store::sum_u64` in user space",
+                "`bpf_percpu::store::Store::sum_u64` in user space",
                 Whose::Ours,
                 Exact::NotAsked,
             ),

@@ -2,12 +2,12 @@
 
 //! Arguments of CREATE.
 
+use bpf_percpu::uapi;
+use bpf_percpu::uapi::MAX_SIZE;
 use libc::E2BIG;
 use libc::EBUSY;
 use libc::EFAULT;
 use libc::EINVAL;
-use percpuctl::uapi;
-use percpuctl::uapi::MAX_SIZE;
 use tests::cpus::sysfs;
 use tests::stores::create_args;
 use tests::stores::name;

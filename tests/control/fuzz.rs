@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use percpuctl::uapi;
+use bpf_percpu::uapi;
 use tests::cpus::soon;
 use tests::memory::drop_caches;
 use tests::memory::meminfo;

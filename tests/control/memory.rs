@@ -2,13 +2,13 @@
 
 //! READ, WRITE and the other calls that take memory.
 
+use bpf_percpu::uapi;
+use bpf_percpu::uapi::ALL_CPUS;
 use libc::EFAULT;
 use libc::EINVAL;
 use libc::ENOENT;
 use libc::ENOTTY;
 use libc::ERANGE;
-use percpuctl::uapi;
-use percpuctl::uapi::ALL_CPUS;
 use tests::cpus::nr_cpu_ids;
 use tests::cpus::sysfs;
 use tests::stores::Control;

@@ -10,13 +10,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Barrier;
 use std::thread;
 
+use bpf_percpu::uapi;
+use bpf_percpu::uapi::F_PINNED;
+use bpf_percpu::uapi::F_REMOVED;
 use libc::EBUSY;
 use libc::EEXIST;
 use libc::EINVAL;
 use libc::ENOENT;
-use percpuctl::uapi;
-use percpuctl::uapi::F_PINNED;
-use percpuctl::uapi::F_REMOVED;
 use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::lives;

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use bpf_percpu::uapi;
 use libbpf_rs::ProgramInput;
-use percpuctl::uapi;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus::soon;

@@ -6,6 +6,9 @@ use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::MetadataExt;
 
+use bpf_percpu::libbpf::keep_warnings;
+use bpf_percpu_lower::lower::lower;
+use bpf_percpu_lower::lower::rename;
 use examples::control;
 use examples::count;
 use examples::load;
@@ -16,9 +19,6 @@ use examples::switches;
 use examples::typed;
 use libbpf_rs::Object;
 use libbpf_rs::ProgramInput;
-use percpuctl::libbpf::keep_warnings;
-use percpuctl::lower::lower;
-use percpuctl::lower::rename;
 use tests::attach::trigger;
 use tests::cpus;
 use tests::kernel;
@@ -109,7 +109,7 @@ fn pressure_of_cgroups() {
 #[test]
 fn control_file_in_c() {
     let total = control::run().expect("a store");
-    let cpus = percpuctl::cpus::possible().expect("CPUs").len() as u64;
+    let cpus = bpf_percpu::cpus::possible().expect("CPUs").len() as u64;
     assert_eq!(total, 5 * cpus + 2);
 }
 

@@ -5,19 +5,19 @@
 use std::fs;
 use std::process;
 
+use bpf_percpu::libbpf::keep_warnings;
+use bpf_percpu::store::bind;
+use bpf_percpu::store::bind_keyed;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use examples::object;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::ProgramInput;
-use percpuctl::libbpf::keep_warnings;
-use percpuctl::store::bind;
-use percpuctl::store::bind_keyed;
-use percpuctl::store::Entry;
-use percpuctl::store::Keyed;
-use percpuctl::store::Options;
-use percpuctl::store::Store;
 use tests::cpus;
 
 const XDP_DROP: u32 = 1;

@@ -21,15 +21,15 @@ use std::str::FromStr;
 use std::time::Duration;
 use std::time::Instant;
 
+use bpf_percpu_lower::lower::is_percpu;
+use bpf_percpu_lower::lower::lower;
+use bpf_percpu_lower::lower::rename;
+use bpf_percpu_lower::lower::strip;
+use bpf_percpu_lower::lower::Result;
 use object::read::elf::ElfFile64;
 use object::Object;
 use object::ObjectSection;
 use object::ObjectSymbol;
-use percpuctl::lower::is_percpu;
-use percpuctl::lower::lower;
-use percpuctl::lower::rename;
-use percpuctl::lower::strip;
-use percpuctl::lower::Result;
 use tests::random::Random;
 
 use crate::limits::limit_memory;

@@ -2,7 +2,7 @@
 
 //! Objects with one thing wrong, and what is said of it.
 
-use percpuctl::lower::lower;
+use bpf_percpu_lower::lower::lower;
 
 use crate::fields::get;
 use crate::fields::section;

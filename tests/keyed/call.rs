@@ -2,12 +2,12 @@
 
 //! Calls about entries that SYSCALL programs make: see `call.h`.
 
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedInfo;
+use bpf_percpu::store::KeyedOptions;
 use libbpf_rs::ProgramInput;
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedInfo;
-use percpuctl::store::KeyedOptions;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus;

@@ -3,6 +3,10 @@
 //! Calls of the control file about keyed stores and entries, with bad arguments: an errno, and
 //! nothing has changed.
 
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::uapi;
+use bpf_percpu::uapi::MAX_SIZE;
 use libc::E2BIG;
 use libc::EBUSY;
 use libc::EEXIST;
@@ -11,10 +15,6 @@ use libc::EINVAL;
 use libc::ENOENT;
 use libc::ENOSPC;
 use libc::ERANGE;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::uapi;
-use percpuctl::uapi::MAX_SIZE;
 use tests::cpus;
 use tests::stores;
 use tests::stores::create_args;
@@ -63,7 +63,7 @@ type State = (
     Vec<(u32, u32, u32, u32, [u8; 64])>,
     Vec<Vec<u8>>,
     Vec<(u64, Vec<Vec<u8>>)>,
-    percpuctl::store::KeyedInfo,
+    bpf_percpu::store::KeyedInfo,
 );
 
 impl Witness {

@@ -7,11 +7,11 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
 use libc::ENOENT;
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus;

@@ -2,13 +2,13 @@
 
 //! What an entry is: found by its owner alone, with bytes for each CPU, until it is deleted.
 
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::uapi::MAX_SIZE;
 use libc::EINVAL;
 use libc::ENOENT;
 use libc::ERANGE;
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::uapi::MAX_SIZE;
 use tests::bpf::Loaded;
 use tests::cpus;
 

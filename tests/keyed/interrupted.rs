@@ -10,10 +10,10 @@ use std::os::fd::IntoRawFd;
 use std::thread;
 use std::time::Duration;
 
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
 use libbpf_rs::Link;
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
 use tests::attach;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;

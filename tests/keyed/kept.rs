@@ -2,8 +2,8 @@
 
 //! Entries that somebody has a reference to outlive their deletion, and their owner.
 
-use percpuctl::store::Entry;
-use percpuctl::store::Keyed;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Keyed;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus::soon;

@@ -2,10 +2,10 @@
 
 //! Calls that find nothing, or get nothing: NULL or `ENOENT`, and nothing has changed.
 
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
 use libc::ENOENT;
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
 use tests::stores::Control;
 
 use crate::call::bytes;

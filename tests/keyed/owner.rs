@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::thread::JoinHandle;
 
-use percpuctl::store::KeyKind;
+use bpf_percpu::store::KeyKind;
 use tests::memory::Group;
 
 /// A thread, which ends when this is dropped.

@@ -4,8 +4,8 @@
 
 use std::thread;
 
+use bpf_percpu::store::KeyKind;
 use libc::ENOENT;
-use percpuctl::store::KeyKind;
 use tests::bpf::load;
 use tests::bpf::Loaded;
 use tests::cpus::set_affinity;
@@ -49,7 +49,7 @@ fn shared(program: &Loaded) -> Shared {
 /// What another thread does on the CPU meanwhile.
 fn others_come_and_go(program: &Loaded, id: u32) {
     let calls = calls(&["find", "delete"]);
-    let store = percpuctl::store::Keyed::open_id(id).expect("it is there");
+    let store = bpf_percpu::store::Keyed::open_id(id).expect("it is there");
     set_affinity(&[0].into());
     real_time();
     let its = shared(program);

@@ -5,10 +5,10 @@
 use std::hint::black_box;
 use std::os::fd::IntoRawFd;
 
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
 use tests::attach::cpu_clock;
 use tests::attach::trigger;
 use tests::bpf::load;

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::KeyKind;
 use libc::EDEADLK;
 use libc::ENOENT;
-use percpuctl::store::Entry;
-use percpuctl::store::KeyKind;
 use tests::bpf::load_some;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;

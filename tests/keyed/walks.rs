@@ -2,10 +2,10 @@
 
 //! Walks over entries: each comes once.
 
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
 use libbpf_rs::ProgramInput;
 use libc::EINVAL;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::object;

@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use percpuctl::store::list;
-use percpuctl::store::Keyed;
+use bpf_percpu::store::list;
+use bpf_percpu::store::Keyed;
 use tests::cpus::soon;
 use tests::memory::percpu;
 use tests::memory::Group;

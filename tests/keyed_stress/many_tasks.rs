@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
 use tests::cpus::soon;
 use tests::object;
 

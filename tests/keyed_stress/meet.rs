@@ -6,11 +6,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process;
 
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
 use libbpf_rs::Link;
 use libbpf_rs::ProgramInput;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
 use tests::bpf::Loaded;
 use tests::object;
 

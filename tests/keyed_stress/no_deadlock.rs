@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use percpuctl::store::KeyKind;
-use percpuctl::store::KeyedOptions;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::KeyedOptions;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;
 use tests::object;

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use percpuctl::store::Keyed;
+use bpf_percpu::store::Keyed;
 
 /// Tells who creates entries of a store whether to wait.
 pub struct Pace<'a> {

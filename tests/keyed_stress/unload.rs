@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Barrier;
 use std::thread;
 
-use percpuctl::store::list;
+use bpf_percpu::store::list;
 use tests::cpus::soon;
 use tests::memory::meminfo;
 use tests::memory::percpu;

@@ -2,7 +2,7 @@
 
 //! Which forms there are.
 
-use percpuctl::variables::Form;
+use bpf_percpu::variables::Form;
 use tests::kernel;
 
 use crate::vars::lowered;

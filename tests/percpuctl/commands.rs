@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use percpuctl::store::Store;
+use bpf_percpu::store::Store;
 use serde_json::json;
 use tests::cpus;
 use tests::cpus::soon;

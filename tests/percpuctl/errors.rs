@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
-use percpuctl::store::Store;
+use bpf_percpu::store::Store;
 use tests::cpus;
 use tests::module;
 

@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use percpuctl::store::KeyKind;
-use percpuctl::store::Store;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Store;
 use serde_json::json;
 use serde_json::Value;
 use tests::cpus;

@@ -11,8 +11,8 @@ use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
 use serde_json::json;
 use serde_json::Value;
 use tests::cpus;

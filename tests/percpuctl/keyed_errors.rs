@@ -4,13 +4,13 @@
 
 use std::fs;
 
-use percpuctl::store::Error;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
-use percpuctl::store::Options;
-use percpuctl::store::Store;
-use percpuctl::variables;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
+use bpf_percpu::variables;
 use tests::cpus;
 use tests::module;
 use tests::object;

@@ -2,10 +2,10 @@
 
 //! Keyed stores, and a BPF program that takes their entries: see `keyed.bpf.c`.
 
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
 use libbpf_rs::ProgramInput;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::object;

@@ -17,8 +17,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::thread::JoinHandle;
 
-use percpuctl::store::Options;
-use percpuctl::store::Store;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use tests::cpus::soon;
 
 use crate::tool::command;

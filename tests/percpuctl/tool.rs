@@ -6,8 +6,8 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 
-use percpuctl::store::Options;
-use percpuctl::store::Store;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use serde_json::Value;
 use tests::cpus::soon;
 

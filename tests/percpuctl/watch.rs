@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use percpuctl::store::Options;
+use bpf_percpu::store::Options;
 use serde_json::json;
 use serde_json::Value;
 use tests::cpus;

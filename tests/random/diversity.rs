@@ -4,11 +4,11 @@
 
 use std::collections::HashSet;
 
+use bpf_percpu_lower::lower::is_percpu;
 use object::read::elf::ElfFile64;
 use object::LittleEndian;
 use object::Object;
 use object::ObjectSection;
-use percpuctl::lower::is_percpu;
 
 use crate::generate::program;
 use crate::BUILT_FROM;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
+use bpf_percpu::variables::Form;
 use libbpf_rs::Object;
 use libbpf_rs::Program;
-use percpuctl::variables::Form;
 use tests::bpftool;
 use tests::kernel;
 

@@ -3,8 +3,8 @@
 //! The same input gives the same results, whatever the variables are.
 
 use anyhow::Result;
-use percpuctl::lower::lower;
-use percpuctl::variables::Form;
+use bpf_percpu::variables::Form;
+use bpf_percpu_lower::lower::lower;
 use tests::cpus::set_affinity;
 use tests::cpus::sysfs;
 use tests::cpus::Cpus;

@@ -8,12 +8,12 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use bpf_percpu_lower::btf::Btf;
+use bpf_percpu_lower::btf::Kind;
 use object::read::elf::ElfFile64;
 use object::read::Object;
 use object::read::ObjectSection;
 use object::read::ObjectSymbol;
-use percpuctl::btf::Btf;
-use percpuctl::btf::Kind;
 
 /// `KF_*` with their bits.
 const FLAGS_OF_KERNEL: &str = "/kernel/stock/src/include/linux/btf.h";

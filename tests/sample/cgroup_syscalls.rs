@@ -17,10 +17,10 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
-use percpuctl::store::Entry;
-use percpuctl::store::Error;
-use percpuctl::store::Keyed;
-use percpuctl::store::Store;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use serde_json::json;
 use serde_json::Value;
 use tests::cpus;

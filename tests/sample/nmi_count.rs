@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::Command;
 
-use percpuctl::store::Store;
+use bpf_percpu::store::Store;
 use serde_json::Value;
 use tests::cpus;
 use tests::cpus::soon;
@@ -187,7 +187,7 @@ fn nmi_count_bears_cpus_that_go_offline() {
         return;
     };
     let _offline = Offline::new(*last);
-    let list = percpuctl::cpus::list(&cpus::sysfs("online").into_iter().collect::<Vec<_>>());
+    let list = bpf_percpu::cpus::list(&cpus::sysfs("online").into_iter().collect::<Vec<_>>());
     let mut tool = Tool::start("");
     let moved = Offline::new(*first);
     tool.look();

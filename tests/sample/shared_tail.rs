@@ -15,11 +15,11 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
+use bpf_percpu::store::Store;
 use libbpf_rs::query::MapInfoIter;
 use libbpf_rs::query::ProgInfoIter;
 use libbpf_rs::query::ProgInfoQueryOptions;
 use libbpf_rs::MapType;
-use percpuctl::store::Store;
 use serde_json::Value;
 use tests::bpftool;
 use tests::cpus::set_affinity;

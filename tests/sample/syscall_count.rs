@@ -8,7 +8,7 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
-use percpuctl::store::Store;
+use bpf_percpu::store::Store;
 use serde_json::Value;
 use tests::module;
 

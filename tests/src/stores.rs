@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use percpuctl::uapi;
+use bpf_percpu::uapi;
 
 /// The control file.
 pub const DEVICE: &str = "/dev/bpf_percpu";

@@ -8,11 +8,11 @@ use std::ffi::c_void;
 use std::ffi::CStr;
 use std::ptr;
 
-use percpuctl::lower::lower;
-use percpuctl::lower::rename;
-use percpuctl::store::KeyKind;
-use percpuctl::store::KeyedOptions;
-use percpuctl::store::Options;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu_lower::lower::lower;
+use bpf_percpu_lower::lower::rename;
 use tests::kernel;
 use tests::object;
 

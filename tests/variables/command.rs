@@ -8,7 +8,7 @@ use std::io::BufReader;
 use std::path::Path;
 use std::process::Stdio;
 
-use percpuctl::store::Store;
+use bpf_percpu::store::Store;
 use serde_json::json;
 use serde_json::Value;
 use tests::cpus::soon;
@@ -56,10 +56,16 @@ fn lower() {
     let out = "/tmp/lowered.o";
     assert_eq!(prints(&format!("lower {OBJECT} {out}")), "");
     let bytes = fs::read(out).expect("it is written");
-    assert_eq!(bytes, percpuctl::lower::lower(COUNT).expect("an object"));
+    assert_eq!(
+        bytes,
+        bpf_percpu_lower::lower::lower(COUNT).expect("an object")
+    );
     let result = json(&format!("lower {OBJECT} {out} --native"));
     let bytes = fs::read(out).expect("it is written");
-    assert_eq!(bytes, percpuctl::lower::rename(COUNT).expect("an object"));
+    assert_eq!(
+        bytes,
+        bpf_percpu_lower::lower::rename(COUNT).expect("an object")
+    );
     assert_eq!(
         result,
         json!({"input": OBJECT, "output": out, "form": "native", "bytes": bytes.len()})

@@ -2,9 +2,9 @@
 
 //! Errors: one line that says what was wrong and what to do.
 
-use percpuctl::store;
-use percpuctl::variables::Form;
-use percpuctl::variables::Options;
+use bpf_percpu::store;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Options;
 use tests::cpus::soon;
 use tests::kernel;
 use tests::module;
@@ -50,7 +50,7 @@ fn shared_stores() {
         without,
         &["no section .percpu", "none"],
     );
-    let renamed = percpuctl::lower::rename(COUNT).expect("an object");
+    let renamed = bpf_percpu_lower::lower::rename(COUNT).expect("an object");
     says(&share(".percpu", "x"), &renamed, &["lower the object"]);
     assert!(soon(|| list(8).len() == 1), "nothing but other is left");
 }
@@ -62,7 +62,7 @@ fn objects() {
         b"no object",
         &["object count", "cannot be read"],
     );
-    let lowered = percpuctl::lower::lower(COUNT).expect("an object");
+    let lowered = bpf_percpu_lower::lower::lower(COUNT).expect("an object");
     says(
         &Options::new().form(Form::Native),
         &lowered,
@@ -115,7 +115,7 @@ fn without_the_module() {
 /// Programs that nobody has prepared load, and count in memory that is nobody's.
 #[test]
 fn an_object_that_is_not_prepared() {
-    let bytes = percpuctl::lower::lower(COUNT).expect("an object");
+    let bytes = bpf_percpu_lower::lower::lower(COUNT).expect("an object");
     let open = libbpf_rs::ObjectBuilder::default().open_memory(&bytes);
     let object = open.expect("an object").load().expect("it loads");
     run(&object, "count_up");

@@ -4,10 +4,10 @@
 
 use std::fs;
 
-use percpuctl::store::Store;
-use percpuctl::variables::prepare;
-use percpuctl::variables::Form;
-use percpuctl::variables::Options;
+use bpf_percpu::store::Store;
+use bpf_percpu::variables::prepare;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Options;
 use tests::attach::trigger;
 use tests::cpus::soon;
 use tests::module;
@@ -147,7 +147,7 @@ fn objects_share_a_store_by_name() {
 }
 
 /// Programs of type syscall run where they are called.
-fn run_on_each(loaded: &[&percpuctl::variables::Loaded], cpu: u32) {
+fn run_on_each(loaded: &[&bpf_percpu::variables::Loaded], cpu: u32) {
     let before = tests::cpus::usable();
     tests::cpus::set_affinity(&[cpu].into());
     for loaded in loaded {
@@ -160,7 +160,7 @@ fn run_on_each(loaded: &[&percpuctl::variables::Loaded], cpu: u32) {
 #[test]
 fn between_opening_and_loading() {
     without_stores();
-    let bytes = percpuctl::lower::lower(COUNT).expect("an object");
+    let bytes = bpf_percpu_lower::lower::lower(COUNT).expect("an object");
     let mut builder = libbpf_rs::ObjectBuilder::default();
     let builder = builder.name("skeleton").expect("a name");
     let mut open = builder.open_memory(&bytes).expect("an object");

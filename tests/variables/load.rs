@@ -2,13 +2,13 @@
 
 //! Loading objects, and running their programs.
 
+use bpf_percpu::libbpf::keep_warnings;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Loaded;
+use bpf_percpu::variables::Options;
+use bpf_percpu::variables::Section;
 use libbpf_rs::Object;
 use libbpf_rs::ProgramInput;
-use percpuctl::libbpf::keep_warnings;
-use percpuctl::variables::Form;
-use percpuctl::variables::Loaded;
-use percpuctl::variables::Options;
-use percpuctl::variables::Section;
 use tests::cpus::soon;
 use tests::cpus::sysfs;
 use tests::kernel;

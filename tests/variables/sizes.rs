@@ -2,9 +2,9 @@
 
 //! Sections that a loader makes larger, and objects that have stores of another kind, or nothing.
 
-use percpuctl::store::Store;
-use percpuctl::variables::Form;
-use percpuctl::variables::Options;
+use bpf_percpu::store::Store;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Options;
 use tests::object;
 
 use crate::load::cpus;
@@ -85,8 +85,8 @@ fn without_variables() {
 fn made_before() {
     for form in forms() {
         let bytes = match form {
-            Form::Native => percpuctl::lower::rename(COUNT),
-            Form::Lowered => percpuctl::lower::lower(COUNT),
+            Form::Native => bpf_percpu_lower::lower::rename(COUNT),
+            Form::Lowered => bpf_percpu_lower::lower::lower(COUNT),
         };
         let bytes = bytes.expect("an object");
         let open = Options::new().open("count", &bytes).expect("an object");

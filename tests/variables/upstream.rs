@@ -4,12 +4,12 @@
 
 use std::mem::offset_of;
 
+use bpf_percpu::libbpf::keep_warnings;
+use bpf_percpu::variables::Form;
+use bpf_percpu::variables::Loaded;
+use bpf_percpu::variables::Options;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
-use percpuctl::libbpf::keep_warnings;
-use percpuctl::variables::Form;
-use percpuctl::variables::Loaded;
-use percpuctl::variables::Options;
 use tests::cpus::sysfs;
 use tests::kernel;
 use tests::object;

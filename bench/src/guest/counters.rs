@@ -3,10 +3,10 @@
 //! Programs that count: in a store, in a `PERCPU_ARRAY`, in a per-CPU variable.
 
 use anyhow::Result;
-use percpuctl::lower::lower;
-use percpuctl::lower::rename;
-use percpuctl::store::Options;
-use percpuctl::store::Store;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
+use bpf_percpu_lower::lower::lower;
+use bpf_percpu_lower::lower::rename;
 
 use super::cost;
 use super::program::Programs;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedOptions;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
 
 use super::cost;
 use super::program::Programs;

@@ -8,8 +8,8 @@ use std::os::fd::AsRawFd;
 use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
+use bpf_percpu::store::Options;
 use libbpf_rs::libbpf_sys;
-use percpuctl::store::Options;
 
 use super::cost;
 use super::machine::least;

@@ -20,7 +20,7 @@ use std::fs;
 use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::cpus;
+use bpf_percpu::cpus;
 
 use crate::catalog;
 use crate::record::Boot;

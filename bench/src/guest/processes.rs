@@ -8,11 +8,11 @@ use std::process::Stdio;
 use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
+use bpf_percpu::store::Options;
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapHandle;
 use libbpf_rs::MapType;
-use percpuctl::store::Options;
 
 use super::cost;
 use super::machine::children_time;

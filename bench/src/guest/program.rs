@@ -10,6 +10,11 @@ use std::os::fd::AsRawFd;
 use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
+use bpf_percpu::libbpf::explain;
+use bpf_percpu::libbpf::keep_warnings;
+use bpf_percpu::variables::prepare;
+use bpf_percpu::variables::Options;
+use bpf_percpu::variables::Variables;
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::Link;
 use libbpf_rs::Map;
@@ -19,11 +24,6 @@ use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::ProgramInput;
 use libbpf_rs::ProgramMut;
-use percpuctl::libbpf::explain;
-use percpuctl::libbpf::keep_warnings;
-use percpuctl::variables::prepare;
-use percpuctl::variables::Options;
-use percpuctl::variables::Variables;
 
 /// As bench/bpf/measure.h has it.
 const ROUNDS: f64 = 1000.0;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use percpuctl::cpu_list::CpuList;
+use bpf_percpu::cpu_list::CpuList;
 
 use super::input::Input;
 use super::input::Run;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use percpuctl::table::Align;
+use percpu_live::table::Align;
 
 use super::bounds::Checked;
 use super::check::REPEAT;

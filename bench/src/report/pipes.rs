@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use percpuctl::table::width;
-use percpuctl::table::Align;
+use percpu_live::table::width;
+use percpu_live::table::Align;
 
 /// A table with a head.
 #[derive(Debug, Clone)]

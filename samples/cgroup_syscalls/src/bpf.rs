@@ -3,15 +3,15 @@
 //! The BPF program's side: its store, loading it, and running it.
 
 use anyhow::{Context, Result};
+use bpf_percpu::{
+    libbpf,
+    store::{self, Keyed},
+};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     Link, OpenObject,
 };
-use percpuctl::{
-    libbpf, program,
-    store::{self, Keyed},
-    syscalls,
-};
+use percpu_live::{program, syscalls};
 use skel::{CgroupSyscallsSkel, CgroupSyscallsSkelBuilder};
 use std::mem::MaybeUninit;
 

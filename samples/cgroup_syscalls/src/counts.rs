@@ -4,11 +4,10 @@
 
 use crate::bpf::Counting;
 use anyhow::{Context, Result};
-use percpuctl::{
+use bpf_percpu::{cpus, store::Error};
+use percpu_live::{
     cgroup::Tree,
-    cpus,
     kernel::printable,
-    store::Error,
     value::Word,
     watch::{self, format_rate, Bars, Frame, Rates, Show, Size},
 };

@@ -11,7 +11,7 @@ use anyhow::Result;
 use bpf::Counting;
 use clap::Parser;
 use counts::{Choice, Counts, Reader};
-use percpuctl::{
+use percpu_live::{
     cgroup::Tree,
     program,
     value::{parse_seconds, parse_u32},

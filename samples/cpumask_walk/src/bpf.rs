@@ -3,11 +3,11 @@
 //! The BPF program's side: loads it, runs it once, and takes what it saw.
 
 use anyhow::{bail, Context, Result};
+use bpf_percpu::{cpu_list::CpuList, libbpf};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     ProgramInput,
 };
-use percpuctl::{cpu_list::CpuList, libbpf};
 use skel::{CpumaskWalkSkel, CpumaskWalkSkelBuilder};
 use std::{io, mem::MaybeUninit};
 

@@ -3,7 +3,7 @@
 //! What the kernel's files say of CPU masks.
 
 use anyhow::{Context, Result};
-use percpuctl::cpu_list::CpuList;
+use bpf_percpu::cpu_list::CpuList;
 use std::{fmt, fs};
 
 /// Where the kernel says which CPUs are in a mask.

@@ -11,7 +11,7 @@ mod report;
 use anyhow::{Error, Result};
 use clap::Parser;
 use kernel::Source;
-use percpuctl::program;
+use percpu_live::program;
 use report::{Mask, Report};
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 //! The comparison of what BPF saw with what the kernel says.
 
 use crate::kernel::Source;
-use percpuctl::cpu_list::CpuList;
+use bpf_percpu::cpu_list::CpuList;
 use serde::Serialize;
 use std::{array, fmt, iter};
 

@@ -8,16 +8,17 @@ use crate::{
     ring::{self, Ring},
 };
 use anyhow::{bail, ensure, Context, Result};
+use bpf_percpu::{
+    cpus, libbpf,
+    store::{self, Store},
+};
 use libbpf_rs::{
     btf::types::Func,
     query::ProgInfoIter,
     skel::{OpenSkel, SkelBuilder},
     Btf, Link, OpenObject, Program, ProgramInput, RawTracepointOpts, RingBuffer, RingBufferBuilder,
 };
-use percpuctl::{
-    cpus, libbpf, program,
-    store::{self, Store},
-};
+use percpu_live::program;
 use skel::{LbrRingSkel, LbrRingSkelBuilder};
 use std::{
     cell::RefCell,

@@ -12,10 +12,11 @@ mod show;
 
 use anyhow::{Context, Result};
 use bpf::{Arrived, Recorder, Setup, Trigger};
+use bpf_percpu::cpus;
 use clap::Parser;
 use libbpf_rs::{ErrorKind, RingBuffer};
-use percpuctl::{
-    cpus, program,
+use percpu_live::{
+    program,
     value::parse_seconds,
     watch::{Event, Signals, ENDING},
 };

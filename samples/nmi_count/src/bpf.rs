@@ -7,15 +7,15 @@ use crate::{
     perf::{Event, Events},
 };
 use anyhow::{Context as _, Result};
+use bpf_percpu::{
+    cpus, libbpf,
+    store::{self, Store},
+};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     Link, MapCore, MapFlags, OpenObject,
 };
-use percpuctl::{
-    cpus, libbpf, program,
-    store::{self, Store},
-    value::Word,
-};
+use percpu_live::{program, value::Word};
 use skel::{NmiCountSkel, NmiCountSkelBuilder};
 use std::{
     mem::MaybeUninit,

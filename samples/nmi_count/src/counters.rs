@@ -4,7 +4,7 @@
 
 use crate::bpf::Programs;
 use anyhow::Result;
-use percpuctl::{
+use percpu_live::{
     value::Word,
     watch::{Bars, Frame, Rates, Row, Show, Size},
 };

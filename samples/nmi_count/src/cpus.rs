@@ -2,7 +2,7 @@
 
 //! The CPUs that this process, or a thread of it, may use.
 
-use percpuctl::cpu_list::CpuList;
+use bpf_percpu::cpu_list::CpuList;
 use std::io;
 
 /// As many as masks of CPUs have bits.

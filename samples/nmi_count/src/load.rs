@@ -4,8 +4,8 @@
 
 use crate::cpus::stay_on;
 use anyhow::{ensure, Context, Result};
+use bpf_percpu::cpu_list::CpuList;
 use libbpf_rs::libbpf_sys;
-use percpuctl::cpu_list::CpuList;
 use std::{
     io,
     os::fd::{AsRawFd, OwnedFd},

@@ -16,7 +16,7 @@ use bpf::Programs;
 use clap::Parser;
 use counters::{Counted, Looks};
 use load::Load;
-use percpuctl::{
+use percpu_live::{
     program,
     value::parse_seconds,
     watch::{self, Signals, ENDING},

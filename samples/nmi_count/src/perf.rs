@@ -3,8 +3,8 @@
 //! Events that interrupt a CPU again and again: `perf_event_open(2)`.
 
 use anyhow::{ensure, Context, Result};
+use bpf_percpu::cpu_list::CpuList;
 use clap::ValueEnum;
-use percpuctl::cpu_list::CpuList;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,

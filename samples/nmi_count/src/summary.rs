@@ -7,10 +7,8 @@ use crate::{
     counters::{Counted, Memory, Way, CONTEXTS, WAYS},
     perf::Event,
 };
-use percpuctl::{
-    cpu_list::CpuList,
-    table::{Align, Table},
-};
+use bpf_percpu::cpu_list::CpuList;
+use percpu_live::table::{Align, Table};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 

@@ -4,11 +4,11 @@
 
 use crate::times::Times;
 use anyhow::{bail, ensure, Context, Result};
+use bpf_percpu::libbpf;
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     OpenObject, ProgramInput, RingBufferBuilder,
 };
-use percpuctl::libbpf;
 use skel::{PsiTopSkel, PsiTopSkelBuilder};
 use std::{cell::RefCell, io, mem::MaybeUninit};
 

@@ -6,7 +6,8 @@ use crate::{
     sampler::{Group, Totals},
     times::Times,
 };
-use percpuctl::{cgroup::Tree, cpu_list::CpuList};
+use bpf_percpu::cpu_list::CpuList;
+use percpu_live::cgroup::Tree;
 use serde::{Serialize, Serializer};
 use std::{
     collections::BTreeMap,

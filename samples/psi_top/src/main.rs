@@ -12,12 +12,12 @@ mod view;
 
 use anyhow::{bail, ensure, Context, Result};
 use bpf::Reader;
+use bpf_percpu::{cpu_list::CpuList, cpus};
 use clap::Parser;
 use interval::{Intervals, Sort};
-use percpuctl::{
+use percpu_live::{
     cgroup::Tree,
-    cpu_list::CpuList,
-    cpus, program,
+    program,
     value::parse_seconds,
     watch::{self, Event, Show, Signals, ENDING},
 };

@@ -6,7 +6,7 @@ use crate::{
     interval::{Cgroup, Interval},
     times::{Times, RESOURCES},
 };
-use percpuctl::{
+use percpu_live::{
     table::{Align, Table},
     watch::{Bars, Show, Size},
 };

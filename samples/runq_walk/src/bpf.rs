@@ -7,11 +7,12 @@ use crate::{
     task::{self, Task},
 };
 use anyhow::{ensure, Context, Result};
+use bpf_percpu::{cpus, libbpf};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     MapCore, MapFlags, OpenObject, ProgramInput,
 };
-use percpuctl::{cpus, kernel::comm, libbpf};
+use percpu_live::kernel::comm;
 use skel::{types, RunqWalkSkel, RunqWalkSkelBuilder};
 use std::{io, mem::MaybeUninit, process, ptr, time::Duration};
 

@@ -12,7 +12,7 @@ mod task;
 use anyhow::Result;
 use bpf::Walker;
 use clap::Parser;
-use percpuctl::{
+use percpu_live::{
     program,
     value::{parse_seconds, Word},
     watch::{self, Rates},

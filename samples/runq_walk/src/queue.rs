@@ -3,7 +3,8 @@
 //! What a walk over the CPUs saw.
 
 use crate::task::Task;
-use percpuctl::{cpu_list::CpuList, watch::Rates};
+use bpf_percpu::cpu_list::CpuList;
+use percpu_live::watch::Rates;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -130,7 +131,7 @@ pub mod tests {
 
     #[test]
     fn rates_are_since_the_last_look() {
-        let mut rates = Rates::new(percpuctl::value::Word::U64);
+        let mut rates = Rates::new(percpu_live::value::Word::U64);
         let start = Instant::now();
         let mut first = walk(vec![queue(1, 1)]);
         first.set_rates(&mut rates, start);

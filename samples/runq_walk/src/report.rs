@@ -6,8 +6,8 @@ use crate::{
     queue::{Queue, Walk},
     task::Task,
 };
-use percpuctl::{
-    cpu_list::CpuList,
+use bpf_percpu::cpu_list::CpuList;
+use percpu_live::{
     table::{Align, Table},
     watch::{format_rate, Bars, Show, Size},
 };

@@ -4,15 +4,16 @@
 
 use crate::{classes::Classes, device::Device, policy::Policy, Via};
 use anyhow::{Context, Result};
+use bpf_percpu::{
+    cpus, libbpf,
+    store::{self, Store},
+};
 use libbpf_rs::{
     libbpf_sys::{bpf_link_create, bpf_link_create_opts, bpf_link_detach, BPF_TCX_INGRESS},
     skel::{OpenSkel, SkelBuilder},
     MapCore, MapFlags, MapHandle, OpenObject,
 };
-use percpuctl::{
-    cpus, libbpf, program,
-    store::{self, Store},
-};
+use percpu_live::program;
 use skel::{SharedTailSkel, SharedTailSkelBuilder};
 use std::{
     io,

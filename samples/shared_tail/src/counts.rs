@@ -4,7 +4,7 @@
 
 use crate::classes::Classes;
 use anyhow::{ensure, Result};
-use percpuctl::{
+use percpu_live::{
     table::{Align, Table},
     value::Word,
     watch::{format_rate, Bars, Rates, Show, Size},

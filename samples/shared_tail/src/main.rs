@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use classes::Classes;
 use counts::Counts;
 use device::Device;
-use percpuctl::{
+use percpu_live::{
     program,
     value::{parse_seconds, Word},
     watch::{self, Event, Rates, Show, Signals, ENDING},

@@ -4,8 +4,8 @@
 
 use crate::{classes::Classes, classes::RULES, Via};
 use anyhow::{Context, Result};
+use bpf_percpu::{libbpf, store};
 use libbpf_rs::{Link, MapHandle, Object, ObjectBuilder};
-use percpuctl::{libbpf, store};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// An object has to be aligned as its words are.

@@ -3,15 +3,15 @@
 //! The BPF program's side: its store, loading it, and running it.
 
 use anyhow::{Context, Result};
+use bpf_percpu::{
+    libbpf,
+    store::{self, Store},
+};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     Link, OpenObject,
 };
-use percpuctl::{
-    libbpf, program,
-    store::{self, Store},
-    syscalls,
-};
+use percpu_live::{program, syscalls};
 use skel::{SyscallCountSkel, SyscallCountSkelBuilder};
 use std::mem::MaybeUninit;
 

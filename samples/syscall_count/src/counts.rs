@@ -4,9 +4,8 @@
 
 use crate::names::name;
 use anyhow::{Context, Result};
-use percpuctl::{
-    cpus,
-    store::Store,
+use bpf_percpu::{cpus, store::Store};
+use percpu_live::{
     value::Word,
     watch::{self, format_rate, Bars, Frame, Rates, Show, Size},
 };

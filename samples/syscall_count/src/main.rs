@@ -14,7 +14,7 @@ use bpf::Counting;
 use clap::Parser;
 use counts::{Counts, Reader};
 use load::{Check, Load};
-use percpuctl::{
+use percpu_live::{
     program,
     value::parse_seconds,
     watch::{self, Show, Signals, ENDING},

@@ -4,11 +4,11 @@
 
 use crate::record::{self, Walk};
 use anyhow::{bail, ensure, Context, Result};
+use bpf_percpu::{cpu_list::CpuList, libbpf};
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
     Iter, OpenObject, ProgramInput,
 };
-use percpuctl::{cpu_list::CpuList, libbpf};
 use skel::{TaskCpusSkel, TaskCpusSkelBuilder};
 use std::{
     io::{self, Read},

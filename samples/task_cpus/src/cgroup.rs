@@ -3,7 +3,7 @@
 //! Control groups, as directories.
 
 use anyhow::{bail, ensure, Context, Result};
-use percpuctl::kernel::is_on_cgroup2;
+use percpu_live::kernel::is_on_cgroup2;
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,

@@ -15,9 +15,10 @@ mod verdict;
 
 use anyhow::{ensure, Context, Result};
 use bpf::{Filter, Walker};
+use bpf_percpu::cpus;
 use cgroup::Directory;
 use clap::Parser;
-use percpuctl::{cpus, program};
+use percpu_live::program;
 use report::Report;
 use std::{mem::MaybeUninit, path::PathBuf, process::ExitCode};
 use task::Machine;

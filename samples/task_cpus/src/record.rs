@@ -7,7 +7,7 @@ use crate::{
     task::{self, Task},
 };
 use anyhow::{bail, ensure, Context, Result};
-use percpuctl::cpu_list::CpuList;
+use bpf_percpu::cpu_list::CpuList;
 use std::ptr;
 
 /// What a walk over the tasks saw.

@@ -9,7 +9,7 @@ use crate::{
     task::{Machine, Task},
     verdict::{self, Verdict},
 };
-use percpuctl::cpu_list::CpuList;
+use bpf_percpu::cpu_list::CpuList;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},

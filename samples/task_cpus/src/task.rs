@@ -3,7 +3,8 @@
 //! A task, and the CPUs that it may use.
 
 use crate::bpf::Head;
-use percpuctl::{cpu_list::CpuList, kernel::comm};
+use bpf_percpu::cpu_list::CpuList;
+use percpu_live::kernel::comm;
 
 const PF_KTHREAD: u32 = 0x0020_0000;
 const PF_NO_SETAFFINITY: u32 = 0x0400_0000;

@@ -3,10 +3,8 @@
 //! What was found, for people.
 
 use crate::{report::Report, verdict::Verdict};
-use percpuctl::{
-    cpu_list::CpuList,
-    table::{Align, Table},
-};
+use bpf_percpu::cpu_list::CpuList;
+use percpu_live::table::{Align, Table};
 use std::{collections::BTreeSet, fmt};
 
 impl Report {

@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use percpuctl::store::Entry;
-use percpuctl::store::Keyed;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Keyed;
 use tests::attach::trigger;
 use tests::cpus;
 use tests::memory::Group;

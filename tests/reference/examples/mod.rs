@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use bpf_percpu::store::bind;
+use bpf_percpu::store::bind_keyed;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use libbpf_rs::Link;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::ProgramInput;
 use libbpf_rs::ProgramMut;
-use percpuctl::store::bind;
-use percpuctl::store::bind_keyed;
-use percpuctl::store::Keyed;
-use percpuctl::store::Store;
 use tests::cpus;
 use tests::cpus::set_affinity;
 use tests::cpus::Cpus;

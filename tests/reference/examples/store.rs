@@ -2,7 +2,7 @@
 
 //! Handles.
 
-use percpuctl::store::Options;
+use bpf_percpu::store::Options;
 use tests::cpus;
 use tests::object;
 use tests::stores::lives;

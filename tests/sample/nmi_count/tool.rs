@@ -13,11 +13,11 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
+use bpf_percpu::store::Store;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::MapHandle;
 use libbpf_rs::Program;
-use percpuctl::store::Store;
 use serde_json::Value;
 use tests::cpus;
 

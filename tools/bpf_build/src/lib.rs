@@ -46,7 +46,7 @@ pub fn object(source: &Path, name: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Compiles `NAME.bpf.c` of the package, which has `SEC(".percpu")` variables, and makes its
-/// module: `OUT_DIR/NAME.percpu.rs`, as of [`percpuctl::skel`].
+/// module: `OUT_DIR/NAME.percpu.rs`, as of [`bpf_percpu_lower::skel`].
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub fn percpu_skeleton_of(source: &Path, name: &str) -> Result<(), Box<dyn Error
     object(source, &file)?;
     let out_dir = out_dir()?;
     let object = fs::read(out_dir.join(file))?;
-    let module = percpuctl::skel::generate(name, &object)?;
+    let module = bpf_percpu_lower::skel::generate(name, &object)?;
     fs::write(out_dir.join(format!("{name}.percpu.rs")), module)?;
     Ok(())
 }

@@ -4,11 +4,12 @@
 
 mod cli;
 mod commands;
+mod probe;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use percpuctl::program;
+use percpu_live::program;
 
 fn main() -> ExitCode {
     program::run("percpuctl", || commands::run(cli::Cli::parse()))

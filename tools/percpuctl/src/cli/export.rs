@@ -9,8 +9,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::ValueEnum;
-use percpuctl::value::parse_u32;
-use percpuctl::value::Word;
+use percpu_live::value::parse_u32;
+use percpu_live::value::Word;
+
+use crate::cli::choices::words;
 
 /// Where to listen unless the user says otherwise: a port that no exporter is known for.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 18773);
@@ -35,7 +37,7 @@ pub struct Export {
     )]
     pub listen: SocketAddr,
     /// What the counters are
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
     pub kind: Word,
     /// Counters from this byte on, a multiple of their width
     #[arg(long, value_name = "N", value_parser = parse_u32)]

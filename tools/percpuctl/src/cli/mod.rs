@@ -2,6 +2,8 @@
 
 //! The command line.
 
+mod choices;
+#[cfg(feature = "export")]
 mod export;
 mod objects;
 mod stores;
@@ -13,13 +15,17 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap_complete::Shell;
-use percpuctl::value::parse_u32;
-use percpuctl::value::Word;
+use percpu_live::value::parse_u32;
+use percpu_live::value::Word;
 use serde::Serialize;
 
+#[cfg(feature = "export")]
 pub use export::Counter;
+#[cfg(feature = "export")]
 pub use export::Export;
+#[cfg(feature = "export")]
 pub use export::Format;
+#[cfg(feature = "export")]
 pub use export::PREFIX;
 pub use objects::Load;
 pub use objects::Lower;
@@ -92,6 +98,7 @@ pub enum Command {
     ///
     /// Nobody is asked who they are: whoever can reach the address reads the counters. Unless
     /// --listen says otherwise, that is this machine.
+    #[cfg(feature = "export")]
     Export(Export),
     /// Load a BPF program that has SEC(".percpu") variables
     ///
@@ -109,8 +116,8 @@ pub enum Command {
     /// Write a Rust module for a BPF program that has SEC(".percpu") variables
     ///
     /// Each section is a struct, to be read and written for each CPU; the module holds the object,
-    /// opens it and loads it. It goes to standard output and needs crate percpuctl alone. Build
-    /// scripts call percpuctl::skel::generate() instead.
+    /// opens it and loads it. It goes to standard output and needs crate bpf_percpu alone. Build
+    /// scripts call bpf_percpu_lower::skel::generate() instead.
     Skel(Skel),
     /// Show what this kernel and the module offer
     ///

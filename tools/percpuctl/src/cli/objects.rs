@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
+use bpf_percpu::variables::Form;
 use clap::Args;
-use percpuctl::variables::Form;
+
+use crate::cli::choices::forms;
 
 /// `load`.
 #[derive(Debug, Args)]
@@ -19,7 +21,7 @@ pub struct Load {
     pub pin: Option<PathBuf>,
     /// Where the variables are, instead of where this kernel can have them: in arrays of the
     /// kernel, or in stores
-    #[arg(long)]
+    #[arg(long, value_parser = forms())]
     pub form: Option<Form>,
     /// Put a section (.percpu, .percpu.NAME) into the store of this name, which other programs may
     /// share; may be repeated

@@ -5,13 +5,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bpf_percpu::store::KeyKind;
 use clap::Args;
-use percpuctl::store::KeyKind;
-use percpuctl::value::parse_seconds;
-use percpuctl::value::parse_size;
-use percpuctl::value::parse_u32;
-use percpuctl::value::Word;
+use percpu_live::value::parse_seconds;
+use percpu_live::value::parse_size;
+use percpu_live::value::parse_u32;
+use percpu_live::value::Word;
 
+use crate::cli::choices::key_kinds;
+use crate::cli::choices::words;
 use crate::cli::Type;
 use crate::cli::Which;
 use crate::cli::Whose;
@@ -28,7 +30,7 @@ pub struct Create {
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
     /// Make the store keyed, with entries for these
-    #[arg(long, value_name = "KIND", requires = "entries")]
+    #[arg(long, value_name = "KIND", requires = "entries", value_parser = key_kinds())]
     pub key: Option<KeyKind>,
     /// How many entries it has
     #[arg(long, value_name = "N", requires = "key", value_parser = parse_u32)]
@@ -102,7 +104,7 @@ pub struct Sum {
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: u32,
     /// What the value is; the sum is one, too, and wraps as such
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
     pub kind: Word,
 }
 
@@ -126,7 +128,7 @@ pub struct Watch {
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     pub interval: Duration,
     /// What the counters are
-    #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
     pub kind: Word,
     /// From this byte on, a multiple of the counters' width
     #[arg(long, value_name = "N", value_parser = parse_u32)]

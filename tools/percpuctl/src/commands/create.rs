@@ -6,11 +6,11 @@ use std::fs;
 
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::store::AnyStore;
-use percpuctl::store::KeyedOptions;
-use percpuctl::store::Options;
-use percpuctl::watch::Signals;
-use percpuctl::watch::ENDING;
+use bpf_percpu::store::AnyStore;
+use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use percpu_live::watch::Signals;
+use percpu_live::watch::ENDING;
 use serde_json::json;
 
 use crate::cli::Create;

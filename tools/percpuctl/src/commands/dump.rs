@@ -3,10 +3,10 @@
 //! `percpuctl dump`.
 
 use anyhow::Result;
-use percpuctl::table::width;
-use percpuctl::value::hex;
-use percpuctl::value::Word;
-use percpuctl::watch::size;
+use percpu_live::table::width;
+use percpu_live::value::hex;
+use percpu_live::value::Word;
+use percpu_live::watch::size;
 use serde::Serialize;
 
 use crate::cli::Dump;

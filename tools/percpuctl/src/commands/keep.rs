@@ -7,8 +7,8 @@ use std::io::Read;
 
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::watch::Event;
-use percpuctl::watch::Signals;
+use percpu_live::watch::Event;
+use percpu_live::watch::Signals;
 
 /// Waits for the end of standard input or a signal.
 pub fn keep(signals: &Signals) -> Result<()> {

@@ -3,13 +3,13 @@
 //! `percpuctl list`. It does not open plain stores: that would be one more user.
 
 use anyhow::Result;
-use percpuctl::store;
-use percpuctl::store::Error;
-use percpuctl::store::Info;
-use percpuctl::store::KeyKind;
-use percpuctl::store::Keyed;
-use percpuctl::table::Align;
-use percpuctl::table::Table;
+use bpf_percpu::store;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use percpu_live::table::Align;
+use percpu_live::table::Table;
 use serde::Serialize;
 
 use crate::commands::print_as;

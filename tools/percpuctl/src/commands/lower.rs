@@ -6,8 +6,8 @@ use std::fs;
 
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::lower;
-use percpuctl::variables::Form;
+use bpf_percpu::variables::Form;
+use bpf_percpu_lower::lower;
 use serde_json::json;
 
 use crate::cli::Lower;

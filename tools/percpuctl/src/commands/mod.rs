@@ -4,6 +4,7 @@
 
 mod create;
 mod dump;
+#[cfg(feature = "export")]
 mod export;
 mod file;
 mod keep;
@@ -24,13 +25,13 @@ use std::io;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::probe::probe;
 use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
+use bpf_percpu::store::AnyStore;
 use clap::error::ErrorKind;
 use clap::CommandFactory;
-use percpuctl::probe::probe;
-use percpuctl::store::AnyStore;
 use serde::Serialize;
 use serde_json::json;
 
@@ -54,6 +55,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sum(args) => sum::run(&args, json)?,
         Command::Rm(args) => remove(&args, json)?,
         Command::Watch(args) => watch::run(&args, json)?,
+        #[cfg(feature = "export")]
         Command::Export(args) => export::run(&args, json)?,
         Command::Load(args) => load::run(&args, json)?,
         Command::Lower(args) => lower::run(&args, json)?,

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use percpuctl::cgroup::Tree;
-use percpuctl::kernel::comm_of;
-use percpuctl::kernel::printable;
-use percpuctl::store::KeyKind;
-use percpuctl::table::Align;
-use percpuctl::table::Table;
-use percpuctl::value::parse_u64;
+use bpf_percpu::store::KeyKind;
+use percpu_live::cgroup::Tree;
+use percpu_live::kernel::comm_of;
+use percpu_live::kernel::printable;
+use percpu_live::table::Align;
+use percpu_live::table::Table;
+use percpu_live::value::parse_u64;
 use serde::Serialize;
 
 /// Who has an entry. Of what is gone only the number is known.
@@ -66,6 +66,7 @@ impl Owner {
         }
     }
 
+    #[cfg(feature = "export")]
     /// For metrics. Of what is gone there is no name.
     pub fn labels(&self) -> Vec<(&'static str, String)> {
         let (number, name) = match self {

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::kernel::is_on_bpffs;
-use percpuctl::libbpf::explain;
-use percpuctl::store::Keyed;
-use percpuctl::store::Store;
+use bpf_percpu::libbpf::explain;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
+use percpu_live::kernel::is_on_bpffs;
 
 /// A directory in which programs are pinned. What was pinned is removed again when this is dropped,
 /// but for what was kept.

@@ -3,10 +3,10 @@
 //! `percpuctl set`.
 
 use anyhow::Result;
-use percpuctl::cpus;
-use percpuctl::value::hex;
-use percpuctl::value::parse_hex;
-use percpuctl::value::parse_u64;
+use bpf_percpu::cpus;
+use percpu_live::value::hex;
+use percpu_live::value::parse_hex;
+use percpu_live::value::parse_u64;
 use serde_json::json;
 use serde_json::Value;
 

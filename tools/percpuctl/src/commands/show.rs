@@ -3,13 +3,13 @@
 //! `percpuctl show`. It does not open a plain store: that would be one more user.
 
 use anyhow::Result;
-use percpuctl::cpus;
-use percpuctl::store;
-use percpuctl::store::Error;
-use percpuctl::store::Info;
-use percpuctl::store::Key;
-use percpuctl::store::Keyed;
-use percpuctl::store::KeyedInfo;
+use bpf_percpu::cpus;
+use bpf_percpu::store;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
+use bpf_percpu::store::Key;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedInfo;
 use serde::Serialize;
 
 use crate::cli::Which;
@@ -125,7 +125,7 @@ fn find(which: &Which) -> Result<Info> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use percpuctl::store::KeyKind;
+    use bpf_percpu::store::KeyKind;
 
     fn shown() -> Shown {
         Shown {

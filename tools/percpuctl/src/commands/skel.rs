@@ -6,7 +6,7 @@ use std::fs;
 
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::skel;
+use bpf_percpu_lower::skel;
 use serde_json::json;
 
 use crate::cli::Skel;

@@ -5,12 +5,12 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use percpuctl::store;
-use percpuctl::store::AnyStore;
-use percpuctl::store::Entry;
-use percpuctl::store::Error;
-use percpuctl::store::Keyed;
-use percpuctl::value::Word;
+use bpf_percpu::store;
+use bpf_percpu::store::AnyStore;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Keyed;
+use percpu_live::value::Word;
 use serde::Serialize;
 use serde_json::json;
 
@@ -53,7 +53,7 @@ struct Row {
 /// Prints the sum of each entry.
 fn each(store: &Keyed, args: &Sum, json: bool) -> Result<()> {
     // Wrong without entries, too.
-    store.check_word(args.offset, args.kind)?;
+    store.check_word(args.offset, args.kind.width() as usize)?;
     let mut sums = Vec::new();
     for entry in store.entries() {
         let entry = entry?;

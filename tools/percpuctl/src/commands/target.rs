@@ -4,14 +4,14 @@
 
 use anyhow::bail;
 use anyhow::Result;
-use percpuctl::store;
-use percpuctl::store::AnyStore;
-use percpuctl::store::Entry;
-use percpuctl::store::Error;
-use percpuctl::store::Info;
-use percpuctl::store::Keyed;
-use percpuctl::store::Store;
-use percpuctl::value::Word;
+use bpf_percpu::store;
+use bpf_percpu::store::AnyStore;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
+use percpu_live::value::Word;
 
 use crate::cli::Which;
 use crate::cli::Whose;

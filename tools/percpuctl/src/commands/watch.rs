@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use anyhow::bail;
 use anyhow::Result;
-use percpuctl::cpus;
-use percpuctl::store::Error;
-use percpuctl::store::Info;
-use percpuctl::value::Word;
-use percpuctl::watch;
-use percpuctl::watch::Bars;
-use percpuctl::watch::Frame;
-use percpuctl::watch::Options;
-use percpuctl::watch::Rates;
-use percpuctl::watch::Show;
-use percpuctl::watch::Size;
+use bpf_percpu::cpus;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
+use percpu_live::value::Word;
+use percpu_live::watch;
+use percpu_live::watch::Bars;
+use percpu_live::watch::Frame;
+use percpu_live::watch::Options;
+use percpu_live::watch::Rates;
+use percpu_live::watch::Show;
+use percpu_live::watch::Size;
 use serde::Serialize;
 
 use crate::cli::Watch;

@@ -3,19 +3,18 @@
 //! What this kernel and module offer.
 
 mod btf;
-pub(crate) mod native;
 
 use std::fmt;
 use std::fs;
 
+use bpf_percpu::store;
+use bpf_percpu::store::Error;
+use bpf_percpu::variables;
+use bpf_percpu::variables::Answer;
+use bpf_percpu::variables::Choice;
+use percpu_live::table::Align;
+use percpu_live::table::Table;
 use serde::Serialize;
-
-use crate::store;
-use crate::store::Error;
-use crate::table::Align;
-use crate::table::Table;
-use crate::variables;
-use crate::variables::Choice;
 
 /// The kfuncs that belong to this program.
 const HEADER: &str = include_str!("../../../../include/bpf_percpu_kfuncs.h");
@@ -41,49 +40,6 @@ pub struct Report {
     pub usable: bool,
 }
 
-/// Yes or no, and why not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Answer {
-    /// Nothing when it cannot be known.
-    pub yes: Option<bool>,
-    /// One line.
-    pub why: Option<String>,
-}
-
-impl Answer {
-    fn yes() -> Self {
-        Self {
-            yes: Some(true),
-            why: None,
-        }
-    }
-
-    fn no(why: impl fmt::Display) -> Self {
-        Self {
-            yes: Some(false),
-            why: Some(why.to_string()),
-        }
-    }
-
-    fn unknown(why: impl fmt::Display) -> Self {
-        Self {
-            yes: None,
-            why: Some(why.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.yes {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "unknown",
-        })?;
-        self.why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
-    }
-}
-
 /// The kfuncs of `include/bpf_percpu_kfuncs.h`.
 #[derive(Debug, Default, Serialize)]
 pub struct Kfuncs {
@@ -104,7 +60,7 @@ pub fn probe() -> Report {
         Err(error) => Answer::no(error),
     };
     let kfuncs = kfuncs(module);
-    let native_percpu = native::probe();
+    let native_percpu = variables::probe();
     Report {
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
             .map_or("unknown".to_string(), |release| release.trim().to_string()),

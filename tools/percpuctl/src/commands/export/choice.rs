@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 use anyhow::Result;
-use percpuctl::store;
-use percpuctl::store::Error;
-use percpuctl::store::Info;
-use percpuctl::store::Key;
-use percpuctl::value::Word;
+use bpf_percpu::store;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
+use bpf_percpu::store::Key;
+use percpu_live::value::Word;
 
 use crate::cli::Counter;
 use crate::cli::Export;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use anyhow::ensure;
 use anyhow::Result;
-use percpuctl::store;
-use percpuctl::store::Info;
-use percpuctl::store::KeyedInfo;
+use bpf_percpu::store;
+use bpf_percpu::store::Info;
+use bpf_percpu::store::KeyedInfo;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
@@ -236,7 +236,7 @@ mod tests {
 
     use crate::cli::Format;
     use crate::commands::export::choice::tests::choice;
-    use percpuctl::store::KeyKind;
+    use bpf_percpu::store::KeyKind;
 
     fn info(size: u32) -> Info {
         Info {

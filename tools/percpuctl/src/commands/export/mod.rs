@@ -12,8 +12,8 @@ use std::net::TcpListener;
 
 use anyhow::Context;
 use anyhow::Result;
-use percpuctl::watch::Signals;
-use percpuctl::watch::ENDING;
+use percpu_live::watch::Signals;
+use percpu_live::watch::ENDING;
 use serde_json::json;
 
 use crate::cli::Export;

@@ -3,12 +3,12 @@
 //! Reading the stores.
 
 use anyhow::Result;
-use percpuctl::store;
-use percpuctl::store::AnyStore;
-use percpuctl::store::Entry;
-use percpuctl::store::Error;
-use percpuctl::store::Info;
-use percpuctl::store::Keyed;
+use bpf_percpu::store;
+use bpf_percpu::store::AnyStore;
+use bpf_percpu::store::Entry;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
+use bpf_percpu::store::Keyed;
 
 use super::choice::Choice;
 use super::families::Families;

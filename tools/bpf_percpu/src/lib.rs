@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
+//!
+//! [`store`] has the stores, [`variables`] the `SEC(".percpu")` variables, and [`libbpf`] says what
+//! libbpf's errors mean.
+
+pub mod cpu_list;
+pub mod cpus;
+pub mod libbpf;
+pub mod store;
+pub mod uapi;
+pub mod variables;
+
+/// For modules of [`bpf_percpu_lower::skel`], which need no other crate.
+pub use anyhow;
+/// For modules of [`bpf_percpu_lower::skel`], which need no other crate.
+pub use libbpf_rs;

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Variables as the kernel has them: a section is a per-CPU array of one value.
+//!
+//! libbpf does not know them before 1.8: it would give the first CPU alone its initial values. So
+//! the array is made here, and libbpf takes it as it is.
+
+use std::ffi::c_void;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
+use std::ptr;
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+use libbpf_rs::libbpf_sys;
+
+use crate::cpus;
+use crate::store::no_such_cpu;
+use crate::uapi::MAX_SIZE;
+use bpf_percpu_lower::lower;
+
+/// What the kernel keeps of a map's name.
+const NAME_LEN: usize = 15;
+
+/// Of `BPF_MAP_LOOKUP_ELEM` and `BPF_MAP_UPDATE_ELEM`: the CPU is in the upper half.
+const F_CPU: u64 = libbpf_sys::BPF_F_CPU as u64;
+const F_ALL_CPUS: u64 = libbpf_sys::BPF_F_ALL_CPUS as u64;
+
+/// The section's name in the source, of a map with this name.
+pub fn section(map: &str) -> Option<&str> {
+    map.strip_prefix(lower::NATIVE)
+        .filter(|name| lower::is_percpu(name))
+}
+
+/// A per-CPU array.
+#[derive(Debug)]
+pub struct Array {
+    map: OwnedFd,
+    section: String,
+    size: usize,
+}
+
+impl Array {
+    /// An array of one value, which is `image` on every CPU.
+    pub fn new(section: &str, image: &[u8]) -> Result<Self> {
+        let map = create(section, image.len()).map_err(|error| match error.raw_os_error() {
+            Some(libc::E2BIG) => anyhow::anyhow!(
+                "section {section} cannot have {} bytes per CPU: the most is {MAX_SIZE}; use \
+                 several sections",
+                image.len()
+            ),
+            _ => anyhow::anyhow!("the per-CPU array of section {section} cannot be made: {error}"),
+        })?;
+        let array = Self {
+            map,
+            section: section.to_string(),
+            size: image.len(),
+        };
+        array
+            .update(image, F_ALL_CPUS)
+            .with_context(|| format!("section {section} cannot get its initial values"))?;
+        Ok(array)
+    }
+
+    /// The map.
+    pub fn map(&self) -> BorrowedFd<'_> {
+        self.map.as_fd()
+    }
+
+    /// The value of one CPU.
+    pub fn read(&self, cpu: u32) -> Result<Vec<u8>> {
+        let mut value = vec![0; self.size];
+        // SAFETY: The kernel reads a key of four bytes and fills the size of one value.
+        let ret = unsafe {
+            libbpf_sys::bpf_map_lookup_elem_flags(
+                self.map.as_raw_fd(),
+                (&raw const KEY).cast(),
+                value.as_mut_ptr().cast::<c_void>(),
+                of_cpu(cpu),
+            )
+        };
+        result(ret).map_err(|error| self.error("read", cpu, error))?;
+        Ok(value)
+    }
+
+    /// Writes bytes of one CPU. What programs write to the rest of its section meanwhile may be
+    /// lost: the kernel takes whole values.
+    pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
+        let range = self.range(off, bytes.len())?;
+        let mut value = self.read(cpu)?;
+        value[range].copy_from_slice(bytes);
+        self.update(&value, of_cpu(cpu))
+            .map_err(|error| self.error("written", cpu, error))
+    }
+
+    /// Writes the same bytes for every possible CPU.
+    pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
+        if self.range(off, bytes.len())?.len() == self.size {
+            return self
+                .update(bytes, F_ALL_CPUS)
+                .with_context(|| format!("section {} cannot be written", self.section));
+        }
+        cpus::possible()?
+            .into_iter()
+            .try_for_each(|cpu| self.write(cpu, off, bytes))
+    }
+
+    fn range(&self, off: u32, len: usize) -> Result<std::ops::Range<usize>> {
+        let off = off as usize;
+        match off.checked_add(len) {
+            Some(end) if end <= self.size => Ok(off..end),
+            _ => bail!(
+                "section {} has {} bytes per CPU: {len} at offset {off} are past its end; use a \
+                 smaller offset",
+                self.section,
+                self.size
+            ),
+        }
+    }
+
+    fn update(&self, value: &[u8], flags: u64) -> io::Result<()> {
+        debug_assert_eq!(value.len(), self.size);
+        // SAFETY: The kernel reads a key of four bytes and the size of one value.
+        result(unsafe {
+            libbpf_sys::bpf_map_update_elem(
+                self.map.as_raw_fd(),
+                (&raw const KEY).cast(),
+                value.as_ptr().cast::<c_void>(),
+                flags,
+            )
+        })
+    }
+
+    fn error(&self, done: &str, cpu: u32, error: io::Error) -> anyhow::Error {
+        let section = &self.section;
+        match error.raw_os_error() {
+            Some(libc::ERANGE) => no_such_cpu(cpu).into(),
+            Some(libc::EINVAL) => anyhow::anyhow!(
+                "section {section} cannot be {done} for CPU {cpu} alone: the kernel lacks BPF_F_CPU"
+            ),
+            _ => anyhow::anyhow!("section {section} of CPU {cpu} cannot be {done}: {error}"),
+        }
+    }
+}
+
+/// The only one.
+static KEY: u32 = 0;
+
+fn of_cpu(cpu: u32) -> u64 {
+    (u64::from(cpu) << 32) | F_CPU
+}
+
+fn create(section: &str, size: usize) -> io::Result<OwnedFd> {
+    let mut name = [0; NAME_LEN + 1];
+    let len = section.len().min(NAME_LEN);
+    name[..len].copy_from_slice(&section.as_bytes()[..len]);
+    let size = u32::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    // SAFETY: The name is a string, and no options are a choice.
+    let fd = unsafe {
+        let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
+        libbpf_sys::bpf_map_create(kind, name.as_ptr().cast(), 4, size, 1, ptr::null())
+    };
+    result(fd)?;
+    // SAFETY: It is open, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What libbpf returned: 0 or a file, or a negative errno.
+fn result(ret: i32) -> io::Result<()> {
+    if ret < 0 {
+        return Err(io::Error::from_raw_os_error(-ret));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_of_sections() {
+        assert_eq!(section(".data.native.percpu"), Some(".percpu"));
+        assert_eq!(section(".data.native.percpu.x"), Some(".percpu.x"));
+        for map in [
+            ".data",
+            ".data.percpu",
+            ".data.native.percpus",
+            ".percpu",
+            ".rodata.percpu",
+        ] {
+            assert_eq!(section(map), None, "{map}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What [`lower`](bpf_percpu_lower::lower::lower) puts into an object, as a loader needs it.
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::store;
+use crate::store::Error;
+use crate::store::Store;
+use crate::uapi;
+use bpf_percpu_lower::lower::Entry;
+use bpf_percpu_lower::lower::IMAGE;
+use bpf_percpu_lower::lower::LOWERED;
+
+/// The names of the sections, in the order of the entries.
+pub fn sections(table: &[u8]) -> Result<Vec<String>> {
+    if table.len() % Entry::LEN != 0 {
+        bail!(
+            "section {LOWERED} has {} bytes, which is no number of entries of {}: lower the object \
+             again, with this percpuctl",
+            table.len(),
+            Entry::LEN
+        );
+    }
+    let entries = Entry::read(table).into_iter();
+    Ok(entries.map(|entry| entry.section).collect())
+}
+
+/// Puts the stores into the entries, in their order.
+pub fn fill_in<'a>(table: &mut [u8], stores: impl IntoIterator<Item = &'a Store>) {
+    let stores = stores.into_iter().map(|store| (store.id(), store.size()));
+    fill_in_numbers(table, stores);
+}
+
+fn fill_in_numbers(table: &mut [u8], numbers: impl IntoIterator<Item = (u32, u32)>) {
+    for (entry, (id, size)) in table.chunks_exact_mut(Entry::LEN).zip(numbers) {
+        entry[..4].copy_from_slice(&id.to_ne_bytes());
+        entry[4..8].copy_from_slice(&size.to_ne_bytes());
+    }
+}
+
+/// The name of the map with a section's initial values.
+pub fn image_map(section: &str) -> String {
+    format!("{IMAGE}{section}")
+}
+
+/// The store that others know by this name, too.
+pub fn shared(section: &str, name: &str, image: &[u8]) -> Result<Store> {
+    let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
+    store::Options::new(name, size)
+        .image(image)
+        .create_or_open()
+        .with_context(|| format!("section {section}"))
+}
+
+/// A store of this object alone.
+pub fn private(object: &str, section: &str, image: &[u8]) -> Result<Store> {
+    let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
+    let mut nth = 1;
+    loop {
+        let name = private_name(object, section, nth);
+        match store::Options::new(&name, size).image(image).create() {
+            Err(Error::Exists { .. }) => nth += 1,
+            result => return result.with_context(|| format!("section {section}")),
+        }
+    }
+}
+
+/// The name of the `nth` object that has this name.
+fn private_name(object: &str, section: &str, nth: u32) -> String {
+    let fitting = |text: &str| -> String {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        text.chars()
+            .map(|c| if fits(c) { c } else { '_' })
+            .collect()
+    };
+    let end = match nth {
+        1 => String::new(),
+        nth => format!(".{nth}"),
+    };
+    let (mut object, mut section) = (fitting(object), fitting(section));
+    let room = uapi::NAME_LEN - 1 - end.len();
+    // Of a long name the object's part has half of the room at least.
+    object.truncate(room.saturating_sub(section.len()).max(room / 2));
+    section.truncate(room - object.len());
+    object + &section + &end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bpf_percpu_lower::lower::NAME_LEN;
+
+    fn entry(section: &str) -> Vec<u8> {
+        let section = section.to_string();
+        let (id, size) = (0, 8);
+        Entry { id, size, section }.to_bytes()
+    }
+
+    #[test]
+    fn entries() {
+        let long = format!(".percpu.{}", "x".repeat(NAME_LEN - 8));
+        let mut table = [entry(".percpu"), entry(&long)].concat();
+        assert_eq!(sections(&table).unwrap(), [".percpu", &long]);
+        fill_in_numbers(&mut table, [(7, 16), (9, 0x1_0000)]);
+        assert_eq!(
+            table[..8],
+            [7u32.to_ne_bytes(), 16u32.to_ne_bytes()].concat()
+        );
+        assert_eq!(table[Entry::LEN..Entry::LEN + 4], 9u32.to_ne_bytes());
+        assert_eq!(sections(&table).unwrap(), [".percpu", &long]);
+        let error = sections(&table[1..]).unwrap_err().to_string();
+        assert!(error.contains("255 bytes"), "{error}");
+    }
+
+    #[test]
+    fn names_fit_and_differ() {
+        assert_eq!(private_name("count", ".percpu", 1), "count.percpu");
+        assert_eq!(private_name("count", ".percpu.x", 3), "count.percpu.x.3");
+        assert_eq!(private_name("a b/ä", ".percpu.$", 1), "a_b__.percpu._");
+        let (object, section) = ("o".repeat(200), format!(".percpu.{}", "s".repeat(112)));
+        for (object, section) in [
+            ("", ".percpu"),
+            (&*object, ".percpu"),
+            ("o", &*section),
+            (&*object, &*section),
+        ] {
+            let names = [1, 2, 12345, u32::MAX].map(|nth| private_name(object, section, nth));
+            for (i, name) in names.iter().enumerate() {
+                assert!(store::check_name(name).is_ok(), "{name}");
+                assert!(name.contains(".percpu"), "{name}");
+                assert!(!names[..i].contains(name), "{name}");
+            }
+        }
+    }
+}

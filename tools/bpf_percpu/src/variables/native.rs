@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether the kernel itself has `SEC(".percpu")` variables: whether it takes an instruction with
+//! the address of a per-CPU array's value, which is what libbpf makes of them.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
+use std::ptr;
+
+use libbpf_rs::libbpf_sys;
+use serde::Serialize;
+
+/// Yes or no, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Nothing when it cannot be known.
+    pub yes: Option<bool>,
+    /// One line.
+    pub why: Option<String>,
+}
+
+impl Answer {
+    /// Yes.
+    pub fn yes() -> Self {
+        Self {
+            yes: Some(true),
+            why: None,
+        }
+    }
+
+    /// No, and why.
+    pub fn no(why: impl fmt::Display) -> Self {
+        Self {
+            yes: Some(false),
+            why: Some(why.to_string()),
+        }
+    }
+
+    /// It cannot be known, and why.
+    pub fn unknown(why: impl fmt::Display) -> Self {
+        Self {
+            yes: None,
+            why: Some(why.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.yes {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        })?;
+        self.why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
+}
+
+/// Asks the kernel.
+pub fn probe() -> Answer {
+    let map = match array() {
+        Ok(map) => map,
+        Err(error) => return Answer::unknown(format!("BPF maps cannot be made: {error}")),
+    };
+    match program(&map) {
+        Ok(_) => Answer::yes(),
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+            Answer::unknown(format!("BPF programs cannot be loaded: {error}"))
+        }
+        Err(_) => Answer::no("kernels have it from 7.3 on"),
+    }
+}
+
+/// A per-CPU array of one value.
+fn array() -> io::Result<OwnedFd> {
+    // SAFETY: The name is a string, and no options are a choice.
+    let fd = unsafe {
+        let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
+        libbpf_sys::bpf_map_create(kind, c"probe".as_ptr(), 4, 8, 1, ptr::null())
+    };
+    owned(fd)
+}
+
+/// A program that has the address of the array's value, and returns 0.
+fn program(map: &OwnedFd) -> io::Result<OwnedFd> {
+    const LD_IMM64: u32 = libbpf_sys::BPF_LD | libbpf_sys::BPF_DW | libbpf_sys::BPF_IMM;
+    const MOV: u32 = libbpf_sys::BPF_ALU64 | libbpf_sys::BPF_MOV | libbpf_sys::BPF_K;
+    const EXIT: u32 = libbpf_sys::BPF_JMP | libbpf_sys::BPF_EXIT;
+    const VALUE: u8 = libbpf_sys::BPF_PSEUDO_MAP_VALUE as u8;
+    let insns = [
+        insn(LD_IMM64, 1, VALUE, map.as_raw_fd()),
+        insn(0, 0, 0, 0),
+        insn(MOV, 0, 0, 0),
+        insn(EXIT, 0, 0, 0),
+    ];
+    // SAFETY: The names are strings, the instructions as many as said.
+    let fd = unsafe {
+        libbpf_sys::bpf_prog_load(
+            libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER,
+            c"probe".as_ptr(),
+            c"GPL".as_ptr(),
+            insns.as_ptr(),
+            insns.len() as libbpf_sys::size_t,
+            ptr::null_mut(),
+        )
+    };
+    owned(fd)
+}
+
+fn insn(code: u32, dst: u8, src: u8, imm: i32) -> libbpf_sys::bpf_insn {
+    let mut insn = libbpf_sys::bpf_insn {
+        code: code as u8,
+        imm,
+        ..Default::default()
+    };
+    insn.set_dst_reg(dst);
+    insn.set_src_reg(src);
+    insn
+}
+
+/// What libbpf returned: a file, or a negative errno.
+fn owned(fd: i32) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(-fd));
+    }
+    // SAFETY: It is open, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

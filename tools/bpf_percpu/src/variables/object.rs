@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An object with per-CPU variables, open and loaded.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use libbpf_rs::Object;
+use libbpf_rs::OpenObject;
+
+use crate::libbpf::explain;
+use crate::store::Keyed;
+use crate::store::Store;
+use crate::variables::lowered;
+use crate::variables::prepare::prepare_as;
+use crate::variables::Choice;
+use crate::variables::Form;
+use crate::variables::Options;
+use crate::variables::Section;
+use crate::variables::Variables;
+use bpf_percpu_lower::lower::NATIVE;
+
+/// An open object: its initial values can be changed, its programs chosen.
+#[derive(Debug)]
+pub struct Open {
+    name: String,
+    object: OpenObject,
+    choice: Choice,
+    options: Options,
+}
+
+impl Open {
+    pub(super) fn new(name: &str, object: OpenObject, choice: Choice, options: Options) -> Self {
+        Self {
+            name: name.to_string(),
+            object,
+            choice,
+            options,
+        }
+    }
+
+    /// Which form it has.
+    pub fn form(&self) -> Form {
+        self.choice.form
+    }
+
+    /// Which form it has, and why.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The object itself.
+    pub fn object_mut(&mut self) -> &mut OpenObject {
+        &mut self.object
+    }
+
+    /// The name of the map whose initial value is that of a section: to resize it, for instance,
+    /// with libbpf's `bpf_map__set_value_size()`.
+    pub fn map_name(&self, section: &str) -> String {
+        match self.form() {
+            Form::Native => format!("{NATIVE}{section}"),
+            Form::Lowered => lowered::image_map(section),
+        }
+    }
+
+    /// The initial bytes of a section, of every CPU.
+    pub fn image_mut(&mut self, section: &str) -> Option<&mut [u8]> {
+        let name = self.map_name(section);
+        let mut map = self.object.maps_mut().find(|map| map.name() == &*name)?;
+        let (bytes, len) = map
+            .initial_value_mut()
+            .map(|bytes| (bytes.as_mut_ptr(), bytes.len()))?;
+        // SAFETY: The bytes are the object's, and it is borrowed as long as they are.
+        Some(unsafe { std::slice::from_raw_parts_mut(bytes, len) })
+    }
+
+    /// Loads the object. libbpf's warnings are part of the error when
+    /// [`keep_warnings`](crate::libbpf::keep_warnings) was called before.
+    pub fn load(self) -> Result<Loaded> {
+        let Self {
+            name,
+            mut object,
+            options,
+            ..
+        } = self;
+        let prepared = prepare_as(&mut object, &name, &options)?;
+        let object = object.load().map_err(explain)?;
+        let variables = prepared.hold(&object)?;
+        Ok(Loaded { object, variables })
+    }
+}
+
+/// A loaded object.
+#[derive(Debug)]
+pub struct Loaded {
+    object: Object,
+    variables: Variables,
+}
+
+impl Loaded {
+    /// The object itself.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// The object itself, to attach its programs.
+    pub fn object_mut(&mut self) -> &mut Object {
+        &mut self.object
+    }
+
+    /// A section by its name in the source: `.percpu`, `.percpu.NAME`.
+    pub fn section(&self, name: &str) -> Option<&Section> {
+        self.variables.section(name)
+    }
+
+    /// A section by its name in the source, which is no longer among [`sections`](Self::sections)
+    /// then.
+    pub fn take_section(&mut self, name: &str) -> Option<Section> {
+        self.variables.take_section(name)
+    }
+
+    /// All sections, in the order of the object's.
+    pub fn sections(&self) -> &[Section] {
+        self.variables.sections()
+    }
+
+    /// The stores that the object declares with `BPF_PERCPU_STORE()`, by name, as of
+    /// [`Variables::stores`].
+    pub fn stores(&self) -> &BTreeMap<String, Store> {
+        self.variables.stores()
+    }
+
+    /// The keyed stores that it declares with `BPF_PERCPU_KEYED_STORE()`, in the same way.
+    pub fn keyed_stores(&self) -> &BTreeMap<String, Keyed> {
+        self.variables.keyed_stores()
+    }
+
+    /// The object and its variables, which need not be kept: the programs hold their stores.
+    pub fn into_parts(self) -> (Object, Variables) {
+        (self.object, self.variables)
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is to be done between opening and loading an object, and after.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+use libbpf_rs::Object;
+use libbpf_rs::OpenMapMut;
+use libbpf_rs::OpenObject;
+use libbpf_rs::ProgramInput;
+
+use crate::libbpf::explain;
+use crate::store;
+use crate::store::Keyed;
+use crate::store::Store;
+use crate::variables::array;
+use crate::variables::array::Array;
+use crate::variables::lowered;
+use crate::variables::section::Place;
+use crate::variables::Form;
+use crate::variables::Options;
+use crate::variables::Section;
+use bpf_percpu_lower::lower::HOLD;
+use bpf_percpu_lower::lower::LOWERED;
+
+/// Makes what the variables of `object` are in, and tells its programs. Call it as the last thing
+/// before the object is loaded, and [`Prepared::hold`] after.
+///
+/// The object is one that [`lower`](bpf_percpu_lower::lower::lower) or [`rename`](bpf_percpu_lower::lower::rename) has
+/// made; in another there is nothing to do. A skeleton's `open_object_mut()` gives its object. What
+/// [`store::bind`] and [`store::bind_keyed`] do is done, too.
+pub fn prepare(object: &mut OpenObject, options: &Options) -> Result<Prepared> {
+    let name = object.name().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    prepare_as(object, &name, options)
+}
+
+/// As [`prepare`], with a name that libbpf has not shortened.
+pub(super) fn prepare_as(
+    object: &mut OpenObject,
+    name: &str,
+    options: &Options,
+) -> Result<Prepared> {
+    let (form, names) = sections(object)?;
+    options.check(form, &names)?;
+    let stores = store::bind(object)?;
+    let keyed_stores = store::bind_keyed(object)?;
+    let sections = match form {
+        Form::Native => arrays(object)?,
+        Form::Lowered => in_stores(object, name, options, &names)?,
+    };
+    Ok(Prepared(Variables {
+        form,
+        sections,
+        stores,
+        keyed_stores,
+    }))
+}
+
+/// The form that the object has, and the names of its sections.
+fn sections(object: &OpenObject) -> Result<(Form, Vec<String>)> {
+    for map in object.maps() {
+        if map.name() == LOWERED {
+            let table = map.initial_value().unwrap_or_default();
+            return Ok((Form::Lowered, lowered::sections(table)?));
+        }
+    }
+    let sections = object.maps().filter_map(|map| {
+        let section = array::section(map.name().to_str()?)?;
+        Some(section.to_string())
+    });
+    Ok((Form::Native, sections.collect()))
+}
+
+/// Gives libbpf a per-CPU array for each section.
+fn arrays(object: &mut OpenObject) -> Result<Vec<Section>> {
+    let mut sections = Vec::new();
+    for mut map in object.maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        let Some(section) = array::section(&name) else {
+            continue;
+        };
+        let image = image(&map, section)?;
+        let array = Array::new(section, &image)?;
+        map.reuse_fd(array.map()).map_err(explain)?;
+        sections.push(Section {
+            name: section.to_string(),
+            image,
+            place: Place::Array(array),
+        });
+    }
+    Ok(sections)
+}
+
+/// Makes a store for each section, or opens the shared one, and writes which they are.
+fn in_stores(
+    object: &mut OpenObject,
+    name: &str,
+    options: &Options,
+    names: &[String],
+) -> Result<Vec<Section>> {
+    let mut sections = Vec::new();
+    for section in names {
+        let map = find_map(object, &lowered::image_map(section))?;
+        let image = image(&map, section)?;
+        let store = match options.store_of(section) {
+            Some(store) => lowered::shared(section, store, &image)?,
+            None => lowered::private(name, section, &image)?,
+        };
+        sections.push(Section {
+            name: section.clone(),
+            image,
+            place: Place::Store(store),
+        });
+    }
+    let mut map = find_map(object, LOWERED)?;
+    let table = map.initial_value_mut().unwrap_or_default();
+    let stores = sections.iter().filter_map(|section| match &section.place {
+        Place::Store(store) => Some(store),
+        Place::Array(_) => None,
+    });
+    lowered::fill_in(table, stores);
+    // Whoever chooses among the programs does not know this one.
+    let hold = object.progs_mut().find(|program| program.name() == HOLD);
+    hold.with_context(|| format!("the object has no program {HOLD}: lower it again"))?
+        .set_autoload(true);
+    Ok(sections)
+}
+
+fn find_map<'obj>(object: &'obj mut OpenObject, name: &str) -> Result<OpenMapMut<'obj>> {
+    let map = object.maps_mut().find(|map| map.name() == name);
+    map.with_context(|| format!("the object has no map {name}: lower it again"))
+}
+
+/// The initial values of a section.
+fn image(map: &OpenMapMut<'_>, section: &str) -> Result<Vec<u8>> {
+    let image = map.initial_value();
+    image
+        .map(<[u8]>::to_vec)
+        .with_context(|| format!("section {section} has no initial values"))
+}
+
+/// What was made for an object's variables. It is to be loaded now.
+#[derive(Debug)]
+#[must_use = "programs hold their stores only after hold()"]
+pub struct Prepared(Variables);
+
+impl Prepared {
+    /// Lets the programs of the object, which is loaded now, hold their stores: each lives as long
+    /// as a program that uses it is loaded.
+    pub fn hold(self, object: &Object) -> Result<Variables> {
+        let Self(variables) = self;
+        if variables.form == Form::Lowered {
+            let hold = object.progs_mut().find(|program| program.name() == HOLD);
+            let returned = hold
+                .with_context(|| format!("the object has no program {HOLD}: lower it again"))?
+                .test_run(ProgramInput::default())
+                .with_context(|| format!("program {HOLD} cannot be run"))?
+                .return_value;
+            if returned != 0 {
+                bail!(
+                    "program {HOLD} returned {}: is the object the one that was prepared?",
+                    returned as i32
+                );
+            }
+        }
+        Ok(variables)
+    }
+}
+
+/// The per-CPU variables of an object that is loaded, to be read and written.
+#[derive(Debug)]
+pub struct Variables {
+    form: Form,
+    sections: Vec<Section>,
+    stores: BTreeMap<String, Store>,
+    keyed_stores: BTreeMap<String, Keyed>,
+}
+
+impl Variables {
+    /// Which form they have.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The sections, in the order of the object's.
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    /// A section by its name in the source: `.percpu`, `.percpu.NAME`.
+    pub fn section(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name() == name)
+    }
+
+    /// A section by its name in the source, which is no longer among [`sections`](Self::sections)
+    /// then.
+    pub fn take_section(&mut self, name: &str) -> Option<Section> {
+        let mut sections = self.sections.iter();
+        let nth = sections.position(|section| section.name() == name)?;
+        Some(self.sections.remove(nth))
+    }
+
+    /// The stores that the object declares with `BPF_PERCPU_STORE()`, by name. Programs do not hold
+    /// them: they live as long as this, or until they are removed after [`Store::pin`].
+    pub fn stores(&self) -> &BTreeMap<String, Store> {
+        &self.stores
+    }
+
+    /// The keyed stores that it declares with `BPF_PERCPU_KEYED_STORE()`, in the same way.
+    pub fn keyed_stores(&self) -> &BTreeMap<String, Keyed> {
+        &self.keyed_stores
+    }
+}

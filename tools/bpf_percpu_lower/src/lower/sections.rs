@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sections of per-CPU variables, and what a lowered object has in their place.
+
+use object::build::elf::SectionData;
+use object::build::elf::SectionId;
+use object::elf;
+
+use crate::btf::Btf;
+use crate::btf::Kind;
+use crate::lower::is_percpu;
+use crate::lower::object::damaged;
+use crate::lower::object::text;
+use crate::lower::object::Object;
+use crate::lower::Error;
+use crate::lower::Result;
+use crate::lower::MAX_SECTIONS;
+use crate::lower::MAX_SIZE;
+use crate::lower::NAME_LEN;
+
+/// The section with an [`Entry`] for each section of per-CPU variables.
+pub const LOWERED: &str = ".rodata.bpf_percpu.lowered";
+
+/// The section with a kptr for each of them.
+pub const HELD: &str = ".data.bpf_percpu.held";
+
+/// What a loader writes, and functions read when they start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The store's id; 0 until a loader has written it.
+    pub id: u32,
+    /// Bytes per CPU.
+    pub size: u32,
+    /// The section's name in the source.
+    pub section: String,
+}
+
+impl Entry {
+    /// Its bytes in the section.
+    pub const LEN: usize = 8 + NAME_LEN;
+
+    /// As it is in the section.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(Self::LEN);
+        bytes.extend(self.id.to_le_bytes());
+        bytes.extend(self.size.to_le_bytes());
+        bytes.extend(self.section.as_bytes());
+        bytes.resize(Self::LEN, 0);
+        bytes
+    }
+
+    /// The entries of the section.
+    #[must_use]
+    pub fn read(section: &[u8]) -> Vec<Self> {
+        let number = |bytes: &[u8]| {
+            let mut array = [0; 4];
+            array.copy_from_slice(bytes);
+            u32::from_le_bytes(array)
+        };
+        let entry = |bytes: &[u8]| Self {
+            id: number(&bytes[..4]),
+            size: number(&bytes[4..8]),
+            section: String::from_utf8_lossy(&bytes[8..])
+                .trim_end_matches('\0')
+                .to_string(),
+        };
+        section.chunks_exact(Self::LEN).map(entry).collect()
+    }
+}
+
+/// The sections of per-CPU variables and their names.
+pub fn find(object: &Object<'_>) -> Vec<(SectionId, String)> {
+    let name = |section: &object::build::elf::Section<'_>| {
+        let name = String::from_utf8_lossy(section.name.as_slice()).into_owned();
+        (!section.delete && is_percpu(&name)).then(|| (section.id(), name))
+    };
+    object.elf.sections.iter().filter_map(name).collect()
+}
+
+/// The sections of per-CPU variables, which can be in stores.
+pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, Entry)>> {
+    for name in [LOWERED, HELD] {
+        if object.section(name).is_some() {
+            return Err(Error::Taken {
+                what: "section",
+                name: name.to_string(),
+            });
+        }
+    }
+    let found = find(object);
+    match found.len() {
+        0 => return Err(Error::NothingToDo),
+        1..=MAX_SECTIONS => {}
+        count => return Err(Error::TooMany { count }),
+    }
+    check_license(object)?;
+    let mut sections = Vec::new();
+    for (id, name) in found {
+        if name.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+            return Err(damaged(format!(
+                "a section is called {}",
+                text(name.as_bytes())
+            )));
+        }
+        if name.len() >= NAME_LEN {
+            return Err(Error::LongName { section: name });
+        }
+        if sections
+            .iter()
+            .any(|(_, other): &(_, Entry)| other.section == name)
+        {
+            return Err(damaged(format!("it has two sections {name}")));
+        }
+        let size = size(object, id, &name)?;
+        check_types(&object.btf, &name)?;
+        let (id, section) = (id, name);
+        let entry = Entry {
+            id: 0,
+            size,
+            section,
+        };
+        sections.push((id, entry));
+    }
+    check_pointers(object, &sections)?;
+    Ok(sections)
+}
+
+pub fn size(object: &Object<'_>, id: SectionId, name: &str) -> Result<u32> {
+    let size = match &object.elf.sections.get(id).data {
+        SectionData::Data(bytes) => bytes.as_slice().len() as u64,
+        SectionData::UninitializedData(len) => *len,
+        _ => 0,
+    };
+    match u32::try_from(size) {
+        Ok(bytes) if (1..=MAX_SIZE).contains(&bytes) => Ok(bytes),
+        _ => Err(Error::Size {
+            section: name.to_string(),
+            size,
+        }),
+    }
+}
+
+/// `license_is_gpl_compatible()` of the kernel's `include/linux/license.h`.
+fn check_license(object: &Object<'_>) -> Result<()> {
+    const COMPATIBLE: [&[u8]; 6] = [
+        b"GPL",
+        b"GPL v2",
+        b"GPL and additional rights",
+        b"Dual BSD/GPL",
+        b"Dual MIT/GPL",
+        b"Dual MPL/GPL",
+    ];
+    let bytes = object.section("license").map(|id| object.bytes(id));
+    let license = bytes.unwrap_or_default().split(|byte| *byte == 0).next();
+    let license = license.unwrap_or_default();
+    match COMPATIBLE.contains(&license) {
+        true => Ok(()),
+        false => Err(Error::License {
+            license: text(license),
+        }),
+    }
+}
+
+/// Pointers that are initialised with addresses: what the compiler puts there is no address yet.
+fn check_pointers(object: &Object<'_>, sections: &[(SectionId, Entry)]) -> Result<()> {
+    let percpu = |id: SectionId| sections.iter().find(|(other, _)| *other == id);
+    for (_, target, relocations) in object.all_relocations() {
+        let flags = object.elf.sections.get(target).sh_flags;
+        if let (Some((_, entry)), Some(relocation)) = (percpu(target), relocations.first()) {
+            return Err(Error::PointerIn {
+                section: entry.section.clone(),
+                offset: relocation.r_offset,
+            });
+        }
+        if flags.contains(elf::SHF_EXECINSTR) {
+            continue;
+        }
+        for relocation in relocations {
+            let symbol = relocation.symbol.map(|id| object.elf.symbols.get(id));
+            let to = symbol.and_then(|symbol| symbol.section).and_then(percpu);
+            if let Some((_, entry)) = to {
+                return Err(Error::Pointer {
+                    from: object.section_name(target),
+                    offset: relocation.r_offset,
+                    section: entry.section.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Types that the kernel looks for in maps only.
+fn check_types(btf: &Btf, section: &str) -> Result<()> {
+    let Some(variables) = btf.variables(section.as_bytes()) else {
+        return Err(Error::NoBtf {
+            section: section.to_string(),
+        });
+    };
+    for variable in variables {
+        if let Some(field) = special(btf, variable.of)? {
+            return Err(Error::SpecialField {
+                section: section.to_string(),
+                variable: text(&variable.name),
+                field,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The field of a type that the kernel gives a meaning, if there is one.
+fn special(btf: &Btf, of: u32) -> Result<Option<String>> {
+    const STRUCTS: [&[u8]; 10] = [
+        b"bpf_spin_lock",
+        b"bpf_res_spin_lock",
+        b"bpf_timer",
+        b"bpf_wq",
+        b"bpf_task_work",
+        b"bpf_list_head",
+        b"bpf_list_node",
+        b"bpf_rb_root",
+        b"bpf_rb_node",
+        b"bpf_refcount",
+    ];
+    const TAGS: [&[u8]; 4] = [b"kptr", b"kptr_untrusted", b"percpu_kptr", b"uptr"];
+    let mut seen = vec![false; btf.len()];
+    let mut todo = vec![of];
+    while let Some(id) = todo.pop() {
+        let id = btf.resolve(id)?;
+        if std::mem::replace(&mut seen[id as usize], true) {
+            continue;
+        }
+        match &btf.get(id).kind {
+            Kind::Struct { .. } if STRUCTS.contains(&btf.name(id)) => {
+                return Ok(Some(format!("struct {}", text(btf.name(id)))));
+            }
+            Kind::Struct { members, .. } | Kind::Union { members, .. } => {
+                todo.extend(members.iter().map(|member| member.of));
+            }
+            Kind::Array { of, .. } => todo.push(*of),
+            Kind::Ptr(of) if matches!(btf.get(*of).kind, Kind::TypeTag(_)) => {
+                if TAGS.contains(&btf.name(*of)) {
+                    return Ok(Some(format!("__{} pointer", text(btf.name(*of)))));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Puts `prefix` before the names of all sections of per-CPU variables.
+pub fn rename(object: &mut Object<'_>, prefix: &str, flags: elf::SectionFlags) -> Result<()> {
+    for (id, name) in find(object) {
+        let new = format!("{prefix}{name}");
+        if object.section(&new).is_some() {
+            return Err(Error::Taken {
+                what: "section",
+                name: text(new.as_bytes()),
+            });
+        }
+        if let Some(datasec) = object.btf.section(name.as_bytes()) {
+            object.btf.rename(datasec, new.as_bytes());
+        }
+        let section = object.elf.sections.get_mut(id);
+        section.name = new.into_bytes().into();
+        section.sh_flags = flags;
+        section.sh_type = elf::SHT_PROGBITS;
+        if let SectionData::UninitializedData(len) = section.data {
+            section.data = SectionData::Data(vec![0; len as usize].into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_read_as_they_are_written() {
+        let entry = |id, section: &str| Entry {
+            id,
+            size: 0x1_0203,
+            section: section.to_string(),
+        };
+        let entries = [entry(0, ".percpu"), entry(7, ".percpu.some_longer_name")];
+        let bytes = entries.each_ref().map(Entry::to_bytes).concat();
+        assert_eq!(bytes.len(), 2 * Entry::LEN);
+        assert_eq!(Entry::read(&bytes), entries);
+    }
+}

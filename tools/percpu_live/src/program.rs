@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `percpuctl` and the samples have in common: how they end, and what they print.
+
+use std::fmt::Display;
+use std::io::stdout;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use anyhow::Context;
+use anyhow::Result;
+use serde::Serialize;
+
+use bpf_percpu::store::Info;
+
+/// Runs the program `name`. The exit status is what `run` returns, or 1 after an error, which goes
+/// to standard error.
+pub fn run(name: &str, run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
+    end_with_reader();
+    run().unwrap_or_else(|error| {
+        eprintln!("{name}: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A reader that has enough is no error: end as other tools do.
+fn end_with_reader() {
+    // SAFETY: The default action is no function of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// That nobody but `program` has its store, of which `info` is: another that counts in it would make
+/// the counts wrong.
+///
+/// # Errors
+///
+/// Somebody else has it.
+pub fn only_user(program: &str, info: &Info) -> Result<()> {
+    let name = &info.name;
+    ensure!(
+        info.refs == 1,
+        "store '{name}' is in use: end the other {program}, or remove what it left: \
+         percpuctl rm {name}"
+    );
+    Ok(())
+}
+
+/// Prints `report`: for people, or as JSON.
+pub fn print(report: &(impl Display + Serialize), json: bool) -> Result<()> {
+    let text = match json {
+        true => format!("{}\n", serde_json::to_string_pretty(report)?),
+        false => report.to_string(),
+    };
+    write(&text)
+}
+
+/// Writes `text` to standard output.
+pub fn write(text: &str) -> Result<()> {
+    let mut stdout = stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("the result cannot be written to standard output")
+}
