@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Lets so many packets pass, of all CPUs together, as user space allows. */
+/* Lets a number of packets pass that user space sets, counted over all CPUs. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

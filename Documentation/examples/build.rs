@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles the BPF programs, makes the skeletons that the loaders use, and compiles what is in C.
+//! Compiles the BPF programs and the C code, and generates the skeletons that the loaders use.
 
 use std::env;
 use std::error::Error;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     c_code()
 }
 
-/// Each program as an object, and all of them as a slice.
+/// Compiles each program to an object, and writes a slice of all of them.
 fn objects(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=.");
     let mut table = String::from("&[\n");
@@ -41,7 +41,7 @@ fn objects(out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The skeleton of what `percpuctl lower` makes of `count.bpf.o`.
+/// Generates the skeleton of the lowered `count.bpf.o`.
 fn lowered_skeleton(out: &Path) -> Result<(), Box<dyn Error>> {
     let lowered = out.join("count.lowered.o");
     let object = fs::read(out.join("count.bpf.o"))?;
@@ -52,7 +52,7 @@ fn lowered_skeleton(out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Compiles the loader, and what uses the control file.
+/// Compiles the loader, and the example of the control file.
 fn c_code() -> Result<(), Box<dyn Error>> {
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../include");
     println!("cargo:rerun-if-changed={}", include.display());

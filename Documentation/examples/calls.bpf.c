@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* System calls, and the longest run of calls of one thread. */
+/* System calls, and how many of the last calls came from the same thread. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

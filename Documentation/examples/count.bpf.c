@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packets, in a variable that each CPU has. */
+/* Counts packets in a per-CPU variable. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loaders of `count.bpf.c`: by libbpf-rs's objects, and by the skeleton of what `percpuctl lower`
-//! has written.
+//! Loaders of `count.bpf.c`: with libbpf-rs's objects, and with the skeleton of the output of
+//! `percpuctl lower`.
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -17,18 +17,18 @@ use libbpf_rs::skel::SkelBuilder;
 use libbpf_rs::Object;
 use skel::CountSkelBuilder;
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks, missing_docs)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/count.skel.rs"));
 }
 
-/// Loads `count.bpf.o` of the current folder, so that each CPU begins with 100. Returns what `cpu`
-/// has after `run`.
+/// Loads `count.bpf.o` from the current directory, with 100 as the initial value of each CPU. Returns
+/// the value of `cpu` after `run`.
 ///
 /// # Errors
 ///
-/// Those of the file, the program and its variables.
+/// Returns the errors of the file, the program and its variables.
 pub fn from_100(cpu: u32, run: impl FnOnce(&Object)) -> Result<u64> {
     // [open]
     let mut open = Options::new().open("count", &fs::read("count.bpf.o")?)?;
@@ -44,11 +44,11 @@ pub fn from_100(cpu: u32, run: impl FnOnce(&Object)) -> Result<u64> {
     number(&packets.context("the object has no such section")??)
 }
 
-/// The same by a skeleton, from 0.
+/// Does the same with a skeleton, starting from 0.
 ///
 /// # Errors
 ///
-/// Those of the program and its variables.
+/// Returns the errors of the program and its variables.
 pub fn by_skeleton(cpu: u32, run: impl FnOnce(&Object)) -> Result<u64> {
     let mut object = MaybeUninit::uninit();
     // [skeleton]
@@ -66,11 +66,11 @@ pub fn by_skeleton(cpu: u32, run: impl FnOnce(&Object)) -> Result<u64> {
     )
 }
 
-/// Two objects that count in one store: what `cpu` has after `run` of each.
+/// Loads two objects that count in one store. Returns the value of `cpu` after `run` of each.
 ///
 /// # Errors
 ///
-/// Those of the program and its variables.
+/// Returns the errors of the program and its variables.
 pub fn shared(cpu: u32, object: &[u8], run: impl Fn(&Object)) -> Result<u64> {
     let options = Options::new().form(Form::Lowered).share(".percpu", "both");
     let one = options.open("one", object)?.load()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packets by their EtherType. */
+/* Counts packets by their EtherType. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -32,7 +32,7 @@ int count(struct xdp_md *ctx)
 /* [forget] */
 const volatile u64 few = 2;
 
-/* Forgets the types that were seen less often. Returns how many. */
+/* Removes the types that were seen less often. Returns how many. */
 SEC("xdp")
 int forget(struct xdp_md *ctx)
 {

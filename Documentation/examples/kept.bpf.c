@@ -6,7 +6,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* The id is for counting: the verifier lets nobody use the pointer in place. */
+/* The id is for counting: the verifier does not allow using the pointer in place. */
 struct kept {
 	struct bpf_percpu_store __kptr *store;
 	u32 id;
@@ -34,7 +34,7 @@ int keep(void *ctx)
 	if (!s)
 		return 2;
 	kept->id = s->id;
-	/* The map has the reference from here on, and gives it back when it goes. */
+	/* From here on the map owns the reference, and drops it when it is freed. */
 	s = bpf_kptr_xchg(&kept->store, s);
 	if (s)
 		bpf_percpu_store_release(s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The programs that the documentation shows: as objects, and with loaders. `tests/examples.rs`
+//! The programs that the documentation shows, as objects, and their loaders. `tests/examples.rs`
 //! runs them.
 
 pub mod control;
@@ -11,14 +11,14 @@ pub mod pressure;
 pub mod switches;
 pub mod typed;
 
-/// The BPF programs: the name of each, and its object.
+/// The BPF programs: names and objects.
 pub const OBJECTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/objects.rs"));
 
 /// The object of `NAME.bpf.c`.
 ///
 /// # Panics
 ///
-/// There is none.
+/// Panics if there is no such object.
 #[must_use]
 pub fn object(name: &str) -> &'static [u8] {
     let found = OBJECTS.iter().find(|(other, _)| *other == name);

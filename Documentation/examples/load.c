@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A loader in C, of count.bpf.c: what percpuctl lower has made of it is in the current folder. */
+/* A loader in C for count.bpf.c. percpuctl lower has written its objects to the current directory. */
 #include "bpf_percpu_load.h"
 
 int examples_load(int packets_in, int cpu, __u64 *packets_out);
@@ -15,7 +15,7 @@ static int send_packet(struct bpf_object *obj)
 	return bpf_prog_test_run_opts(bpf_program__fd(prog), &run);
 }
 
-/* What @cpu, on which the caller runs, has counted of so many packets. */
+/* Runs the program on @packets_in packets, and reads the count of @cpu, the current CPU. */
 int examples_load(int packets_in, int cpu, __u64 *packets_out)
 {
 	struct bpf_object *obj;

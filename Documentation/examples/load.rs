@@ -10,12 +10,12 @@ extern "C" {
     fn examples_load(packets_in: c_int, cpu: c_int, packets_out: *mut u64) -> c_int;
 }
 
-/// Loads `count.lowered.o` or `count.native.o` of the current folder, and runs it on this CPU, which
-/// is `cpu`. Returns what it has counted there.
+/// Loads `count.lowered.o` or `count.native.o` from the current directory, and runs it on the current
+/// CPU, which is `cpu`. Returns its count.
 ///
 /// # Errors
 ///
-/// Those of the files, the program and its variables.
+/// Returns the errors of the files, the program and its variables.
 pub fn run(packets: u16, cpu: u32) -> Result<u64> {
     let mut counted = 0;
     // SAFETY: The pointer is valid for the call.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The kernel's masks, and what can be done with them. Results are in .bss. */
+/* How to use the kernel's masks. Results are in .bss. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -50,7 +50,7 @@ int find_housekeeping(void *ctx)
 /* [next] */
 int turn = -1;
 
-/* Each CPU in its turn, from run to run. */
+/* Each run returns the next CPU. */
 SEC("raw_tp/sys_enter")
 int take_turns(void *ctx)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A loader of `packets.bpf.c`, by its skeleton.
+//! A loader of `packets.bpf.c` that uses its skeleton.
 
 use std::mem::MaybeUninit;
 
@@ -9,17 +9,17 @@ use libbpf_rs::skel::OpenSkel;
 use libbpf_rs::skel::SkelBuilder;
 use skel::PacketsSkelBuilder;
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks, missing_docs)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/packets.skel.rs"));
 }
 
-/// Counts what comes to a device until `wait` returns. Returns the number of packets.
+/// Counts the packets that a device receives until `wait` returns. Returns their number.
 ///
 /// # Errors
 ///
-/// Those of the store, the program and the device.
+/// Returns the errors of the store, the program and the device.
 pub fn run(ifindex: i32, wait: impl FnOnce()) -> Result<u64> {
     let mut object = MaybeUninit::uninit();
     // [bind]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How long tasks of each cgroup have waited for a CPU. */
+/* Shows how long the tasks of each cgroup have waited for a CPU. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A loader of `pressure.bpf.c`: walks a cgroup and all below it.
+//! A loader of `pressure.bpf.c`: walks a cgroup and its descendants.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,17 +16,17 @@ use libbpf_rs::Iter;
 use libbpf_rs::IterOpts;
 use skel::PressureSkelBuilder;
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks, missing_docs)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/pressure.skel.rs"));
 }
 
-/// What the program prints for the cgroup of this folder, and for all below it.
+/// Returns the program's output for the cgroup of this directory and its descendants.
 ///
 /// # Errors
 ///
-/// Those of the folder and the program.
+/// Returns the errors of the directory and the program.
 pub fn run(cgroup: &str) -> Result<String> {
     let mut object = MaybeUninit::uninit();
     // [run]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The anonymous memory of each process, to the page. */
+/* Shows the anonymous memory of each process, exact to the page. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

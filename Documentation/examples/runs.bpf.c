@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A variable that each CPU has, and one that all have. */
+/* A per-CPU variable, and one that all CPUs share. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How often each task is taken off a CPU. */
+/* Counts how often each task is switched off a CPU. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

@@ -10,17 +10,17 @@ use libbpf_rs::skel::Skel;
 use libbpf_rs::skel::SkelBuilder;
 use skel::SwitchesSkelBuilder;
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks, missing_docs)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/switches.skel.rs"));
 }
 
-/// Counts until `wait` returns. Returns each task with its sum.
+/// Counts until `wait` returns. Returns each task and its sum.
 ///
 /// # Errors
 ///
-/// Those of the store and the program.
+/// Returns the errors of the store and the program.
 pub fn run(wait: impl FnOnce()) -> Result<Vec<(u64, u64)>> {
     let mut object = MaybeUninit::uninit();
     let mut open = SwitchesSkelBuilder::default().open(&mut object)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Two programs of a packet: the second takes what the first has found out. */
+/* Two programs for a packet: the second uses what the first has computed. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -18,7 +18,7 @@ struct {
 	.values = { [0] = (void *)&finish },
 };
 
-/* To be replaced: see policy.bpf.c. */
+/* policy.bpf.c replaces this function. */
 __noinline int policy(struct xdp_md *ctx)
 {
 	int ret = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Variables of two sections. */
+/* Variables in two sections. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

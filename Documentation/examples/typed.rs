@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A loader of `runs.bpf.c`, by the module that `percpuctl skel` has written.
+//! A loader of `runs.bpf.c` that uses the module written by `percpuctl skel`.
 
 use anyhow::Result;
 
@@ -10,11 +10,11 @@ mod runs {
 }
 // [module end]
 
-/// Counts until `wait` returns. Returns all runs, and those that are the sum of the CPUs'.
+/// Counts until `wait` returns. Returns all runs, and the sum over the CPUs.
 ///
 /// # Errors
 ///
-/// Those of the program and its variables.
+/// Returns the errors of the program and its variables.
 pub fn run(wait: impl FnOnce()) -> Result<(u64, u64)> {
     // [load]
     let mut open = runs::Open::new()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Says which CPUs a task may run on that gives one up. */
+/* Prints the CPUs that a task may run on when it gives up its CPU. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

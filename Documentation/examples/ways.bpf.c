@@ -110,7 +110,7 @@ int highest(struct bpf_raw_tracepoint_args *ctx)
 
 	here = (struct stats *)bpf_percpu_data(stats.id, sizeof(*here));
 	old = here->highest;
-	/* Again when a program came in between. */
+	/* Try again if another program ran in between. */
 	for (i = 0; i < 8 && nr > old; i++) {
 		seen = bpf_percpu_view_cmpxchg_u64(&here->highest, old, nr);
 		if (seen == old)

@@ -50,7 +50,7 @@ int lookup(struct __sk_buff *ctx)
 	return 0;
 }
 
-/* Programs that add once to each of some counters. The kernel takes the time. */
+/* Programs that add once to each of some counters. The kernel measures the time. */
 
 #define PLAIN(i) c->v[i] += 1
 #define LOCK(i) __sync_fetch_and_add(&c->v[i], 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What programs count in. */
+/* The counters of the programs. */
 #ifndef COUNTERS_H
 #define COUNTERS_H
 
@@ -9,7 +9,7 @@ struct counters {
 	__u64 v[NR_COUNTERS];
 };
 
-/* Has @op done to the first, to four, to all. */
+/* Applies @op to the first counter, to four, and to all. */
 #define EACH_1(op) op(0)
 #define EACH_4(op) \
 	op(0);     \

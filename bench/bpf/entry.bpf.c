@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Entries of keyed stores, beside the kernel's own storage of tasks, cgroups and sockets. */
+/* Entries of keyed stores, and the kernel's own storage of tasks, cgroups and sockets. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -36,7 +36,7 @@ struct {
 	__type(value, __u64);
 } hash SEC(".maps");
 
-/* Runs @body in an RCU section, with keyed store @s, and who has entries. */
+/* Runs @body in an RCU section, with the keyed store @s and owners. */
 #define WITH_STORE(program, store_name, body)                          \
 	SEC("syscall")                                                 \
 	int program(void *ctx)                                         \
@@ -90,7 +90,7 @@ WITH_STORE(add_u64_storage, "bench-u64", {
 WITH_STORE(u64_storage, "bench-u64",
 	   { MEASURE(USE(bpf_map_lookup_elem(&hash, &key))); })
 
-/* Does @body once for each of @n threads of the caller, and measures all. */
+/* Runs @body once for each of @n threads of the caller, and measures the total. */
 #define EACH_THREAD(program, n, body)                                          \
 	WITH_STORE(program##_##n, "bench-task", {                              \
 		struct task_struct *thread;                                    \
@@ -106,7 +106,7 @@ WITH_STORE(u64_storage, "bench-u64",
 		result.sum = left;                                             \
 	})
 
-/* Does @body once for each of @n keys, and measures all. */
+/* Runs @body once for each of @n keys, and measures the total. */
 #define EACH_KEY(program, n, body)                        \
 	WITH_STORE(program##_##n, "bench-u64", {          \
 		__u64 start = bpf_ktime_get_ns();         \
@@ -141,8 +141,8 @@ BATCHES(32)
 BATCHES(64)
 
 /*
- * Sockets have no iterator that a program could run. It is their owner who has each come by here,
- * once, and who takes what two looks at the clock cost off.
+ * Programs cannot iterate over sockets. Their owner runs this program once for
+ * each, and subtracts the cost of reading the clock twice.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(create_sk_storage, struct sock *sk, int old, int new)

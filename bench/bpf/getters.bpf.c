@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What sched_ext has for the same. */
+/* The kfuncs of sched_ext for the same. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Programs that measure what they do, each with the time that it took in @result. */
+/* Programs that measure themselves, and write the time to @result. */
 #ifndef MEASURE_H
 #define MEASURE_H
 
-/* As bench/src/guest/program.rs has them. */
+/* As in bench/src/guest/program.rs. */
 #define ROUNDS 1000
 
 const volatile struct {
 	__u32 id; /* of a store */
-	__u32 nr_cpus; /* what nr_cpu_ids is, for the verifier to know */
-	__u32 first, step; /* CPUs of the mask: each @step-th from @first on */
+	__u32 nr_cpus; /* nr_cpu_ids, as a constant for the verifier */
+	__u32 first, step; /* CPUs of the mask: every @step-th from @first */
 } setup;
 
 struct {
 	__u64 took; /* ns */
-	__u64 sum; /* of what the last round has seen */
+	__u64 sum; /* of the values in the last round */
 } result;
 
-/* Has @value computed. */
+/* Makes the compiler compute @value. */
 #define USE(value) asm volatile("" : : "r"(value))
 
 /*
- * The body of the loop that is taken off: one instruction. Of an empty one the
- * compiler makes another loop, with a jump less, than of those with a body.
+ * The body of the loop whose cost is subtracted: one instruction. The compiler
+ * generates a loop without a body differently, with one jump less.
  */
 #define NOTHING asm volatile("r0 = 0" : : : "r0")
 
-/* The loop of a program that measures. */
+/* The loop of a measurement. */
 #define MEASURE(body)                                        \
 	do {                                                 \
 		__u64 ___start = bpf_ktime_get_ns();         \

@@ -86,7 +86,7 @@ WITH_ID(get_handle_add, {
 WITH_ID(get, bpf_percpu_store_get(id))
 WITH_ID(data, bpf_percpu_data(id, sizeof(__u64)))
 
-/* Programs that add once to each of some counters. The kernel takes the time. */
+/* Programs that add once to each of some counters. The kernel measures the time. */
 
 SEC("tc")
 int run_empty(struct __sk_buff *ctx)

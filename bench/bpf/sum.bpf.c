@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The sum of what the possible CPUs have. */
+/* Sums over the possible CPUs. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

@@ -5,7 +5,7 @@
 #include "measure.h"
 #include "counters.h"
 
-/* The loader has it in the kernel's own form, and lowered. */
+/* The loader loads it natively, and lowered. */
 struct counters variables SEC(".percpu");
 
 #define WITH_VARIABLE(name, op)         \
@@ -24,7 +24,7 @@ WITH_VARIABLE(variable_xchg, USE(__sync_lock_test_and_set(&variables.v[0], 1)))
 WITH_VARIABLE(variable_cmpxchg,
 	      USE(__sync_val_compare_and_swap(&variables.v[0], 0, 0)))
 
-/* Programs that add once to each of some counters. The kernel takes the time. */
+/* Programs that add once to each of some counters. The kernel measures the time. */
 
 #define PLAIN(i) variables.v[i] += 1
 #define LOCK(i) __sync_fetch_and_add(&variables.v[i], 1)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Walks of a CPU mask. Each has its set-up in it, and adds the CPUs' numbers up. */
+/* Walks of a CPU mask. Each includes its set-up, and adds up the CPU numbers. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
 #include "measure.h"
 
-/* What a walk does with a CPU: as little as it can, or as much as shows which ones came. */
+/* The work for each CPU: as little as possible, or enough to check which CPUs came. */
 static __always_inline void visit(int cpu, bool check)
 {
 	if (check)
@@ -25,7 +25,7 @@ static __always_inline void cpumask_next(const struct cpumask *mask, bool check)
 {
 	int cpu = -1, i;
 
-	/* That each CPU comes once at most bounds it for the verifier. */
+	/* Each CPU comes at most once. This bounds the loop for the verifier. */
 	for (i = 0; i < setup.nr_cpus; i++) {
 		cpu = bpf_cpumask_next(cpu, mask);
 		if (cpu >= setup.nr_cpus)
@@ -56,7 +56,7 @@ static __always_inline void empty(const struct cpumask *mask, bool check)
 	NOTHING;
 }
 
-/* Measures walks of a mask, or checks. */
+/* Measures walks of a mask, or checks them. */
 #define WALK(name, way, check)                                              \
 	SEC("syscall")                                                      \
 	int name(void *ctx)                                                 \

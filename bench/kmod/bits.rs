@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module that measures walks of bitmaps, each in the ways that a module has.
+//! A module that measures walks of bitmaps, each in every way that a module has.
 //!
-//! Tells the kernel's log what each costs, one line each: `bits;CASE;WAY;NANOSECONDS`, with one
-//! decimal. Then it fails to load, with `EAGAIN`: there is nothing to stay for. Any other error is
-//! one.
+//! Writes the cost of each to the kernel's log, one line each: `bits;CASE;WAY;NANOSECONDS`, with
+//! one decimal. Then it fails to load with `EAGAIN`, because it has nothing more to do. Any other
+//! error is a real one.
 
-// Its users in the kernel ask for the first bit from a number on, too, and for those of a word.
+// Kernel users also need the first bit from a number on, and the bits of a single word.
 #[allow(dead_code, reason = "bpf_percpu.ko uses the rest")]
 #[path = "../../rust/cpumask/bits.rs"]
 mod set_bits;
@@ -37,20 +37,19 @@ module! {
 /// The longest bitmap, in bits.
 const MAX_LEN: u32 = 8192;
 
-/// So many walks are measured at once, short enough for most to see no interrupt. A tenth of what
-/// they take is what one takes, with one decimal.
+/// The number of walks in one measurement: few enough that most are not interrupted. A tenth of
+/// their time is the time of one walk, with one decimal.
 const WALKS: u32 = 10;
 
-/// The least of so many measurements counts: interrupts come as they do.
+/// The number of measurements. The minimum is used, because interrupts disturb some.
 const REPETITIONS: u32 = 20;
 
-/// A walk of the bitmap of `len` bits from `words` on, that returns the sum of the numbers of its
-/// set bits.
+/// A walk of the bitmap of `len` bits at `words`, which returns the sum of the numbers of its set
+/// bits.
 ///
 /// # Safety
 ///
-/// The words that hold the first `len` bits from `words` on are readable. `len` is at most
-/// [`i32::MAX`].
+/// The words that hold the first `len` bits at `words` are readable. `len` is at most [`i32::MAX`].
 type Walk = unsafe extern "C" fn(words: *const usize, len: u32) -> u64;
 
 /// The ways, by the names that bench/src/catalog.rs has for them.
@@ -62,7 +61,7 @@ const WAYS: [(&str, Walk); 4] = [
 ];
 
 extern "C" {
-    /// In for_each.c, a [`Walk`].
+    /// A [`Walk`], in for_each.c.
     fn bpf_percpu_bench_for_each(words: *const usize, len: u32) -> u64;
 }
 
@@ -70,9 +69,10 @@ extern "C" {
 ///
 /// # Safety
 ///
-/// As [`Walk`] has it.
+/// The requirements are those of [`Walk`].
 unsafe extern "C" fn next_bit(words: *const usize, len: u32) -> u64 {
-    // SAFETY: By the function's contract, and nobody changes the bitmap meanwhile.
+    // SAFETY: By this function's contract, the words are readable. Nothing changes the bitmap
+    // during the call.
     let bitmap = unsafe { Bitmap::from_raw(words, len as usize) };
     let mut sum: u64 = 0;
     let mut first = 0;
@@ -90,7 +90,7 @@ unsafe extern "C" fn next_bit(words: *const usize, len: u32) -> u64 {
 ///
 /// # Safety
 ///
-/// As [`Walk`] has it.
+/// The requirements are those of [`Walk`].
 unsafe extern "C" fn set_bits(words: *const usize, len: u32) -> u64 {
     let mut bits = SetBits::new(Bits(RawWords::new(words), len));
     let mut sum: u64 = 0;
@@ -104,18 +104,18 @@ unsafe extern "C" fn set_bits(words: *const usize, len: u32) -> u64 {
 ///
 /// # Safety
 ///
-/// As [`Walk`] has it.
+/// The requirements are those of [`Walk`].
 unsafe extern "C" fn fold(words: *const usize, len: u32) -> u64 {
     let bits = SetBits::new(Bits(RawWords::new(words), len));
     bits.fold(0, |sum: u64, bit| sum.wrapping_add(bit.into()))
 }
 
-/// A [`Walk`] of nothing: what the measurement itself takes.
+/// A [`Walk`] that does nothing: the cost of measuring.
 extern "C" fn empty(_words: *const usize, _len: u32) -> u64 {
     0
 }
 
-/// The first bits of some that can be read while it is used.
+/// The first bits of words that stay readable while this is used.
 struct Bits(RawWords, u32);
 
 // SAFETY: The length does not change, and limits the bits.
@@ -127,7 +127,8 @@ unsafe impl Words for Bits {
 
     #[inline]
     unsafe fn word(&self, base: u32) -> usize {
-        // SAFETY: By the function's contract, and by what this is made of.
+        // SAFETY: By this function's contract, `base` is below the length, and the words are
+        // readable up to there.
         let word = unsafe { self.0.read(base) };
         match self.1.wrapping_sub(base) {
             left if left < usize::BITS => word & !(usize::MAX << left),
@@ -148,7 +149,7 @@ impl kernel::Module for Bench {
     }
 }
 
-/// Measures a walk of `len` bits, of which each `step`th is set, from `first` on.
+/// Measures a walk of `len` bits in which each `step`th bit from `first` on is set.
 fn measure_ways(len: u32, name: &str, step: u32, first: u32) -> Result {
     let mut words = KVec::from_elem(0, (MAX_LEN / usize::BITS) as usize, GFP_KERNEL)?;
     let mut sum = 0;
@@ -167,15 +168,15 @@ fn measure_ways(len: u32, name: &str, step: u32, first: u32) -> Result {
     Ok(())
 }
 
-/// The nanoseconds that [`WALKS`] walks take; an error when one does not return `sum`.
+/// Returns the nanoseconds that [`WALKS`] walks take. Fails if one does not return `sum`.
 fn measure(walk: Walk, words: &[usize], len: u32, sum: u64) -> Result<i64> {
-    // So that nothing is made for one way alone.
+    // The compiler must not optimize for a particular way.
     let walk = black_box(walk);
     let mut least = i64::MAX;
     for _ in 0..REPETITIONS {
         let start = Instant::<Monotonic>::now();
         for _ in 0..WALKS {
-            // SAFETY: There are words for MAX_LEN bits, which `len` does not exceed.
+            // SAFETY: There are words for MAX_LEN bits, and `len` is at most that.
             if unsafe { walk(black_box(words.as_ptr()), len) } != sum {
                 return Err(EIO);
             }

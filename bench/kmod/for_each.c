@@ -4,7 +4,7 @@
  */
 #include <linux/bitmap.h>
 
-/* As bits.rs declares it. */
+/* The declaration in bits.rs must match. */
 u64 bpf_percpu_bench_for_each(const unsigned long *words, unsigned int len);
 
 /* The sum of the numbers of the set bits. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is measured: groups of cases, and for each the ways that a user has.
+//! The benchmarks: groups of cases, and the ways to do each.
 
 /// Who offers a way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,14 +11,14 @@ pub enum Whose {
     Peer,
 }
 
-/// Whether a count is lost when something comes between.
+/// Whether a way loses counts when something interrupts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exact {
-    /// It is not.
+    /// It loses none.
     Yes,
-    /// It may be.
+    /// It may lose some.
     No,
-    /// Nothing is counted.
+    /// It counts nothing.
     NotAsked,
 }
 
@@ -27,13 +27,13 @@ pub enum Exact {
 pub struct Way {
     /// As in [`Cost::way`](crate::record::Cost::way).
     pub name: &'static str,
-    /// What people call it. Code is in backquotes.
+    /// The name in tables. Code is in backquotes.
     pub label: &'static str,
     /// Who offers it.
     pub whose: Whose,
     /// Whether it is exact.
     pub exact: Exact,
-    /// Not in kernels before 7.3.
+    /// Whether kernels before 7.3 lack it.
     pub since_7_3: bool,
 }
 
@@ -54,32 +54,32 @@ impl Way {
     }
 }
 
-/// Cases that are done in the same ways. The first way is what the others are held against.
+/// Cases that can be done in the same ways. The other ways are compared with the first.
 #[derive(Debug)]
 pub struct Group {
     /// As in [`Cost::group`](crate::record::Cost::group).
     pub name: &'static str,
-    /// What people call it.
+    /// The title.
     pub title: &'static str,
-    /// What one value is the cost of: a value's unit in the group `boot`, which the host measures.
+    /// What one value is the cost of. In the group `boot`, which the host measures, it is the unit.
     pub per: &'static str,
-    /// What has to be known of the values, if anything: sentences.
+    /// Sentences that readers of the values need to know, if any.
     pub note: &'static str,
-    /// The cases, as in [`Cost::case`](crate::record::Cost::case). Those that name a number of CPUs
-    /// are measured in a guest with so many possible ones.
+    /// The cases, as in [`Cost::case`](crate::record::Cost::case). A case that names a number of
+    /// CPUs is measured in a guest with that number of possible CPUs.
     pub cases: &'static [&'static str],
     /// The ways.
     pub ways: &'static [Way],
 }
 
 impl Group {
-    /// The way with a name.
+    /// Returns the way with this name.
     pub fn way(&self, name: &str) -> Option<&'static Way> {
         self.ways.iter().find(|way| way.name == name)
     }
 }
 
-/// The group with a name.
+/// Returns the group with this name.
 pub fn group(name: &str) -> Option<&'static Group> {
     GROUPS.iter().find(|group| group.name == name)
 }
@@ -119,12 +119,12 @@ const LOWERED_LOCK: Way = Way::new(
     Exact::Yes,
 );
 
-/// Of what is done in a loop.
+/// The note of groups that measure in a loop.
 const LOOP_NOTE: &str =
-    "Net of a loop with one instruction for a body, for the compiler makes another loop \
-    of an empty one: what takes one instruction shows as 0.";
+    "The cost of a loop with one instruction in its body is subtracted, because the compiler \
+    generates an empty loop differently. A single instruction shows as 0.";
 
-/// Masks that are walked.
+/// The masks to walk.
 pub const WALKS: &[&str] = &[
     "4 CPUs, all",
     "4 CPUs, sparse",
@@ -134,11 +134,11 @@ pub const WALKS: &[&str] = &[
     "64 CPUs, sparse",
 ];
 
-/// All that is measured.
+/// All groups.
 pub const GROUPS: &[Group] = &[
     Group {
         name: "increment",
-        title: "An increment, of many in a run",
+        title: "An increment, one of many in a run",
         per: "increment",
         note: LOOP_NOTE,
         cases: &["u64"],
@@ -184,7 +184,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "find",
-        title: "Finding what to count in",
+        title: "Finding the counters",
         per: "call",
         note: LOOP_NOTE,
         cases: &["u64"],
@@ -218,10 +218,10 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "program",
-        title: "All that a program pays for counters that it adds to once",
+        title: "The total cost of counters that a program adds to once",
         per: "run",
         note:
-            "The kernel's own count of a program's time, less that of a program without counters.",
+            "The kernel's own measurement of a program's time, less that of a program without counters.",
         cases: &["1 counter", "4 counters", "16 counters"],
         ways: &[
             ARRAY,
@@ -289,7 +289,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "owner",
-        title: "Finding what a task, a cgroup or a number has",
+        title: "Finding the entry of a task, a cgroup or a number",
         per: "call",
         note: LOOP_NOTE,
         cases: &["task", "cgroup", "u64"],
@@ -310,11 +310,11 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "creation",
-        title: "Creating what a task, a socket or a number has",
+        title: "Creating an entry for a task, a socket or a number",
         per: "creation",
         note:
-            "Of a batch that is created in a row, net of the way from one owner to the next. With \
-            an instruction a nanosecond, a billion of them is what a second has.",
+            "For a batch of consecutive creations, less the cost of finding the next owner. At one \
+            instruction per nanosecond, a second has a billion.",
         cases: &["batch of 16", "batch of 32", "batch of 64"],
         ways: &[
             Way::new(
@@ -375,7 +375,7 @@ pub const GROUPS: &[Group] = &[
         name: "walk",
         title: "A walk of a CPU mask, with its set-up",
         per: "walk",
-        note: "Each CPU's number is read, and nothing done with it.",
+        note: "The walk reads each CPU number, and does nothing with it.",
         cases: WALKS,
         ways: &[
             Way::new("iter_bits", "`bpf_iter_bits`", Whose::Peer, Exact::NotAsked),
@@ -457,7 +457,7 @@ pub const GROUPS: &[Group] = &[
         name: "stores",
         title: "Stores and maps, from user space",
         per: "call",
-        note: "What the thread itself has run: others free what is closed.",
+        note: "The thread's own run time; other threads free what is closed.",
         cases: &[
             "create, 8 bytes",
             "create, 32 KiB",
@@ -476,7 +476,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "dump",
-        title: "A dump of one CPU's 64 u64, a process each",
+        title: "A dump of 64 u64 of one CPU, by a process",
         per: "process",
         note: "The process's own time, from its start to its end.",
         cases: &["512 bytes"],
@@ -499,7 +499,7 @@ pub const GROUPS: &[Group] = &[
         name: "module",
         title: "The module",
         per: "call",
-        note: "What the thread itself has run: not what it waited for.",
+        note: "The thread's own run time, without the time that it waited.",
         cases: &["insmod", "rmmod"],
         ways: &[Way::new(
             "module",

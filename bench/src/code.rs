@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the compiler has made of the module, read with `objdump`.
+//! The compiled code of the module, read with `objdump`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,12 +15,12 @@ use anyhow::Result;
 #[derive(Debug)]
 pub struct Code(BTreeMap<String, Function>);
 
-/// A function: its instructions, and what they refer to in other places.
+/// A function: its instructions and references.
 #[derive(Debug, Default)]
 pub struct Function {
-    /// In the order of their addresses, with the padding at the end.
+    /// In order of address, including the padding at the end.
     pub instructions: Vec<Instruction>,
-    /// Symbols of relocations, without what is added to them, and what is jumped to.
+    /// The symbols of relocations, without their addends, and the targets of jumps.
     pub symbols: BTreeSet<String>,
     start: u64,
 }
@@ -28,35 +28,36 @@ pub struct Function {
 /// An instruction.
 #[derive(Debug, Default)]
 pub struct Instruction {
-    /// From the function's start on.
+    /// The offset from the start of the function.
     pub offset: u64,
-    /// As `objdump` writes it, without comment: where a relocation has its place, it is 0.
+    /// The text as `objdump` prints it, without the comment. Fields that a relocation fills are 0.
     pub text: String,
-    /// What the linker puts into it.
+    /// The relocations in it.
     pub relocations: Vec<Relocation>,
-    /// Where it leads to when it is a direct jump or call that the linker leaves alone: a function,
-    /// and how far from its start.
+    /// The target of a direct jump or call without relocation: a function, and the offset from its
+    /// start.
     pub target: Option<(String, u64)>,
 }
 
-/// What the linker puts into an instruction.
+/// A value that the linker puts into an instruction.
 #[derive(Debug)]
 pub struct Relocation {
-    /// A name of the kernel or of the module. Of what has no name in the module it is its section.
+    /// A name of the kernel or of the module. For something in the module without a name, it is the
+    /// section.
     pub symbol: String,
-    /// What is added to the symbol's address; 0 for a section, where it is anybody's guess.
+    /// The offset from the symbol; 0 for a section, where it means nothing.
     pub offset: u64,
-    /// Whether it counts from the end of the instruction.
+    /// Whether it is relative to the end of the instruction.
     pub is_relative: bool,
     at: u64,
 }
 
 impl Code {
-    /// Of a module.
+    /// Reads the code of a module.
     ///
     /// # Errors
     ///
-    /// `objdump` is not there, or cannot read it.
+    /// Fails if `objdump` is missing, or cannot read the module.
     pub fn read(module: &Path) -> Result<Self> {
         let output = Command::new("objdump")
             .args(["-dr", "--no-show-raw-insn", "--section=.text"])
@@ -72,7 +73,7 @@ impl Code {
         Ok(Self::parse(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// Of what `objdump -dr --no-show-raw-insn` prints.
+    /// Parses the output of `objdump -dr --no-show-raw-insn`.
     pub fn parse(listing: &str) -> Self {
         let mut functions = BTreeMap::new();
         let mut name = None;
@@ -95,9 +96,9 @@ impl Code {
         code
     }
 
-    /// Names what relocations and direct jumps lead to.
+    /// Replaces the targets of relocations and direct jumps with names.
     fn resolve(&mut self) {
-        // By address, for what is local: relocations say `.text+0x123`.
+        // By address, because relocations of local symbols are `.text+0x123`.
         let starts: BTreeMap<_, _> = self
             .0
             .iter()
@@ -113,18 +114,19 @@ impl Code {
         self.0.keys().map(String::as_str)
     }
 
-    /// The function with a name.
+    /// Returns the function with this name.
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// Fails if there is none.
     pub fn function(&self, name: &str) -> Result<&Function> {
         self.0
             .get(name)
             .with_context(|| format!("the module has no function {name}"))
     }
 
-    /// What runs when `name` is called, as far as it is in the module, and what it calls besides.
+    /// Returns the functions that may run when `name` is called, within the module, and the symbols
+    /// that they call outside.
     pub fn reachable(&self, name: &str) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         let mut todo = vec![name.to_string()];
@@ -145,7 +147,7 @@ impl Code {
 }
 
 impl Function {
-    /// Takes in a line of the disassembly: an instruction, or a relocation of the one before.
+    /// Adds a line of the disassembly: an instruction, or a relocation of the previous one.
     fn push(&mut self, line: &str) {
         if let Some((at, relocation)) = line.split_once(": R_X86_64_") {
             let mut words = relocation.split_whitespace();
@@ -173,7 +175,7 @@ impl Function {
         let offsets: Vec<_> = self.instructions.iter().map(|i| i.offset).collect();
         for (n, instruction) in self.instructions.iter_mut().enumerate() {
             for relocation in &mut instruction.relocations {
-                // What is added makes up for where the CPU counts from.
+                // The addend makes up for the end of the instruction, from which the CPU counts.
                 let end = offsets.get(n + 1).copied().unwrap_or(relocation.at + 4);
                 relocation.resolve(end, starts);
                 self.symbols.insert(relocation.symbol.clone());
@@ -211,34 +213,34 @@ impl Instruction {
         (self.text.starts_with("call") || self.text.starts_with('j')) && !self.text.contains('*')
     }
 
-    /// Whether what comes next in the function does not come next.
+    /// Whether the next instruction in memory is not the next to run.
     pub fn is_jump(&self) -> bool {
         self.text.starts_with("jmp") || self.text.starts_with("ret")
     }
 
-    /// Whether it does nothing, or is never reached: what is between functions.
+    /// Whether it does nothing or is never reached, like the padding between functions.
     pub fn is_padding(&self) -> bool {
         let mut words = self.text.split_whitespace();
-        // Prefixes make an instruction longer.
+        // An instruction may have prefixes as padding.
         let name = words.find(|word| !["data16", "cs"].contains(word));
         name.is_some_and(|name| name.starts_with("nop") || name == "int3")
             || self.text.split_whitespace().eq(["xchg", "%ax,%ax"])
     }
 }
 
-/// A function's first line: "0000000000000010 <name>:".
+/// Parses the first line of a function: "0000000000000010 <name>:".
 fn head(line: &str) -> Option<(u64, &str)> {
     let (start, rest) = line.split_once(" <")?;
     let start = u64::from_str_radix(start, 16).ok()?;
     Some((start, rest.strip_suffix(">:")?))
 }
 
-/// An address as objdump writes it; 0 when it is none.
+/// Parses an address as objdump prints it; 0 if it is not one.
 fn hex(address: &str) -> u64 {
     u64::from_str_radix(address.trim(), 16).unwrap_or_default()
 }
 
-/// `symbol+0x12` and `symbol-0x4`, in two.
+/// Splits `symbol+0x12` and `symbol-0x4`.
 fn split_offset(symbol: &str) -> (&str, u64) {
     for (sign, negative) in [("+0x", false), ("-0x", true)] {
         if let Some((base, offset)) = symbol.rsplit_once(sign) {

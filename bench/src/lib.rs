@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures bpf_percpu.ko beside what else there is.
+//! Benchmarks of bpf_percpu.ko and its alternatives.
 //!
-//! In the guest, [`guest`] measures what [`catalog`] names, and prints it as [`record`]s. On the host,
-//! [`report`] reads what the boots have printed, and makes a table, a JSON file and plots of it.
+//! In the guest, [`guest`] measures what [`catalog`] lists, and prints it as [`record`]s. On the
+//! host, [`report`] reads the output of the boots, and makes a table, a JSON file and plots.
 //! [`listing`] prints the machine code of the module.
 
 pub mod catalog;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The machine code of the kfuncs that programs call most, as a text that only changes when their
-//! code does: no address of another function, or of data, is in it.
+//! The machine code of the hottest kfuncs, as a text that changes only if their code does. It
+//! contains no addresses of other functions or of data.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ mod names;
 
 use names::Names;
 
-/// The kfuncs that programs call most.
+/// The kfuncs that programs call most often.
 pub const HOT: [&str; 20] = [
     "bpf_percpu_view_add_u64",
     "bpf_percpu_add_u64",
@@ -44,7 +44,7 @@ pub const HOT: [&str; 20] = [
     "bpf_get_nr_cpu_ids",
 ];
 
-/// What a listing begins with.
+/// The start of a listing.
 const HEAD: &str = "\
 The machine code of the kfuncs that programs call most, in the bpf_percpu.ko of the stock kernel.
 
@@ -54,12 +54,13 @@ and no loop comes round.
 
 ";
 
-/// How many instructions a function has.
+/// The number of instructions of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// All, without the padding after the end.
+    /// All instructions, without the padding at the end.
     pub all: usize,
-    /// Those that run when no conditional jump is taken, up to the return; of loops one round.
+    /// The instructions that run if no conditional jump is taken, up to the return, with one
+    /// iteration of each loop.
     pub straight: usize,
 }
 
@@ -67,18 +68,18 @@ pub struct Counts {
 ///
 /// # Errors
 ///
-/// The module cannot be read, or has not all of [`HOT`].
+/// Fails if the module cannot be read, or lacks one of [`HOT`].
 pub fn run(module: &Path) -> Result<()> {
     let code = Code::read(module)?;
     print!("{}", listing(&code, &compiler(module)?)?);
     Ok(())
 }
 
-/// The compiler that has made the Rust part of a module, as it names itself.
+/// Returns the name of the compiler of a module's Rust code.
 ///
 /// # Errors
 ///
-/// The module does not tell.
+/// Fails if the module does not contain it.
 pub fn compiler(module: &Path) -> Result<String> {
     let output = Command::new("readelf")
         .args(["-p", ".comment"])
@@ -99,11 +100,11 @@ pub fn compiler(module: &Path) -> Result<String> {
     Ok(format!("rustc {}", version.trim()))
 }
 
-/// The listing of a module that `compiler` has made.
+/// Creates the listing of a module built by `compiler`.
 ///
 /// # Errors
 ///
-/// The module has not all of [`HOT`].
+/// Fails if the module lacks one of [`HOT`].
 pub fn listing(code: &Code, compiler: &str) -> Result<String> {
     let mut functions = Vec::new();
     for name in HOT {
@@ -122,7 +123,7 @@ pub fn listing(code: &Code, compiler: &str) -> Result<String> {
     Ok(text)
 }
 
-/// The counts of a listing, by the function's name.
+/// Parses the counts of a listing, by function name.
 pub fn counts_of(listing: &str) -> BTreeMap<String, Counts> {
     let count = |line: &str| {
         let (name, counts) = line.split_once(": ")?;
@@ -136,18 +137,18 @@ pub fn counts_of(listing: &str) -> BTreeMap<String, Counts> {
     listing.lines().filter_map(count).collect()
 }
 
-/// A function without the padding after its end.
+/// A function without the padding at its end.
 fn body(function: &Function) -> &[Instruction] {
     let instructions = &function.instructions;
     let end = instructions.iter().rposition(|i| !i.is_padding());
     &instructions[..end.map_or(0, |last| last + 1)]
 }
 
-/// Counts the instructions of the function with a name.
+/// Counts the instructions of a function.
 ///
 /// # Errors
 ///
-/// Its straight way has no end.
+/// Fails if its straight path has no end.
 pub fn counts(name: &str, function: &Function) -> Result<Counts> {
     let body = body(function);
     let index = |instruction: &Instruction| {
@@ -161,7 +162,7 @@ pub fn counts(name: &str, function: &Function) -> Result<Counts> {
             .get(at)
             .with_context(|| format!("{name} has an end that does not return"))?;
         if way.contains(&at) {
-            // A loop that comes round: the last jump that leaves it is taken.
+            // The path is back in a loop: take the last jump that leaves the loop.
             let leaving = way.iter().rposition(|i| {
                 index(&body[*i]).is_some_and(|to| !body[*i].is_jump() && !way.contains(&to))
             });
@@ -181,13 +182,13 @@ pub fn counts(name: &str, function: &Function) -> Result<Counts> {
             continue;
         }
         if instruction.target.as_ref().is_none_or(|(to, _)| to != name) {
-            // A return, or another function, that returns to the caller.
+            // A return, or a jump to another function, which returns to the caller.
             return Ok(Counts {
                 all: body.len(),
                 straight: way.len(),
             });
         }
-        // What leads back ends a loop, of which one round is straight.
+        // A backward jump ends a loop, of which the straight path has one iteration.
         at = index(instruction)
             .filter(|to| !way.contains(to))
             .unwrap_or(at);
@@ -198,7 +199,7 @@ pub fn counts(name: &str, function: &Function) -> Result<Counts> {
 mod tests {
     use super::*;
 
-    /// A function of two ways, and one round of a loop.
+    /// A function with two paths, and one iteration of a loop.
     pub(super) const LISTING: &str = "
 0000000000000010 <f>:
       10:\tendbr64

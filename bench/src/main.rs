@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures bpf_percpu.ko beside what else there is: `make bench` runs this.
+//! Benchmarks bpf_percpu.ko and its alternatives. `make bench` runs this.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use bench::report;
 use clap::Parser;
 use clap::Subcommand;
 
-/// Measures bpf_percpu.ko beside what else there is
+/// Measure bpf_percpu.ko and its alternatives
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -21,17 +21,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure, in the guest, and print a JSON object a line
+    /// Measure in the guest, and print one JSON object per line
     Guest {
-        /// The groups to measure; all that this guest has the CPUs for when none is named
+        /// The groups to measure; by default all for which this guest has the CPUs
         groups: Vec<String>,
     },
-    /// Make a table, a JSON file and plots of what the boots have printed
+    /// Make a table, a JSON file and plots from the output of the boots
     Report {
-        /// The folder where the output of each boot is
+        /// The directory with the output of each boot
         dir: PathBuf,
     },
-    /// Print the machine code of the kfuncs that programs call most, with counts
+    /// Print the machine code of the hottest kfuncs, with counts
     Listing {
         /// bpf_percpu.ko
         module: PathBuf,

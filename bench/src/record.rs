@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a boot of the guest tells: one JSON object a line.
+//! The output of a boot of the guest: one JSON object per line.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -9,9 +9,9 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// Where it was measured. The first line.
+    /// Where it was measured. This is the first line.
     Boot(Boot),
-    /// What one way of doing it has cost.
+    /// The cost of one way.
     Cost(Cost),
 }
 
@@ -24,13 +24,13 @@ pub struct Boot {
     pub command_line: String,
     /// `/sys/devices/system/cpu/possible`
     pub possible: String,
-    /// `/sys/devices/system/cpu/online`: others take no instructions.
+    /// `/sys/devices/system/cpu/online`: the other CPUs execute no instructions.
     pub online: String,
-    /// What `clock` is in the guest: its `current_clocksource`.
+    /// The guest's `current_clocksource`.
     pub clock_source: String,
 }
 
-/// What was measured.
+/// A measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// The name of a [`Group`](crate::catalog::Group).
@@ -39,6 +39,6 @@ pub struct Cost {
     pub case: String,
     /// The name of one of its ways.
     pub way: String,
-    /// In the group's unit: guest instructions, or nanoseconds where the clock is time.
+    /// In the group's unit: guest instructions, or nanoseconds if the clock is time.
     pub value: f64,
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles the BPF programs: those on the device with their skeleton, and the policy, which is
-//! loaded whenever the classes change.
+//! Compiles the BPF programs: those on the device with a skeleton, and the policy, which is loaded
+//! each time the classes change.
 
 use std::{error::Error, path::Path};
 

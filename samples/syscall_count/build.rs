@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles the BPF program, makes its skeleton, and a table of the system calls' names.
+//! Compiles the BPF program, generates its skeleton, and a table of system call names.
 
 use std::{env, error::Error, fmt::Write, fs, path::Path, process::Command};
 
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A slice of numbers and names, from the macros that the C library's programs use.
+/// A slice of numbers and names, from the macros in the C library's headers.
 fn names() -> Result<String, Box<dyn Error>> {
     let output = Command::new("cc")
         .args(["-E", "-dM", "-include", UNISTD, "-xc", "/dev/null"])

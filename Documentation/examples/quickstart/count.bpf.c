@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Context switches, each of them, and those of tasks that were preempted. */
+/* Counts all context switches, and those of preempted tasks. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

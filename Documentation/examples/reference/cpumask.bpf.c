@@ -8,7 +8,7 @@
 char _license[] SEC("license") = "GPL";
 
 /* [bpf_get_possible_cpumask] */
-/* How many copies a store has. */
+/* The number of slots of a store. */
 SEC("syscall")
 int copies(void *ctx)
 {
@@ -17,7 +17,7 @@ int copies(void *ctx)
 /* [end] */
 
 /* [bpf_get_present_cpumask] */
-/* How many CPUs are plugged in, but run nothing. */
+/* The number of CPUs that are present but not online. */
 SEC("syscall")
 int unused(void *ctx)
 {
@@ -28,7 +28,7 @@ int unused(void *ctx)
 /* [end] */
 
 /* [bpf_get_online_cpumask] */
-/* Whether all CPUs that there could ever be are online. */
+/* Whether all possible CPUs are online. */
 SEC("syscall")
 int complete(void *ctx)
 {
@@ -38,7 +38,7 @@ int complete(void *ctx)
 /* [end] */
 
 /* [bpf_get_active_cpumask] */
-/* Whether a CPU is on its way out: no task is moved to it any more. */
+/* Whether a CPU is going offline: tasks no longer migrate to it. */
 SEC("syscall")
 int leaving(void *ctx)
 {
@@ -60,7 +60,7 @@ int isolated(void *ctx)
 /* [end] */
 
 /* [bpf_cpumask_next] */
-/* The online CPU after this one, and after the last one the first again. */
+/* The next online CPU after this one; after the last CPU, the first. */
 SEC("syscall")
 int next_online(void *ctx)
 {
@@ -74,7 +74,7 @@ int next_online(void *ctx)
 /* [end] */
 
 /* [bpf_for_each_cpu] */
-/* How many of the CPUs that the task may use have an even number. */
+/* The number of even-numbered CPUs that the task may use. */
 SEC("syscall")
 int even(void *ctx)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* This CPU's copy of a store, without a check. */
+/* This CPU's slot of a store, without a check. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

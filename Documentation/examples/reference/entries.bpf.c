@@ -31,7 +31,7 @@ int BPF_PROG(count_calls, struct pt_regs *regs, long nr)
 /* [end] */
 
 /* [bpf_percpu_task_delete] */
-/* Forgets what the calling task has counted: -2, ENOENT, when that is nothing. */
+/* Removes the entry of the calling task: -2, ENOENT, if it has none. */
 SEC("syscall")
 int forget_me(void *ctx)
 {
@@ -65,7 +65,7 @@ int BPF_PROG(count_forks, struct task_struct *parent, struct task_struct *child)
 /* [end] */
 
 /* [bpf_percpu_cgroup_delete] */
-/* Forgets a cgroup when its directory goes; the kernel may free it much later. */
+/* Removes a cgroup's entry with its directory; the kernel may free the cgroup much later. */
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(forget_cgroup, struct cgroup *cgrp, const char *path)
 {
@@ -95,7 +95,7 @@ int count_lengths(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_key_delete] */
-/* Begins anew with the packets of 64 bytes and more. */
+/* Restarts the count of packets of 64 bytes and more. */
 SEC("syscall")
 int forget_64(void *ctx)
 {
@@ -112,7 +112,7 @@ int forget_64(void *ctx)
 /* [end] */
 
 /* [bpf_for_each] */
-/* The length that most packets have. */
+/* The most frequent length. */
 SEC("syscall")
 int most_frequent(void *ctx)
 {

@@ -8,10 +8,10 @@ char _license[] SEC("license") = "GPL";
 
 struct traffic {
 	u64 bytes;
-	u64 number; /* of the newest packet of the CPU */
+	u64 number; /* of the CPU's last packet */
 	u64 largest;
 	u32 packets;
-	u32 seen; /* since when user space looked */
+	u32 seen; /* since user space looked */
 	u32 burst;
 	u32 owner;
 };
@@ -48,7 +48,7 @@ int first_hundred(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_add_return_u32] */
-/* Lets each fourth packet of a CPU pass. */
+/* Lets every fourth packet of a CPU pass. */
 SEC("xdp")
 int each_fourth(struct xdp_md *ctx)
 {
@@ -63,7 +63,7 @@ int each_fourth(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_xchg_u64] */
-/* What this CPU has counted since it was asked last: nothing is lost between. */
+/* Returns the count of this CPU since the last call. No count is lost in between. */
 SEC("syscall")
 int take_bytes(void *ctx)
 {
@@ -119,7 +119,7 @@ int largest(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_cmpxchg_u32] */
-/* Makes the task the owner of this CPU, unless another one is it: 0 for the owner. */
+/* Makes the task the owner of this CPU, unless it has one. Returns 0 for the owner. */
 SEC("syscall")
 int own(void *ctx)
 {
@@ -148,7 +148,7 @@ int count_by_id(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_id_add_u32] */
-/* Counts a packet; one that cannot be counted goes no further. */
+/* Counts a packet. Drops packets that cannot be counted. */
 SEC("xdp")
 int count_burst(struct xdp_md *ctx)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Per-CPU data of the kernel's own. */
+/* Per-CPU data of the kernel. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -30,8 +30,8 @@ int runnable(void *ctx)
 
 /* [bpf_percpu_ptr] */
 /*
- * How many anonymous pages the process has. Each CPU counts for itself, and
- * adds what it has to rss_stat[].count only now and then.
+ * The number of anonymous pages of the process. Each CPU has its own counter,
+ * and adds it to rss_stat[].count only from time to time.
  */
 SEC("syscall")
 int anonymous_pages(void *ctx)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Handles of stores: for a moment, owned, and kept in a map. */
+/* Handles of stores: unowned, owned, and kept in a map. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -23,7 +23,7 @@ struct {
 } keeper SEC(".maps");
 
 /* [bpf_percpu_store_get] */
-/* Two counters, of one search. */
+/* Adds to two counters with one lookup. */
 SEC("xdp")
 int count(struct xdp_md *ctx)
 {
@@ -39,7 +39,7 @@ int count(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_store_lookup] */
-/* Counts in a store that another program has made, if it has. */
+/* Counts in a store of another program, if it exists. */
 SEC("syscall")
 int count_in_another(void *ctx)
 {
@@ -81,7 +81,7 @@ int keep(void *ctx)
 /* [end] */
 
 /* [bpf_percpu_store_release] */
-/* Takes the store out of the map, and lets it go. */
+/* Takes the store out of the map, and releases it. */
 SEC("syscall")
 int let_go(void *ctx)
 {

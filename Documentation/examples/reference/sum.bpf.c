@@ -13,7 +13,7 @@ struct traffic {
 BPF_PERCPU_STORE(traffic, "reference_sum", struct traffic);
 
 /* [bpf_percpu_sum_u64] */
-/* Drops all packets after the first megabyte, on whichever CPUs they came. */
+/* Drops all packets after the first megabyte, counted over all CPUs. */
 SEC("xdp")
 int one_megabyte(struct xdp_md *ctx)
 {
@@ -32,7 +32,7 @@ int one_megabyte(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_sum_u32] */
-/* How many packets came on the CPUs that the task may use. */
+/* The number of packets on the CPUs that the task may use. */
 SEC("syscall")
 int packets_of_my_cpus(void *ctx)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Views: a CPU's copy of a store as memory, and exact operations on it. */
+/* Views: a CPU's slot of a store as memory, and exact operations on it. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -60,7 +60,7 @@ int first_hundred(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_view_add_return_u32] */
-/* Lets each fourth packet of a CPU pass. */
+/* Lets every fourth packet of a CPU pass. */
 SEC("xdp")
 int each_fourth(struct xdp_md *ctx)
 {
@@ -74,7 +74,7 @@ int each_fourth(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_view_xchg_u64] */
-/* What this CPU has counted since it was asked last: nothing is lost between. */
+/* Returns the count of this CPU since the last call. No count is lost in between. */
 SEC("syscall")
 int take_bytes(void *ctx)
 {
@@ -128,7 +128,7 @@ int largest(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_view_cmpxchg_u32] */
-/* Takes one of the tokens that user space has put there, if one is left. */
+/* Takes one of the tokens that user space provides, if one is left. */
 SEC("xdp")
 int take_token(struct xdp_md *ctx)
 {
@@ -153,7 +153,7 @@ int take_token(struct xdp_md *ctx)
 /* [end] */
 
 /* [bpf_percpu_store_per_cpu] */
-/* The CPU on which most packets came. */
+/* The CPU that got the most packets. */
 SEC("syscall")
 int busiest(void *ctx)
 {

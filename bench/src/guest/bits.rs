@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Walks of bitmaps in the kernel: what `bpf_percpu_bench.ko` measures and tells the kernel's log.
+//! Walks of bitmaps in the kernel, measured by `bpf_percpu_bench.ko` and read from the kernel's
+//! log.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -25,24 +26,24 @@ const GROUP: &str = "bits";
 /// bench/kmod/bits.rs
 const MODULE: &str = "./bpf_percpu_bench.ko";
 
-/// What lines of the module begin with.
+/// The start of the module's lines.
 const PREFIX: &str = "bpf_percpu_bench: ";
 
 const LOG: &str = "/dev/kmsg";
 
-/// More than a record of the log has.
+/// Larger than any record of the log.
 const RECORD: usize = 16 << 10;
 
-/// Measures.
+/// Measures the walks.
 ///
 /// # Errors
 ///
-/// The module does not load, or measures something else than the group's cases and ways.
+/// Fails if the module does not load, or if it measures other cases and ways than the group has.
 pub fn walks() -> Result<Vec<Cost>> {
     let mut log = Log::from_now_on()?;
     let loaded = load(MODULE);
     let lines = log.lines()?;
-    // The module has measured, and does not stay.
+    // EAGAIN: the module has measured, and does not stay loaded.
     match loaded {
         Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => (),
         Err(error) => bail!("{MODULE}: {error}; the log says {lines:?}"),
@@ -55,7 +56,7 @@ pub fn walks() -> Result<Vec<Cost>> {
 struct Log(File);
 
 impl Log {
-    /// Of what comes after the call.
+    /// Opens the log at its end.
     fn from_now_on() -> Result<Self> {
         let open = || {
             let mut log = OpenOptions::new()
@@ -68,23 +69,23 @@ impl Log {
         open().map_err(|error: io::Error| anyhow!("{LOG}: {error}"))
     }
 
-    /// What the module has said, up to now.
+    /// Reads the module's lines up to now.
     fn lines(&mut self) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         let mut record = [0; RECORD];
         loop {
             match self.0.read(&mut record) {
                 Ok(len) => lines.extend(said(&String::from_utf8_lossy(&record[..len]))),
-                // There is no more.
+                // The end of the log.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(lines),
-                // EPIPE: the log was too short for what came meanwhile.
+                // EPIPE: the log was too small for its messages.
                 Err(error) => bail!("{LOG}: {error}"),
             }
         }
     }
 }
 
-/// What the module says in a record, which is "priority,number,µs,flags;text", and more lines.
+/// Returns the module's text in a record, which is "priority,number,µs,flags;text" and more lines.
 fn said(record: &str) -> Option<String> {
     let (_, text) = record.split_once(';')?;
     text.lines()
@@ -93,8 +94,8 @@ fn said(record: &str) -> Option<String> {
         .map(str::to_string)
 }
 
-/// The costs that the module tells: one for each case and way, in the catalog's order. The kernel
-/// speaks in the module's name, too: that it taints the kernel.
+/// Parses the costs, one for each case and way, in the catalog's order. The kernel also prints
+/// lines with the module's name: that it taints the kernel.
 fn parse(lines: &[String]) -> Result<Vec<Cost>> {
     let group = catalog::group(GROUP).context("the catalog has no such group")?;
     let mut told = lines
@@ -144,7 +145,7 @@ fn cost(line: &str) -> Result<Cost> {
 mod tests {
     use super::*;
 
-    /// What the module says.
+    /// Sample lines of the module.
     fn lines() -> Vec<String> {
         let group = catalog::group(GROUP).expect("the group");
         let mut lines = vec!["loading out-of-tree module taints kernel.".to_string()];

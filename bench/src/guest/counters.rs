@@ -15,15 +15,15 @@ use crate::catalog;
 use crate::catalog::Way;
 use crate::record::Cost;
 
-/// Bytes of a store with 16 counters, as many as the map has.
+/// The size of a store with 16 counters, as many as the map has.
 const SIZE: u32 = 16 * 8;
 
-/// What the programs count in, and the programs.
+/// The counters, and the programs.
 struct Counters {
     _store: Store,
     in_store: Programs,
     in_array: Programs,
-    /// Not before 7.3.
+    /// None before 7.3.
     in_variable: Option<Programs>,
     /// The same object, lowered.
     in_lowered: Programs,
@@ -54,7 +54,7 @@ impl Counters {
         })
     }
 
-    /// The programs that have a way, if this kernel does.
+    /// The programs for a way, if this kernel supports it.
     fn of(&self, way: &Way) -> Option<&Programs> {
         match way.name {
             name if name.starts_with("array") || name == "lookup" => Some(&self.in_array),
@@ -64,7 +64,7 @@ impl Counters {
         }
     }
 
-    /// What each way of a group costs in `case`; `program` names a way's.
+    /// The costs of each way of a group in `case`; `program` maps a way to its program.
     fn costs(
         &self,
         group: &str,
@@ -92,7 +92,7 @@ impl Counters {
     }
 }
 
-/// Many in a run of a program.
+/// Measures many increments in one run of a program.
 pub fn increment() -> Result<Vec<Cost>> {
     let mut costs = Vec::new();
     let program = |way: &Way| way.name.to_string();
@@ -100,7 +100,7 @@ pub fn increment() -> Result<Vec<Cost>> {
     Ok(costs)
 }
 
-/// What is found, and not used.
+/// Measures lookups without use of the result.
 pub fn find() -> Result<Vec<Cost>> {
     let mut costs = Vec::new();
     let program = |way: &Way| way.name.to_string();
@@ -108,7 +108,7 @@ pub fn find() -> Result<Vec<Cost>> {
     Ok(costs)
 }
 
-/// Whole programs.
+/// Measures whole programs.
 pub fn program() -> Result<Vec<Cost>> {
     let counters = Counters::new()?;
     let mut costs = Vec::new();
@@ -119,7 +119,7 @@ pub fn program() -> Result<Vec<Cost>> {
     Ok(costs)
 }
 
-/// What returns the sum, or what was there.
+/// Measures operations that return the sum or the old value.
 pub fn exchange() -> Result<Vec<Cost>> {
     let counters = Counters::new()?;
     let mut costs = Vec::new();

@@ -21,14 +21,13 @@ use super::program::Programs;
 use super::program::Setup;
 use crate::record::Cost;
 
-/// So many that owners hardly share a bucket: which ones do is another boot's luck.
+/// So many entries that owners rarely share a bucket. Which ones do differs from boot to boot.
 const ENTRIES: u32 = 1 << 16;
 
-/// How often a batch is created and deleted: the cheapest time counts.
+/// How often a batch is created and deleted. The minimum is used.
 const TIMES: u32 = 40;
 
-/// The sizes of batches, as bench/bpf/entry.bpf.c has them: those of the series that this was
-/// taken from.
+/// The sizes of batches, as in bench/bpf/entry.bpf.c.
 const BATCHES: [u32; 3] = [16, 32, 64];
 
 /// The stores, and the programs.
@@ -53,8 +52,8 @@ impl Entries {
         })
     }
 
-    /// What creating something for each of `count` costs, of the program `create`, which `delete`
-    /// undoes.
+    /// The cost to create something for each of `count` owners with program `create`; `delete`
+    /// removes it.
     fn creation(&self, way: &str, each: &str, count: u32, keyed: Option<&Keyed>) -> Result<f64> {
         let run = |what: &str| {
             let told = self.programs.run(&format!("{what}_{count}"))?;
@@ -70,7 +69,8 @@ impl Entries {
                 ensure!(used == count, "{way}: {used} entries, not {count}");
             }
             run(&format!("delete_{way}"))?;
-            // Until all is free again, what is created next would find less room each time.
+            // Wait until all entries are free again. Otherwise later creations would find less room
+            // each time.
             match keyed {
                 Some(keyed) => settle(keyed)?,
                 None => sleep(Duration::from_millis(2)),
@@ -79,7 +79,7 @@ impl Entries {
         Ok((created as f64 - empty as f64) / f64::from(count))
     }
 
-    /// What creating storage costs for each of `count` sockets.
+    /// The cost to create storage for each of `count` sockets.
     fn creation_for_sockets(&self, count: u32) -> Result<f64> {
         let _link = self.programs.attach("create_sk_storage")?;
         let mut costs = Vec::new();
@@ -96,13 +96,13 @@ impl Entries {
             drop(sockets);
             sleep(Duration::from_millis(2));
         }
-        // What other sockets have left is at hand now and then, so that the cheapest time is rare.
+        // Memory of other sockets is sometimes reused, so the minimum is rare: use the median.
         costs.sort_by(f64::total_cmp);
         Ok(costs[costs.len() / 2])
     }
 }
 
-/// Waits until no entry of `keyed` waits to be free.
+/// Waits until no entry of `keyed` is waiting for a grace period.
 fn settle(keyed: &Keyed) -> Result<()> {
     while keyed.keyed_info()?.waiting != 0 {
         sleep(Duration::from_millis(1));
@@ -110,7 +110,7 @@ fn settle(keyed: &Keyed) -> Result<()> {
     Ok(())
 }
 
-/// What is found of who has it.
+/// Measures lookups of owners that have an entry.
 pub fn find() -> Result<Vec<Cost>> {
     let entries = Entries::new()?;
     let mut costs = Vec::new();
@@ -125,15 +125,15 @@ pub fn find() -> Result<Vec<Cost>> {
     Ok(costs)
 }
 
-/// What is created for who has nothing.
+/// Measures creations for owners that have none.
 pub fn create() -> Result<Vec<Cost>> {
     let entries = Entries::new()?;
     let most = BATCHES.into_iter().max().unwrap_or_default();
-    // Threads that wait, beside this one, which is the first that programs see.
+    // Waiting threads, in addition to this one, which programs see first.
     let (wake, sleepers): (Vec<_>, Vec<_>) = (1..most)
         .map(|_| {
             let (wake, woken) = mpsc::channel::<()>();
-            // An error is the end of the sender: that is what is waited for.
+            // The threads wait for the end of the sender, which is an error.
             (wake, thread::spawn(move || woken.recv().is_err()))
         })
         .unzip();

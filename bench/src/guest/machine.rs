@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What keeps measurements from being disturbed, and clocks.
+//! Protection of measurements from disturbance, and clocks.
 
 use std::fs;
 use std::io;
@@ -11,14 +11,15 @@ use anyhow::Result;
 
 const PRIORITY: i32 = 50;
 
-/// Has this process, and those that it starts, run before all else of its CPU, for ever.
+/// Gives this process and its children a higher priority than everything else on its CPU,
+/// permanently.
 pub fn become_undisturbed() -> Result<()> {
     let limit = "/proc/sys/kernel/sched_rt_runtime_us";
     fs::write(limit, "-1").with_context(|| format!("{limit} cannot be written"))?;
     let param = libc::sched_param {
         sched_priority: PRIORITY,
     };
-    // SAFETY: The parameter is a local variable's.
+    // SAFETY: The parameter points to a local variable.
     let ret = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const param) };
     ensure!(
         ret == 0,
@@ -28,21 +29,22 @@ pub fn become_undisturbed() -> Result<()> {
     Ok(())
 }
 
-/// Nanoseconds since some moment.
+/// Nanoseconds since an arbitrary point in time.
 pub fn now() -> u64 {
     read(libc::CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds that this thread has run: not those that it slept.
+/// Nanoseconds that this thread has run, without the time that it slept.
 pub fn thread_time() -> u64 {
     read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Nanoseconds that children of this process have run which it waited for. In whole microseconds.
+/// Nanoseconds that this process's children have run, for those that it has waited for. In whole
+/// microseconds.
 pub fn children_time() -> u64 {
-    // SAFETY: All zero is a value of the type, which is integers.
+    // SAFETY: All zeroes is a valid value of the type, which has only integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: The place is a local variable's. The call fails for other arguments only.
+    // SAFETY: The pointer is to a local variable. The call fails for other arguments only.
     unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
     [usage.ru_utime, usage.ru_stime]
         .iter()
@@ -55,13 +57,13 @@ fn read(clock: libc::clockid_t) -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: The place is a local variable's. The call fails for other clocks only.
+    // SAFETY: The pointer is to a local variable. The call fails for other clocks only.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// The least that `clock` goes on by in one of `times` calls of `work`; what a call without work
-/// takes is off.
+/// The minimum by which `clock` advances in one of `times` calls of `work`, less the cost of an
+/// empty call.
 pub fn least<E>(
     clock: fn() -> u64,
     times: u32,

@@ -18,10 +18,10 @@ use super::program::Programs;
 use super::program::Setup;
 use crate::record::Cost;
 
-/// Calls of what takes long, for one value.
+/// The number of calls per value, for slow calls.
 const CALLS: u32 = 200;
 
-/// CPUs of a sparse mask: each eighth, from the fourth on.
+/// The CPUs of a sparse mask: every eighth, from the fourth.
 const SPARSE: Setup = Setup {
     id: 0,
     nr_cpus: 0,
@@ -29,7 +29,7 @@ const SPARSE: Setup = Setup {
     step: 8,
 };
 
-/// CPUs of a full mask.
+/// The CPUs of a full mask.
 const ALL: Setup = Setup {
     id: 0,
     nr_cpus: 0,
@@ -37,7 +37,7 @@ const ALL: Setup = Setup {
     step: 1,
 };
 
-/// Getters, beside those of sched_ext.
+/// Measures getters, and those of sched_ext.
 pub fn getters() -> Result<Vec<Cost>> {
     let object = include_bytes!(concat!(env!("OUT_DIR"), "/getters.bpf.o"));
     let programs = Programs::load(object, Setup::default())?;
@@ -55,7 +55,7 @@ pub fn getters() -> Result<Vec<Cost>> {
     Ok(costs)
 }
 
-/// The sum of what `cpus` possible CPUs have.
+/// Measures the sum over `cpus` possible CPUs.
 pub fn sum(cpus: u32) -> Result<Vec<Cost>> {
     let store = Options::new("bench", 8).create()?;
     let object = include_bytes!(concat!(env!("OUT_DIR"), "/sum.bpf.o"));
@@ -66,7 +66,7 @@ pub fn sum(cpus: u32) -> Result<Vec<Cost>> {
     };
     let programs = Programs::load(object, setup)?;
 
-    // Each CPU has its number, and one more.
+    // The value of each CPU is its number plus one.
     let values: Vec<u64> = (1..=cpus.into()).collect();
     let expected: u64 = values.iter().sum();
     for (cpu, value) in values.iter().enumerate() {
@@ -102,7 +102,7 @@ pub fn sum(cpus: u32) -> Result<Vec<Cost>> {
     Ok(costs)
 }
 
-/// Puts `values`, one a possible CPU, into a map of one element.
+/// Writes `values`, one for each possible CPU, to a map with one element.
 fn update(map: i32, key: &u32, values: &[u64]) -> Result<()> {
     // SAFETY: Key and values are as large as the map's.
     let ret = unsafe {
@@ -114,7 +114,7 @@ fn update(map: i32, key: &u32, values: &[u64]) -> Result<()> {
 
 /// Reads the values of all possible CPUs.
 fn lookup(map: i32, key: &u32, values: &mut [u64]) -> Result<()> {
-    // SAFETY: Key and values are as large as the map's.
+    // SAFETY: Key and values have the sizes that the map needs.
     let ret = unsafe {
         libbpf_sys::bpf_map_lookup_elem(map, (&raw const *key).cast(), values.as_mut_ptr().cast())
     };
@@ -122,7 +122,7 @@ fn lookup(map: i32, key: &u32, values: &mut [u64]) -> Result<()> {
     Ok(())
 }
 
-/// A walk of a mask of `cpus` possible CPUs.
+/// Measures walks of a mask of `cpus` possible CPUs.
 pub fn walk(cpus: u32) -> Result<Vec<Cost>> {
     let object = include_bytes!(concat!(env!("OUT_DIR"), "/walk.bpf.o"));
     let mut costs = Vec::new();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures, in the guest.
+//! Measurements in the guest.
 //!
-//! One nanosecond is one guest instruction where QEMU runs with `-icount shift=0`. What is measured is
-//! done often, and the cheapest time counts: nothing came between. The cost of measuring is taken off.
+//! If QEMU runs with `-icount shift=0`, one nanosecond is one guest instruction. Each measurement
+//! is repeated often, and the minimum is used, because nothing disturbed it. The cost of measuring
+//! is subtracted.
 
 mod bits;
 mod counters;
@@ -30,7 +31,7 @@ use crate::record::Record;
 /// Measures groups of a guest with one CPU.
 type Measure = fn() -> Result<Vec<Cost>>;
 
-/// What is measured with one possible CPU: what changes the module's state comes first.
+/// The groups for one possible CPU. Those that change the module's state come first.
 const WITH_ONE_CPU: &[(&str, Measure)] = &[
     ("module", module::load_and_unload),
     ("stores", stores::create_and_close),
@@ -48,14 +49,14 @@ const WITH_ONE_CPU: &[(&str, Measure)] = &[
 /// Measures a group for a number of possible CPUs.
 type MeasureFor = fn(u32) -> Result<Vec<Cost>>;
 
-/// What is measured with several.
+/// The groups for several possible CPUs.
 const WITH_CPUS: &[(&str, MeasureFor)] = &[("sum", masks::sum), ("walk", masks::walk)];
 
-/// Measures `groups`, or all that this guest has the CPUs for, and prints records.
+/// Measures `groups`, or all for which this guest has the CPUs, and prints records.
 ///
 /// # Errors
 ///
-/// Something cannot be measured; there is no such group.
+/// Fails if something cannot be measured, or if there is no such group.
 pub fn run(groups: &[String]) -> Result<()> {
     print(&Record::Boot(boot()?))?;
     for cost in measure(groups)? {
@@ -64,11 +65,12 @@ pub fn run(groups: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Measures `groups`, or all that this guest has the CPUs for. From here on this process disturbs all others.
+/// Measures `groups`, or all for which this guest has the CPUs. From here on this process disturbs
+/// all others.
 ///
 /// # Errors
 ///
-/// Something cannot be measured; there is no such group.
+/// Fails if something cannot be measured, or if there is no such group.
 pub fn measure(groups: &[impl AsRef<str>]) -> Result<Vec<Cost>> {
     let mut asked = groups.iter().map(AsRef::as_ref);
     if let Some(unknown) = asked.find(|name| catalog::group(name).is_none()) {
@@ -115,7 +117,8 @@ fn line(path: &str) -> Result<String> {
     Ok(text.trim().to_string())
 }
 
-/// Whether the kernel is 7.3 or newer, and so lets programs use the values of a `PERCPU_ARRAY` in place.
+/// Whether the kernel is 7.3 or newer, and so allows programs to use the values of a `PERCPU_ARRAY`
+/// in place.
 fn has_percpu_variables() -> Result<bool> {
     let release = line("/proc/sys/kernel/osrelease")?;
     let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
@@ -125,7 +128,7 @@ fn has_percpu_variables() -> Result<bool> {
     }
 }
 
-/// A cost of one way in a case of a group.
+/// Creates the cost of one way in a case of a group.
 fn cost(group: &str, case: &str, way: &str, value: f64) -> Cost {
     Cost {
         group: group.to_string(),

@@ -20,7 +20,7 @@ const FILE: &str = "bpf_percpu.ko";
 /// How often it is loaded.
 const TIMES: u32 = 10;
 
-/// From here on the module is loaded, as it was before.
+/// Measures loading and unloading. Afterwards the module is loaded, as before.
 pub fn load_and_unload() -> Result<Vec<Cost>> {
     let (mut loaded, mut unloaded) = (u64::MAX, u64::MAX);
     for _ in 0..TIMES {
@@ -37,10 +37,10 @@ pub fn load_and_unload() -> Result<Vec<Cost>> {
     ])
 }
 
-/// Has the kernel load the module in the file `path`.
+/// Loads the module in the file `path`.
 pub fn load(path: &str) -> io::Result<()> {
     let file = File::open(path)?;
-    // SAFETY: A descriptor, a string and no flags, as the call takes them.
+    // SAFETY: The arguments are a file descriptor, a string and no flags, as the call requires.
     match unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
@@ -48,7 +48,7 @@ pub fn load(path: &str) -> io::Result<()> {
 }
 
 fn unload() -> Result<()> {
-    // SAFETY: A string and flags, as the call takes them.
+    // SAFETY: The arguments are a string and flags, as the call requires.
     let ret = unsafe { libc::syscall(libc::SYS_delete_module, c"bpf_percpu".as_ptr(), 0) };
     if ret != 0 {
         bail!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tools, a process each.
+//! Tools, each run as a process.
 
 use std::process::Command;
 use std::process::Stdio;
@@ -25,7 +25,7 @@ const SIZE: u32 = 64 * 8;
 /// How often a tool is run.
 const TIMES: u32 = 40;
 
-/// The least that a run of a tool takes, from its start to its end.
+/// The minimum time that a run of a tool takes, from its start to its end.
 fn tool(program: &str, args: &[&str]) -> Result<f64> {
     least(children_time, TIMES, || {
         let status = Command::new(program)
@@ -38,7 +38,7 @@ fn tool(program: &str, args: &[&str]) -> Result<f64> {
     })
 }
 
-/// Of as many bytes, which all are zero.
+/// Measures dumps of the same number of bytes, which are all zero.
 pub fn dump() -> Result<Vec<Cost>> {
     let opts = bpf_map_create_opts {
         sz: size_of::<bpf_map_create_opts>() as u64,

@@ -25,26 +25,26 @@ use libbpf_rs::ObjectBuilder;
 use libbpf_rs::ProgramInput;
 use libbpf_rs::ProgramMut;
 
-/// As bench/bpf/measure.h has it.
+/// As in bench/bpf/measure.h.
 const ROUNDS: f64 = 1000.0;
 
-/// How often a program is run: the cheapest run counts.
+/// How often a program is run. The minimum is used.
 const RUNS: u32 = 40;
 
-/// How often the kernel runs a program whose time it takes, between two looks at the time.
+/// How often the kernel runs a program that it times, between two reads of the time.
 const REPEAT: u32 = 1000;
 
-/// What programs are to know: `setup` in bench/bpf/measure.h.
+/// Settings of the programs: `setup` in bench/bpf/measure.h.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct Setup {
-    /// Of a store.
+    /// The id of a store.
     pub id: u32,
-    /// What `nr_cpu_ids` is.
+    /// The value of `nr_cpu_ids`.
     pub nr_cpus: u32,
     /// The first CPU of the mask.
     pub first: u32,
-    /// How far it is from each CPU of the mask to the next.
+    /// The distance from one CPU of the mask to the next.
     pub step: u32,
 }
 
@@ -57,17 +57,17 @@ impl Setup {
     }
 }
 
-/// Programs that are loaded.
+/// Loaded programs.
 pub struct Programs {
     object: Object,
     _variables: Variables,
 }
 
-/// What a program told: `result` in bench/bpf/measure.h.
+/// The result of a program: `result` in bench/bpf/measure.h.
 pub struct Told {
     /// Nanoseconds.
     pub took: u64,
-    /// Of what the last round has seen.
+    /// The sum that the last round has seen.
     pub sum: u64,
 }
 
@@ -97,7 +97,7 @@ impl Programs {
         Ok(Self { object, _variables })
     }
 
-    /// A map of the object.
+    /// Returns a map of the object.
     pub fn map(&self, name: &str) -> Result<Map<'_>> {
         self.object
             .maps()
@@ -105,13 +105,13 @@ impl Programs {
             .with_context(|| format!("the object has no map {name}"))
     }
 
-    /// What one round of `name` costs, beside one of the program `empty` of `others`.
+    /// The cost of one round of `name`, less that of the program `empty` of `others`.
     pub fn net(&self, name: &str, others: &Self, empty: &str) -> Result<f64> {
         let (cost, empty) = (self.least(name)?, others.least(empty)?);
         Ok((cost as f64 - empty as f64) / ROUNDS)
     }
 
-    /// The least that `name` took.
+    /// The minimum time of `name`.
     fn least(&self, name: &str) -> Result<u64> {
         (0..RUNS).try_fold(u64::MAX, |least, _| Ok(least.min(self.run(name)?.took)))
     }
@@ -122,7 +122,7 @@ impl Programs {
         self.told(name)
     }
 
-    /// What `name` has told last.
+    /// The last result of `name`.
     pub fn told(&self, name: &str) -> Result<Told> {
         let bss = self
             .object
@@ -140,13 +140,13 @@ impl Programs {
         Ok(Told { took, sum })
     }
 
-    /// Has `name` run where it is for, until what is returned is dropped.
+    /// Attaches `name` where it belongs, until the result is dropped.
     pub fn attach(&self, name: &str) -> Result<Link> {
         let link = self.program(name)?.attach();
         link.with_context(|| format!("program {name} cannot be attached"))
     }
 
-    /// What a run of `name` costs as the kernel counts it, beside one of the program `empty` of
+    /// The cost of a run of `name` as the kernel counts it, less that of the program `empty` of
     /// `others`.
     pub fn net_of_run(&self, name: &str, others: &Self, empty: &str) -> Result<f64> {
         let stats = "/proc/sys/kernel/bpf_stats_enabled";
@@ -192,12 +192,12 @@ impl Programs {
             .with_context(|| format!("the object has no program {name}"))
     }
 
-    /// How long `name` has run, and how often.
+    /// The total run time of `name`, and its number of runs.
     fn run_stats(&self, name: &str) -> Result<(u64, u64)> {
         let program = self.program(name)?;
         let mut info = libbpf_sys::bpf_prog_info::default();
         let mut len = size_of_val(&info) as u32;
-        // SAFETY: The places are local variables', and `len` is the size of the first.
+        // SAFETY: The pointers are to local variables, and `len` is the size of the first.
         let ret = unsafe {
             libbpf_sys::bpf_prog_get_info_by_fd(
                 program.as_fd().as_raw_fd(),

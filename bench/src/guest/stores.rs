@@ -19,12 +19,12 @@ use crate::record::Cost;
 /// How often something is created and closed.
 const TIMES: u32 = 512;
 
-/// After so many there is a pause for the kernel to free what was closed. What is created next finds room
-/// at once; what is closed without one has less to set off.
+/// After this many there is a pause in which the kernel frees what was closed. Then the next
+/// creation finds room at once, and closing causes less work.
 const BETWEEN_PAUSES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The least that creating something takes, and that closing it takes.
+/// The minimum time that creating something takes, and that closing it takes.
 fn least<T>(create: impl Fn() -> Result<T>) -> Result<(f64, f64)> {
     let (mut created, mut closed, mut empty) = (u64::MAX, u64::MAX, u64::MAX);
     for time in 0..TIMES {
@@ -43,11 +43,11 @@ fn least<T>(create: impl Fn() -> Result<T>) -> Result<(f64, f64)> {
     Ok(((created - empty) as f64, (closed - empty) as f64))
 }
 
-/// As many small maps as leave the per-CPU allocator no holes where it looks first: how many there are
-/// is another boot's luck.
+/// Small maps that fill holes in the per-CPU allocator's memory, because the number of holes
+/// differs from boot to boot.
 const FILLERS: usize = 512;
 
-/// One at a time.
+/// Measures one creation and close at a time.
 pub fn create_and_close() -> Result<Vec<Cost>> {
     let _fillers = (0..FILLERS).map(|_| array(8)).collect::<Result<Vec<_>>>()?;
     let mut costs = Vec::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Instructions with names where the linker puts addresses.
+//! Instructions with names in place of addresses.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,11 +13,11 @@ use anyhow::Result;
 use crate::code::Function;
 use crate::code::Instruction;
 
-/// What Rust calls its functions, by the names that the linker knows them by.
+/// The Rust names of functions, by symbol.
 pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// Of those that `functions` refer to.
+    /// The names for everything that `functions` refer to.
     pub(super) fn of<'a>(functions: impl Iterator<Item = &'a Function>) -> Result<Self> {
         let symbols = functions.flat_map(|function| &function.symbols);
         let mangled: BTreeSet<_> = symbols.filter(|symbol| symbol.starts_with("_R")).collect();
@@ -38,7 +38,7 @@ impl Names {
         Ok(Self(mangled.into_iter().cloned().zip(demangled).collect()))
     }
 
-    /// An instruction of `function`, with names where the linker puts addresses.
+    /// Writes an instruction of `function`, with names in place of addresses.
     pub(super) fn write(&self, function: &str, instruction: &Instruction) -> String {
         let mut text = instruction.text.clone();
         if instruction.is_branch() {
@@ -53,7 +53,7 @@ impl Names {
         }
         for relocation in &instruction.relocations {
             let place = self.place(&relocation.symbol, relocation.offset);
-            // Where the linker puts it, objdump shows a zero.
+            // objdump shows zeroes where the linker puts the address.
             let zeros = match relocation.is_relative {
                 true => ["0x0(%rip)", "0x0"],
                 false => ["$0x0", "0x0"],
@@ -66,7 +66,7 @@ impl Names {
         text
     }
 
-    /// What is `offset` from a symbol.
+    /// The name of the place at `offset` from a symbol.
     fn place(&self, symbol: &str, offset: u64) -> String {
         let name = self.0.get(symbol).map_or(symbol, String::as_str);
         match offset as i64 {
@@ -77,14 +77,14 @@ impl Names {
     }
 }
 
-/// A name without what tells crates of the same name apart: the compiler makes it up.
+/// Removes from a name the hash by which the compiler tells crates of the same name apart.
 fn without_hashes(name: &str) -> String {
     let mut text = String::new();
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('[') {
         text.push_str(before);
         rest = after;
-        // That of a slice comes after no name.
+        // A slice type has no name before it.
         let is_crate = before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
         match after.split_once(']') {
             Some((_, after)) if is_crate => rest = after,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the project wants of what it measures.
+//! The goals of the project for its measurements.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -13,54 +13,54 @@ use super::values::Values;
 use crate::catalog::group;
 use crate::catalog::WALKS;
 
-/// What a value must be.
+/// A bound on a value.
 #[derive(Debug, Clone, Copy)]
 enum Bound {
     /// At most this.
     AtMost(f64),
-    /// At most what another way of the case costs, times `factor`, and `plus`.
+    /// At most the cost of another way of the case, times `factor`, plus `plus`.
     AtMostOf {
         way: &'static str,
         factor: f64,
         plus: f64,
     },
-    /// Less than what another way of the case costs.
+    /// Less than the cost of another way of the case.
     LessThan { way: &'static str },
 }
 
-/// What is compared with the bound.
+/// The value that is compared with the bound.
 #[derive(Debug, Clone, Copy)]
 enum What {
-    /// What each of these cases costs.
+    /// The cost of each of these cases.
     Cases(&'static [&'static str]),
-    /// What each CPU more costs, between a case with few CPUs and one with many.
+    /// The cost of each additional CPU, between a case with few CPUs and one with many.
     EachCpu {
         few: &'static str,
         many: &'static str,
     },
 }
 
-/// A goal, of one way.
+/// A goal for one way.
 #[derive(Debug, Clone, Copy)]
 struct Goal {
     group: &'static str,
     way: &'static str,
     what: What,
     bound: Bound,
-    /// Other kernels than stock that it is for. A number of instructions is a goal for the kernel
-    /// that people have; how a way compares with another, for any.
+    /// The kernels other than stock that it applies to. A number of instructions is a goal for the
+    /// kernel that people have. A comparison between ways applies to any kernel.
     others: &'static [&'static str],
 }
 
 const U64: What = What::Cases(&["u64"]);
 
-/// Both are held against each other as they are shown: a clock that is read once in a thousand
-/// rounds has its part in the third digit.
+/// Both are compared as they are shown, because a clock that is read once in a thousand rounds
+/// affects the third digit.
 fn hundredths(value: f64) -> f64 {
     (value * 100.0).round()
 }
 
-/// A number that a way must not exceed.
+/// A number of instructions that a way must not exceed.
 const fn at_most(group: &'static str, way: &'static str, bound: f64) -> Goal {
     Goal {
         group,
@@ -89,7 +89,7 @@ const fn times(factor: f64, way: &'static str) -> Bound {
     }
 }
 
-/// What lowered variables may cost: an instruction more than the kernel's own.
+/// The limit for lowered variables: one instruction more than native ones.
 const fn lowered(group: &'static str, what: What, way: &'static str, peer: &'static str) -> Goal {
     Goal {
         group,
@@ -173,24 +173,25 @@ pub fn numbers() -> impl Iterator<Item = (&'static str, &'static str, f64)> {
         })
 }
 
-/// A goal, held against what was measured.
+/// A goal, checked against the measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checked {
-    /// What has to be how.
+    /// The goal as text.
     pub goal: String,
-    /// On which kernel, with its mitigations.
+    /// The kernel and its mitigations.
     pub kernel: String,
-    /// `<=` or `<`: how `measured` has to be to `bound`.
+    /// `<=` or `<`: the required relation of `measured` to `bound`.
     pub relation: String,
-    /// The number that the goal comes to.
+    /// The bound as a number.
     pub bound: Option<f64>,
-    /// What was measured.
+    /// The measured value.
     pub measured: Option<f64>,
-    /// Whether the goal is met. What was not measured is not.
+    /// Whether the goal is met. A goal without a measurement is not.
     pub met: bool,
 }
 
-/// Holds all goals against `values`: on stock when it was measured, and on the others that are.
+/// Checks all goals against `values`: on stock if it was measured, and on the other measured
+/// kernels.
 pub fn check(values: &Values) -> Vec<Checked> {
     let columns = values.columns();
     let is_goals = |column: &&&Column| {
@@ -232,8 +233,8 @@ impl Goal {
         }
     }
 
-    /// Nothing when the kernel is not asked: it lacks a way, or is another than stock and lacks the
-    /// boot.
+    /// Returns `None` if the goal does not apply: the kernel lacks a way, or it is not stock and
+    /// lacks the boot.
     fn one(
         &self,
         values: &Values,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Goals, held against made-up boots.
+//! Goals, checked against made-up boots.
 
 use super::super::check;
 use super::super::input::Input;
@@ -11,7 +11,7 @@ fn goals(input: &Input) -> Vec<Checked> {
     super::check(&check::values(input, &mut Vec::new()))
 }
 
-/// The goals that are not met when one cost of a 7.3 has this value.
+/// The goals that are not met if one cost of a 7.3 kernel has this value.
 fn not_met(kernel: &str, names: [&str; 3], value: f64) -> Vec<String> {
     let mut input = made_up::input(kernel, "7.3.0");
     let column = made_up::column(kernel, Mitigations::Auto, Clock::Icount);
@@ -37,7 +37,7 @@ fn goals_are_of_the_catalog() {
         };
         assert!(cases.iter().all(|case| group.cases.contains(case)));
     }
-    // Whatever is walked.
+    // For every mask.
     assert_eq!(group("walk").expect("a group").cases, WALKS);
 }
 
@@ -92,7 +92,7 @@ fn a_view_costs_little_more_than_a_variable() {
     let goal = "increment, u64: a view, `*v += 1` <= `SEC(\".percpu\")`, `v += 1` + 1";
     assert_eq!(not_met("stock", names, 11.01), [goal]);
     assert_eq!(not_met("bench", names, 11.01), [goal]);
-    // Where there is no variable, nothing is asked.
+    // Without a native variable, the goal does not apply.
     let goals = goals(&made_up::input("stock", "7.2.12"));
     assert!(goals.iter().all(|goal| !goal.goal.contains("percpu\"")));
     assert_eq!(goals.len(), 13 + 2 * WALKS.len());
@@ -106,7 +106,7 @@ fn lowered_variables_cost_little_more_than_others() {
         "increment, u64: lowered `SEC(\".percpu\")`, `v += 1` <= `SEC(\".percpu\")`, `v += 1` + 1";
     assert_eq!(not_met("stock", plain, 11.01), [goal]);
     assert_eq!(not_met("bench", plain, 11.01), [goal]);
-    // With `lock` 9, and what returns something 400.
+    // With `lock` 9, and operations with a result 400.
     assert_eq!(
         not_met("stock", ["increment", "u64", "lowered_lock"], 10.01).len(),
         1
@@ -193,6 +193,6 @@ fn what_was_not_measured_is_not_met() {
     // The sum, and the walks of 16 CPUs.
     assert_eq!(not_met().count(), 7);
     assert!(not_met().all(|goal| goal.measured.is_none() && goal.goal.contains("16 CPUs")));
-    // The others need not have all boots.
+    // The other kernels need not have all boots.
     assert!(without_16("bench").iter().all(|goal| goal.met));
 }

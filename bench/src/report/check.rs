@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that what the boots have printed is what the catalog asks for, and that runs repeat.
+//! Checks that the boots have printed what the catalog lists, and that runs are repeatable.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -23,24 +23,24 @@ use crate::record::Cost;
 /// The group that the host measures.
 const HOSTS: &str = "boot";
 
-/// By what part of the larger one the instructions of two runs may differ.
+/// The fraction of the larger value by which the instructions of two runs may differ.
 pub const REPEAT: f64 = 0.01;
 
-/// By how many instructions two runs may differ, however small they are.
+/// The number of instructions by which two runs may differ, however small they are.
 ///
-/// A value is what a loop takes beyond an empty one, for each of its rounds. Whatever else runs in
-/// either loop, a tick of the timer say, goes into the difference, and does so whether a round takes
-/// 2 instructions or 200: of a cost of 2, 1 % would be a hundredth of an instruction. No real change
-/// hides in a tenth: the code of a way has whole instructions.
+/// A value is the cost of a round of a loop beyond that of an empty loop. Everything else that runs
+/// in either loop, such as a timer tick, goes into the difference, whether a round takes 2
+/// instructions or 200. For a cost of 2, 1 % would be 0.02 instructions. A tenth does not hide a
+/// real change, because the code of a way has whole instructions.
 pub const REPEAT_INSTRUCTIONS: f64 = 0.1;
 
-/// The number of possible CPUs that a case names: `16 CPUs, all` names 16.
+/// The number of possible CPUs in the name of a case: `16 CPUs, all` names 16.
 pub fn cpus_of(case: &str) -> Option<u32> {
     case.split_once(" CPUs")?.0.parse().ok()
 }
 
-/// Checks the input, tells what is wrong with it in `problems`, and returns the values that have a
-/// place in the catalog.
+/// Checks the input, adds what is wrong to `problems`, and returns the values that are in the
+/// catalog.
 pub fn values(input: &Input, problems: &mut Vec<String>) -> Values {
     let mut values = Values::default();
     for run in &input.runs {
@@ -58,7 +58,7 @@ pub fn values(input: &Input, problems: &mut Vec<String>) -> Values {
     values
 }
 
-/// Checks that the guest is what the file's name says, and runs on one CPU.
+/// Checks that the guest matches the file's name, and runs on one CPU.
 fn guest(run: &Run, problems: &mut Vec<String>) {
     let (file, boot) = (&run.file, &run.boot);
     if boot.online != "0" {
@@ -97,7 +97,7 @@ fn has(run: &Run, way: &Way) -> bool {
     !way.since_7_3 || run.series().is_none_or(|series| series >= (7, 3))
 }
 
-/// What such a boot prints: group, case, way.
+/// What such a boot must print: group, case, way.
 pub fn expected(run: &Run) -> BTreeSet<[&'static str; 3]> {
     let mut expected = BTreeSet::new();
     for group in GROUPS.iter().filter(|group| group.name != HOSTS) {
@@ -115,7 +115,7 @@ pub fn expected(run: &Run) -> BTreeSet<[&'static str; 3]> {
     expected
 }
 
-/// What the catalog does not have of a cost.
+/// Which part of a cost is not in the catalog.
 fn unknown(cost: &Cost) -> Option<&'static str> {
     let Some(group) = group(&cost.group) else {
         return Some("group");
@@ -126,7 +126,7 @@ fn unknown(cost: &Cost) -> Option<&'static str> {
     group.way(&cost.way).is_none().then_some("way")
 }
 
-/// Adds a run's costs to `values`: all that are expected, once, and no others.
+/// Adds a run's costs to `values`: each expected one once, and no others.
 fn costs(run: &Run, values: &mut Values, problems: &mut Vec<String>) {
     let file = &run.file;
     let expected = expected(run);
@@ -182,7 +182,7 @@ fn pairs(input: &Input, problems: &mut Vec<String>) {
     }
 }
 
-/// Adds what the host has measured to `values`.
+/// Adds the host's measurements to `values`.
 fn first_event(costs: &[Cost], values: &mut Values, problems: &mut Vec<String>) {
     let column = Column {
         kernel: "stock".to_owned(),
@@ -229,7 +229,7 @@ fn first_event(costs: &[Cost], values: &mut Values, problems: &mut Vec<String>) 
     }
 }
 
-/// Checks that what all others are held against is whole: no boot of it is missing.
+/// Checks that the column that the others are compared with is complete: no boot is missing.
 fn first_column(input: &Input, values: &Values, problems: &mut Vec<String>) {
     let columns = values.columns();
     let guests = |column: &&&Column| column.clock != Clock::Host;

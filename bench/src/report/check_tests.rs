@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is found in made-up boots.
+//! The problems that are found in made-up boots.
 
 use super::super::made_up;
 use super::*;
@@ -14,7 +14,7 @@ fn problems(input: &Input) -> Vec<String> {
     problems
 }
 
-/// What is wrong when `change` was done to the run 2 of stock with `cpus` CPUs.
+/// The problems after `change` to run 2 of stock with `cpus` CPUs.
 fn after(cpus: u32, change: impl FnOnce(&mut Run)) -> Vec<String> {
     let mut input = made_up::input("stock", OLD);
     let mut runs = input.runs.iter_mut();
@@ -127,7 +127,7 @@ fn what_is_new_is_asked_of_new_kernels_only() {
         text,
         [1, 2].map(|n| format!("stock.auto.1.{n}.icount.jsonl: increment/u64/variable is missing"))
     );
-    // An old kernel that has it is not what the catalog says.
+    // An old kernel that supports it contradicts the catalog.
     let text = after(1, |run| {
         run.costs
             .push(made_up::cost("increment", "u64", "variable", 3.0));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All that is reported, as it stands in `bench.json`.
+//! The data of the report, as in `bench.json`.
 
 use std::collections::BTreeMap;
 
@@ -22,32 +22,32 @@ use crate::catalog::Whose;
 use crate::catalog::GROUPS;
 use crate::record::Boot;
 
-/// All of it.
+/// The whole report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The boots, in the order of columns, then of CPUs and runs.
     pub boots: Vec<BootOf>,
-    /// What was measured, in the order of the catalog.
+    /// The measurements, in the order of the catalog.
     pub groups: Vec<Group>,
-    /// The goals, held against it.
+    /// The checked goals.
     pub goals: Vec<Checked>,
-    /// What is wrong with what was measured.
+    /// The problems with the measurements.
     pub problems: Vec<String>,
 }
 
 /// A boot of the guest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BootOf {
-    /// The file with what it has printed.
+    /// The file with its output.
     pub file: String,
-    /// Where its values are.
+    /// The column of its values.
     #[serde(flatten)]
     pub column: Column,
-    /// How many possible CPUs it had.
+    /// The number of its possible CPUs.
     pub cpus: u32,
     /// 1 or 2.
     pub run: u32,
-    /// What it said of itself.
+    /// The guest's own description.
     #[serde(flatten)]
     pub boot: Boot,
 }
@@ -57,17 +57,17 @@ pub struct BootOf {
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// What people call it.
+    /// Its title.
     pub title: String,
-    /// What has to be known of the values, if anything.
+    /// What readers of the values need to know, if anything.
     pub note: String,
-    /// The unit, by the clock of a value.
+    /// The unit of values, by clock.
     pub units: BTreeMap<Clock, String>,
-    /// The columns that have values. Ratios are those of the first.
+    /// The columns with values. Ratios are for the first.
     pub columns: Vec<Column>,
-    /// Each case with each way.
+    /// A row for each way of each case.
     pub rows: Vec<Row>,
-    /// The labels of ways that none of the kernels has, for they are of series before 7.3.
+    /// The labels of ways that all measured kernels lack, because they are older than 7.3.
     pub not_before_7_3: Vec<String>,
 }
 
@@ -78,34 +78,34 @@ pub struct Row {
     pub case: String,
     /// The way's name.
     pub way: String,
-    /// What people call it.
+    /// The name in tables.
     pub label: String,
     /// `ours` or `peer`.
     pub whose: String,
-    /// Whether it is exact, if that is asked.
+    /// Whether it is exact, if that applies.
     pub exact: Option<bool>,
     /// Whether kernels before 7.3 lack it.
     pub since_7_3: bool,
-    /// By the first way's value, in the first column.
+    /// The ratio to the first way's value, in the first column.
     pub ratio: Option<f64>,
-    /// What it costs, by column.
+    /// Its costs, by column.
     pub values: Vec<Value>,
 }
 
-/// A value, of two runs.
+/// A value from two runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Value {
-    /// Where it was measured.
+    /// The column.
     #[serde(flatten)]
     pub column: Column,
-    /// Each run's.
+    /// The value of each run.
     pub runs: Runs,
     /// Their mean.
     pub mean: f64,
 }
 
 impl Report {
-    /// What `input` tells, and the `problems` there were with reading it.
+    /// Creates the report from `input`, and the `problems` of reading it.
     pub fn new(input: &Input, mut problems: Vec<String>) -> Self {
         let values = check::values(input, &mut problems);
         let mut runs: Vec<&Run> = input.runs.iter().collect();
@@ -128,7 +128,7 @@ impl Report {
 }
 
 impl Group {
-    /// Nothing when there are no values.
+    /// Returns `None` if there are no values.
     fn new(group: &catalog::Group, values: &Values) -> Option<Self> {
         let columns: Vec<Column> = values.columns_of(group.name).into_iter().cloned().collect();
         let first = columns.first()?;
@@ -152,7 +152,7 @@ impl Group {
                         Exact::NotAsked => None,
                     },
                     since_7_3: way.since_7_3,
-                    // By nothing, nothing can be divided.
+                    // Avoid division by zero.
                     ratio: mean(way)
                         .zip(base.filter(|base| *base > 0.0))
                         .map(|(mean, base)| mean / base),
@@ -200,7 +200,7 @@ impl Group {
 }
 
 impl Row {
-    /// What it costs in `column`.
+    /// The cost in `column`.
     pub fn value(&self, column: &Column) -> Option<&Value> {
         self.values.iter().find(|value| value.column == *column)
     }

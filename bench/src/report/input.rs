@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads what the boots have printed.
+//! Reads the output of the boots.
 //!
-//! A file is called `KERNEL.MITIGATIONS.CPUS.RUN.CLOCK.jsonl`; `first-event.jsonl` is the host's.
+//! A file is called `KERNEL.MITIGATIONS.CPUS.RUN.CLOCK.jsonl`. `first-event.jsonl` is the host's.
 
 use std::fs;
 use std::path::Path;
@@ -17,28 +17,28 @@ use crate::record::Boot;
 use crate::record::Cost;
 use crate::record::Record;
 
-/// How long it takes from boot to the first event, if that was measured.
+/// The time from boot to the first event, if it was measured.
 pub const FIRST_EVENT: &str = "first-event.jsonl";
 
-/// What one boot has printed.
+/// The output of one boot.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The file's name.
     pub file: String,
-    /// Where its values belong.
+    /// The column of its values.
     pub column: Column,
-    /// How many possible CPUs the guest was given.
+    /// The number of possible CPUs of the guest.
     pub cpus: u32,
     /// 1 or 2.
     pub number: u32,
-    /// What the guest says of itself.
+    /// The guest's description of itself.
     pub boot: Boot,
-    /// What it has measured.
+    /// Its measurements.
     pub costs: Vec<Cost>,
 }
 
 impl Run {
-    /// The file of the run with this number in a guest with so many CPUs.
+    /// The file name of the run with this number in a guest with `cpus` CPUs.
     pub fn file_name(column: &Column, cpus: u32, number: u32) -> String {
         let mitigations = match column.mitigations {
             Mitigations::Auto => "auto",
@@ -53,24 +53,24 @@ impl Run {
         format!("{kernel}.{mitigations}.{cpus}.{number}.{clock}.jsonl")
     }
 
-    /// The kernel's series, as in `7.3`, unless its release is not like that of a kernel.
+    /// The kernel's series, such as `7.3`, if its release has that form.
     pub fn series(&self) -> Option<(u32, u32)> {
         let mut numbers = self.boot.release.split(|c: char| !c.is_ascii_digit());
         Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 }
 
-/// What is in the folder.
+/// The contents of the directory.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
     /// Boots of the guest, by file name.
     pub runs: Vec<Run>,
-    /// What [`FIRST_EVENT`] has, if it is there.
+    /// The contents of [`FIRST_EVENT`], if it exists.
     pub first_event: Option<Vec<Cost>>,
 }
 
 impl Input {
-    /// Reads `dir`. What cannot be used is told in `problems`.
+    /// Reads `dir`. Adds what cannot be used to `problems`.
     pub fn read(dir: &Path, problems: &mut Vec<String>) -> Result<Self> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
@@ -91,7 +91,7 @@ impl Input {
         Ok(input)
     }
 
-    /// Takes what the file `name` has.
+    /// Adds the file `name`.
     pub fn file(&mut self, name: &str, text: &str, problems: &mut Vec<String>) {
         let (boot, costs) = records(name, text, problems);
         if name == FIRST_EVENT {
@@ -122,9 +122,9 @@ impl Input {
     }
 }
 
-/// What a file's name tells: column, CPUs, run.
+/// Parses a file name: column, CPUs, run.
 fn parts(name: &str) -> Option<(Column, u32, u32)> {
-    // From the end: the name of a kernel may have dots.
+    // From the end, because the name of a kernel may have dots.
     let mut parts = name.strip_suffix(".jsonl")?.rsplitn(5, '.');
     let clock = match parts.next()? {
         "icount" => Clock::Icount,
@@ -144,12 +144,12 @@ fn parts(name: &str) -> Option<(Column, u32, u32)> {
         mitigations,
         clock,
     };
-    // What is written in another way would be another file of the same run.
+    // Another spelling would be a second file of the same run.
     let is_plain = Run::file_name(&column, cpus, number) == name;
     (is_plain && [1, 2].contains(&number)).then_some((column, cpus, number))
 }
 
-/// The records of a file: the boot record of its first line, and costs.
+/// Parses the records of a file: the boot record in its first line, and costs.
 fn records(name: &str, text: &str, problems: &mut Vec<String>) -> (Option<Boot>, Vec<Cost>) {
     let (mut boot, mut costs) = (None, Vec::new());
     for (number, line) in (1..).zip(text.lines()) {

@@ -33,7 +33,7 @@ pub fn cost(group: &str, case: &str, way: &str, value: f64) -> Cost {
     }
 }
 
-/// A run that has printed nothing but where it was measured.
+/// A run that has printed only its boot record.
 pub fn run(column: &Column, release: &str, cpus: u32, number: u32) -> Run {
     let mitigations = match column.mitigations {
         Mitigations::Auto => "",
@@ -58,7 +58,7 @@ pub fn run(column: &Column, release: &str, cpus: u32, number: u32) -> Run {
     }
 }
 
-/// What a way costs: the later in its group, the less, and the more CPUs, the more.
+/// The made-up cost of a way: lower for later ways of its group, higher for more CPUs.
 pub fn value([group_name, case, way]: [&str; 3]) -> f64 {
     let ways = group(group_name).expect("a group").ways;
     let place = ways.iter().position(|other| other.name == way);
@@ -71,7 +71,7 @@ pub fn value([group_name, case, way]: [&str; 3]) -> f64 {
     }
 }
 
-/// A run that has printed all it should.
+/// A run that has printed everything it should.
 pub fn whole(column: &Column, release: &str, cpus: u32, number: u32) -> Run {
     let mut run = run(column, release, cpus, number);
     let costs = check::expected(&run).into_iter();
@@ -81,7 +81,7 @@ pub fn whole(column: &Column, release: &str, cpus: u32, number: u32) -> Run {
     run
 }
 
-/// Both runs of each boot of a kernel with mitigations auto, and of how long it takes to the first event:
+/// Both runs of each boot of a kernel with mitigations auto, and the time to the first event:
 /// nothing is missing.
 pub fn input(kernel: &str, release: &str) -> Input {
     let column = column(kernel, Mitigations::Auto, Clock::Icount);
@@ -99,7 +99,7 @@ pub fn input(kernel: &str, release: &str) -> Input {
     input
 }
 
-/// The value of a cost in all runs of a column.
+/// Sets the value of a cost in all runs of a column.
 pub fn set(input: &mut Input, column: &Column, names: [&str; 3], value: f64) {
     let mut found = 0;
     for run in input.runs.iter_mut().filter(|run| run.column == *column) {

@@ -38,7 +38,7 @@ pub fn report(report: &Report) -> String {
     text
 }
 
-/// A value, short.
+/// Formats a value briefly.
 pub fn number(value: f64) -> String {
     if (value * 10.0).round().abs() < 10_000.0 {
         format!("{value:.1}")
@@ -47,7 +47,7 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Where and how it was measured.
+/// Describes where and how it was measured.
 fn measured(report: &Report) -> String {
     let mut columns: Vec<&Column> = report.boots.iter().map(|boot| &boot.column).collect();
     columns.sort_by(|a, b| a.place().cmp(&b.place()));
@@ -93,7 +93,7 @@ fn measured(report: &Report) -> String {
     text
 }
 
-/// Each once, in the order in which they come.
+/// Lists each once, in order of appearance.
 fn list(words: impl Iterator<Item = String>) -> String {
     let mut all: Vec<String> = Vec::new();
     for word in words {
@@ -104,7 +104,7 @@ fn list(words: impl Iterator<Item = String>) -> String {
     all.join(", ")
 }
 
-/// What the command lines ask for, other than how the guest talks and ends.
+/// The options of the command lines, except for those about the guest's console and exit.
 fn words<'a>(boots: impl Iterator<Item = &'a BootOf>) -> String {
     let words = boots.flat_map(|boot| boot.boot.command_line.split_whitespace());
     let mut all: Vec<&str> = Vec::new();
@@ -141,7 +141,7 @@ fn group(group: &Group) -> String {
             None
         };
         for (number, row) in rows.iter().enumerate() {
-            // A case is named once.
+            // Name a case only once.
             let case = if number == 0 {
                 row.case.clone()
             } else {
@@ -172,7 +172,7 @@ fn group(group: &Group) -> String {
     text
 }
 
-/// The least number of the first column, as it is printed: all ways that show it are the cheapest.
+/// The minimum of the first column, as printed. All ways that show it are the cheapest.
 fn cheapest(group: &Group, rows: &[Row]) -> Option<String> {
     let first = group.columns.first()?;
     let means = rows.iter().filter_map(|row| Some(row.value(first)?.mean));
@@ -184,7 +184,7 @@ fn cell(row: &Row, column: &Column) -> String {
         .map_or_else(|| "-".to_owned(), |value| number(value.mean))
 }
 
-/// What a group's table does not show.
+/// Notes for what a group's table does not show.
 fn notes(group: &Group, text: &mut String) {
     let mut notes = Vec::new();
     if !group.not_before_7_3.is_empty() {
@@ -207,7 +207,7 @@ fn notes(group: &Group, text: &mut String) {
     }
 }
 
-/// How far the runs of a column are apart that need not repeat.
+/// How far the runs of a column differ, for those that need not repeat.
 fn spread(group: &Group, column: &Column) -> Option<String> {
     let spreads = group.rows.iter().filter_map(|row| {
         let spread = row.value(column)?.runs.spread()?;

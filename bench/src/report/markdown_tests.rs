@@ -7,7 +7,7 @@ use super::super::made_up;
 use super::super::values::Mitigations;
 use super::*;
 
-/// The text of one group.
+/// The table of one group.
 fn table(input: &Input, name: &str) -> String {
     let report = Report::new(input, Vec::new());
     let group = report.groups.iter().find(|group| group.name == name);
@@ -71,7 +71,7 @@ fn a_peer_that_wins_is_bold() {
     let row = text.lines().find(|line| line.contains("**50.0**"));
     let row = row.expect("a row");
     assert!(row.starts_with("| online CPUs    | `scx_bpf_*`"), "{row}");
-    // Two that show the same are both the cheapest.
+    // Two ways that show the same are both the cheapest.
     made_up::set(
         &mut input,
         &made_up::stock(),

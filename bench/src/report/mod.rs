@@ -58,8 +58,8 @@ use data::Group;
 use data::Report;
 use input::Input;
 
-/// Reads what is in `dir`, prints the table and writes the rest beside it. All that is wrong with what was
-/// measured, and each goal that is not met, is in the error.
+/// Reads the files in `dir`, prints the table and writes the other output to `dir`. The error lists
+/// everything that is wrong with the measurements, and each goal that is not met.
 pub fn run(dir: &Path) -> Result<()> {
     let report = read(dir)?;
     let text = markdown::report(&report);
@@ -110,7 +110,7 @@ fn kernel(report: &Report, group: &Group) -> String {
     }
 }
 
-/// What makes the report fail.
+/// The reasons why the report fails.
 fn wrong(report: &Report) -> Vec<String> {
     let goals = report.goals.iter().filter(|goal| !goal.met).map(|goal| {
         let number = |value: Option<f64>| {
@@ -177,7 +177,7 @@ mod tests {
         );
     }
 
-    /// A folder that is gone with the test.
+    /// A directory that is removed at the end of the test.
     struct Folder(std::path::PathBuf);
 
     impl Drop for Folder {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables of Markdown that line up as text, too.
+//! Markdown tables that are aligned as text, too.
 
 use std::fmt;
 
 use percpu_live::table::width;
 use percpu_live::table::Align;
 
-/// A table with a head.
+/// A table with a header.
 #[derive(Debug, Clone)]
 pub struct Table {
     align: Vec<Align>,
@@ -15,7 +15,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with no rows but its head.
+    /// Creates a table with only a header.
     pub fn new(columns: impl IntoIterator<Item = (String, Align)>) -> Self {
         let (head, align) = columns.into_iter().unzip();
         let mut table = Self {
@@ -35,7 +35,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A rule takes three characters.
+        // A rule needs three characters.
         let widths: Vec<usize> = (0..self.align.len())
             .map(|column| width(self.rows.iter().filter_map(|row| row.get(column))).max(3))
             .collect();

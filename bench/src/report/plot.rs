@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A group as bars: how each way compares with the first one.
+//! Bar charts of a group: how each way compares with the first.
 
 use anyhow::Result;
 use plotters::prelude::*;
@@ -12,28 +12,28 @@ use super::data::Group;
 use super::data::Row;
 use super::markdown::number;
 
-/// The colour of what bpf_percpu offers.
+/// The colour of bpf_percpu's ways.
 pub const OURS: RGBColor = RGBColor(0x1f, 0x6f, 0xb2);
-/// The colour of what others offer.
+/// The colour of other ways.
 pub const PEER: RGBColor = RGBColor(0xa8, 0xae, 0xb6);
 
 const WIDTH: i32 = 960;
-/// Title and legend, and the numbers of the axis below the bars.
+/// The height of title and legend, and of the axis labels below the bars.
 const HEAD: i32 = 62;
 const FOOT: i32 = 42;
 const BAR: i32 = 14;
 const ROW: i32 = 20;
-/// Above the bars of a case: its name.
+/// The height of a case's name above its bars.
 const CASE: i32 = 28;
 const MARGIN: i32 = 14;
-/// For the number at the end of the longest bar.
+/// The room for the number at the end of the longest bar.
 const NUMBER: i32 = 70;
-/// About the width of a character, in a font that is not known here.
+/// The approximate width of a character, in a font that is not known here.
 const CHARACTER: f64 = 6.6;
-/// A ratio that leaves the bars near 1 too short to tell apart makes the axis logarithmic.
+/// Above this ratio the axis is logarithmic, because bars near 1 would be too short to tell apart.
 const LINEAR: f64 = 20.0;
 
-/// The plot, as SVG. Nothing when there is nobody to compare with.
+/// Creates the plot as SVG. Returns `None` if there is nothing to compare.
 pub fn svg(group: &Group, kernel: &str) -> Result<Option<String>> {
     let has_peers = group.rows.iter().any(|row| !row.is_ours());
     let ratios: Vec<f64> = group.rows.iter().filter_map(|row| row.ratio).collect();
@@ -69,7 +69,7 @@ pub fn svg(group: &Group, kernel: &str) -> Result<Option<String>> {
             y += ROW;
         }
     }
-    // What is as cheap as the first way ends here.
+    // The end of bars that are as long as that of the first way.
     let one = axis.x(1.0);
     draw.line((one, HEAD), (one, bottom), &BLACK)?;
     let what = "ratio to the first way of the case";
@@ -81,7 +81,7 @@ pub fn svg(group: &Group, kernel: &str) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// What stands beside a bar.
+/// The text next to a bar.
 pub fn label(row: &Row) -> String {
     let label = row.label.replace('`', "");
     match row.exact {
@@ -90,7 +90,7 @@ pub fn label(row: &Row) -> String {
     }
 }
 
-/// Where a ratio is.
+/// The positions of ratios.
 struct Axis {
     is_log: bool,
     low: f64,
@@ -107,7 +107,7 @@ impl Axis {
         let is_log = high > LINEAR;
         Self {
             is_log,
-            // A bar of the least ratio is seen, too.
+            // The bar of the smallest ratio must be visible, too.
             low: if is_log {
                 10f64.powf((low / 2.0).log10().floor())
             } else {
@@ -148,7 +148,7 @@ impl Axis {
 
 type Point = (i32, i32);
 
-/// What it is drawn on.
+/// The drawing area.
 struct Draw<'a> {
     area: DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What plots of made-up boots show.
+//! Tests of plots of made-up boots.
 
 use super::super::data::Report;
 use super::super::made_up;
@@ -45,7 +45,7 @@ fn each_way_has_a_bar_and_a_label() {
         }
         assert!(svg.contains("stock, 7.3.0; numbers are guest instructions per "));
     }
-    // Of the module and of boot, nobody has another.
+    // The groups module and boot have nothing to compare.
     let others = ["module", "boot"];
     let groups = report.groups.iter().map(|group| group.name.as_str());
     let groups: Vec<&str> = groups.filter(|name| !others.contains(name)).collect();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was measured, by column, group, case and way.
+//! The measurements, by column, group, case and way.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::record::Cost;
 
-/// What values are counted in.
+/// The clock of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
@@ -37,25 +37,25 @@ impl Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mitigations {
-    /// What the kernel does by itself.
+    /// The kernel's default.
     Auto,
     /// None.
     Off,
 }
 
-/// What boots have in common whose values may be compared.
+/// A table column: the common properties of boots whose values may be compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Column {
     /// `stock`, `bench`, or a series like `7.2`.
     pub kernel: String,
     /// Its mitigations.
     pub mitigations: Mitigations,
-    /// What its values are counted in.
+    /// The clock of its values.
     pub clock: Clock,
 }
 
 impl Column {
-    /// Where the column stands: instructions first, then time; stock, bench, then others.
+    /// The sort key of the column: instructions before time; stock, bench, then others.
     pub fn place(&self) -> impl Ord + '_ {
         let kernels = ["stock", "bench"];
         let kernel = kernels.iter().position(|name| *name == self.kernel);
@@ -64,7 +64,7 @@ impl Column {
     }
 }
 
-/// The column's head in a table.
+/// The column's title in a table.
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kernel)?;
@@ -78,7 +78,7 @@ impl fmt::Display for Column {
     }
 }
 
-/// The values of the runs of one cost: of both, unless something is missing.
+/// The values of the runs of one cost: of both, unless one is missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Runs(pub Vec<f64>);
@@ -89,7 +89,7 @@ impl Runs {
         (!self.0.is_empty()).then(|| self.0.iter().sum::<f64>() / self.0.len() as f64)
     }
 
-    /// Two values that are there.
+    /// Both values, if they exist.
     pub fn both(&self) -> Option<(f64, f64)> {
         match self.0[..] {
             [first, second] => Some((first, second)),
@@ -97,7 +97,7 @@ impl Runs {
         }
     }
 
-    /// By what part of the larger one two runs differ.
+    /// The difference of two runs, as a fraction of the larger.
     pub fn spread(&self) -> Option<f64> {
         let (first, second) = self.both()?;
         let larger = first.abs().max(second.abs());
@@ -116,7 +116,7 @@ type Costs = BTreeMap<(String, String, String), Runs>;
 pub struct Values(BTreeMap<Column, Costs>);
 
 impl Values {
-    /// Adds what a run has measured.
+    /// Adds a measurement of a run.
     pub fn add(&mut self, column: &Column, cost: &Cost) {
         let key = (cost.group.clone(), cost.case.clone(), cost.way.clone());
         let costs = self.0.entry(column.clone()).or_default();
@@ -137,13 +137,13 @@ impl Values {
         columns
     }
 
-    /// The runs of one cost, if there are.
+    /// The runs of one cost, if any.
     pub fn runs(&self, column: &Column, group: &str, case: &str, way: &str) -> Option<&Runs> {
         let key = (group.to_owned(), case.to_owned(), way.to_owned());
         self.0.get(column)?.get(&key)
     }
 
-    /// The mean of the runs of one cost, if there are.
+    /// The mean of the runs of one cost, if any.
     pub fn mean(&self, column: &Column, group: &str, case: &str, way: &str) -> Option<f64> {
         self.runs(column, group, case, way)?.mean()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF program's side: its store, loading it, and running it.
+//! The BPF program: its store, loading and attaching.
 
 use anyhow::{Context, Result};
 use bpf_percpu::{
@@ -15,7 +15,7 @@ use percpu_live::{program, syscalls};
 use skel::{CgroupSyscallsSkel, CgroupSyscallsSkelBuilder};
 use std::mem::MaybeUninit;
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/cgroup_syscalls.skel.rs"));
@@ -24,7 +24,7 @@ mod skel {
 /// The name in `BPF_PERCPU_KEYED_STORE()`.
 const STORE: &str = "cgroup_syscalls";
 
-/// The program, which counts until this is dropped.
+/// The attached program. It counts until this is dropped.
 pub struct Counting<'obj> {
     link: Option<Link>,
     skel: CgroupSyscallsSkel<'obj>,
@@ -32,7 +32,7 @@ pub struct Counting<'obj> {
 }
 
 impl<'obj> Counting<'obj> {
-    /// Makes the store, for so many cgroups, and starts to count in it.
+    /// Creates the store for this many cgroups, and starts to count.
     pub fn start(object: &'obj mut MaybeUninit<OpenObject>, cgroups: u32) -> Result<Self> {
         libbpf::keep_warnings();
         let mut open = CgroupSyscallsSkelBuilder::default()
@@ -44,7 +44,7 @@ impl<'obj> Counting<'obj> {
         let store = store::bind_keyed(open.open_object_mut())?
             .remove(STORE)
             .context("the BPF program asks for no store")?;
-        // With another that counts in it each call would count twice.
+        // With a second user, each call would be counted twice.
         program::only_user("cgroup_syscalls", &store.info()?)?;
         let skel = open.load().map_err(libbpf::explain)?;
         let functions = syscalls::functions()?;
@@ -56,17 +56,17 @@ impl<'obj> Counting<'obj> {
         })
     }
 
-    /// Where the program counts.
+    /// The store that the program counts in.
     pub fn store(&self) -> &Keyed {
         &self.store
     }
 
-    /// Ends counting. What was counted stays in the store.
+    /// Stops counting. The counts stay in the store.
     pub fn stop(&mut self) {
         self.link = None;
     }
 
-    /// How many calls the program could not count.
+    /// The number of calls that the program could not count.
     pub fn lost(&self) -> u64 {
         self.skel.maps.bss_data.as_ref().map_or(0, |bss| bss.lost)
     }

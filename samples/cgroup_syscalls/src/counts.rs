@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was counted, as a table.
+//! The counts, as a table.
 
 use crate::bpf::Counting;
 use anyhow::{Context, Result};
@@ -14,45 +14,45 @@ use percpu_live::{
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// What of the counts is shown.
+/// Which counts to show.
 #[derive(Clone, Copy)]
 pub struct Choice {
-    /// So many cgroups.
+    /// The maximum number of cgroups.
     pub top: usize,
-    /// The CPUs of each.
+    /// Whether to show the CPUs of each cgroup.
     pub cpus: bool,
 }
 
-/// The counts of one moment.
+/// The counts at one point in time.
 #[derive(Clone, Serialize)]
 pub struct Counts {
-    /// Whose counts they are.
+    /// The CPUs of the counts.
     pub cpus: Vec<u32>,
-    /// All calls of the cgroups that are there.
+    /// All calls of the existing cgroups.
     pub total: u64,
     /// All calls per second.
     pub rate: Option<f64>,
     /// Calls that could not be counted.
     pub lost: u64,
-    /// How many cgroups there is room for.
+    /// The number of entries of the store.
     pub entries: u32,
-    /// How many have made calls, and are there.
+    /// The number of entries in use.
     pub used: u32,
-    /// How often there was no room for one more.
+    /// How often no entry was free.
     pub full: u64,
-    /// Those that make the most calls first.
+    /// The cgroups, those with the most calls first.
     pub cgroups: Vec<Cgroup>,
     #[serde(skip)]
     choice: Choice,
 }
 
-/// How many calls the tasks of a cgroup have made.
+/// The calls of the tasks of one cgroup.
 #[derive(Clone, Serialize)]
 pub struct Cgroup {
-    /// Its path below where cgroups are mounted.
+    /// Its path below the cgroup mount.
     #[serde(rename = "cgroup")]
     pub name: String,
-    /// The kernel's number of it.
+    /// The kernel's id of it.
     pub id: u64,
     /// On all CPUs.
     pub total: u64,
@@ -62,17 +62,17 @@ pub struct Cgroup {
     pub cpus: Vec<u64>,
 }
 
-/// Takes the counts out of the store, time after time.
+/// Reads the counts from the store repeatedly.
 pub struct Reader {
     tree: Tree,
-    /// Whether the tree is of all cgroups.
+    /// Whether the tree covers all cgroups.
     all: bool,
     rates: Rates<u64>,
     choice: Choice,
 }
 
 impl Reader {
-    /// A reader of the counts of these cgroups.
+    /// Creates a reader for these cgroups.
     pub fn new(tree: Tree, choice: Choice) -> Self {
         Self {
             all: tree.name() == "/",
@@ -82,7 +82,7 @@ impl Reader {
         }
     }
 
-    /// The counts now, with the rates since the last time.
+    /// Reads the counts, with the rates since the last call.
     pub fn read(&mut self, counting: &Counting<'_>) -> Result<Counts> {
         let now = Instant::now();
         let mut counts = self.take(counting)?;
@@ -95,13 +95,13 @@ impl Reader {
         {
             cgroup.rate = rate;
         }
-        // The total may get less: what is removed takes its counts with it.
+        // The total may decrease, because the counts of a freed cgroup are gone.
         counts.rate = counts.cgroups.iter().map(|cgroup| cgroup.rate).sum();
         counts.sort();
         Ok(counts)
     }
 
-    /// The counts now, with the rates over all of the time since they were zero.
+    /// Reads the counts, with the rates over the whole time.
     pub fn read_all(&mut self, counting: &Counting<'_>, time: Duration) -> Result<Counts> {
         let mut counts = self.take(counting)?;
         let per_second = |total: u64| Some(total as f64 / time.as_secs_f64());
@@ -119,7 +119,7 @@ impl Reader {
         for entry in store.entries() {
             let entry = entry.context("the counts cannot be read")?;
             match store.read_u64(entry, 0) {
-                // The cgroup was removed meanwhile.
+                // The cgroup was removed in the meantime.
                 Err(Error::NoEntry { .. }) => {}
                 cpus => read.push((entry.owner, cpus.context("the counts cannot be read")?)),
             }
@@ -128,7 +128,7 @@ impl Reader {
         let names = self.tree.find(&ids);
         let mut cgroups = Vec::new();
         for ((id, cpus), name) in read.into_iter().zip(names) {
-            // What is removed is below none any more.
+            // A removed cgroup is no longer below any other.
             let name = match name {
                 Some(name) => printable(&name),
                 None if self.all => format!("(id {id})"),
@@ -159,7 +159,7 @@ impl Reader {
 }
 
 impl Counts {
-    /// The fastest first; of those that are as fast, those with the most calls.
+    /// Sorts by rate, then by number of calls, in descending order.
     fn sort(&mut self) {
         self.cgroups.sort_by(|a, b| {
             let rate = |cgroup: &Cgroup| cgroup.rate.unwrap_or(0.0);
@@ -168,7 +168,7 @@ impl Counts {
         });
     }
 
-    /// What is wrong with the counts, and what to do.
+    /// What is wrong with the counts, and what to do about it.
     pub fn warning(&self) -> Option<String> {
         let Self {
             lost,
@@ -225,7 +225,7 @@ impl Show for Counts {
         let Some(mut warning) = self.warning() else {
             return self.frame().lines(size, bars);
         };
-        // It stays when there is room for little.
+        // The warning is shown even if there is little room.
         let rest = size.map(|size| Size {
             height: size.height.saturating_sub(1),
             ..size

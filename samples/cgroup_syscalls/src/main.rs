@@ -27,42 +27,42 @@ use std::{
 
 /// Counts the system calls of each cgroup's own tasks, per CPU, and shows them live.
 ///
-/// A cgroup that is removed takes its counts with it. Needs root and the bpf_percpu module. Ctrl-C
-/// ends it, and the last table is of the whole time. The exit status is 1 on an error, or when
-/// calls could not be counted.
+/// The counts of a cgroup are lost when it is freed. Needs root and the bpf_percpu module. Ctrl-C
+/// ends it; the last table covers the whole time. The exit status is 1 on an error, or if calls
+/// could not be counted.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Print JSON, an object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
-    /// This cgroup and those below it, as its path below where cgroups are mounted
+    /// Show this cgroup and its descendants; a path below the cgroup mount
     #[arg(long, value_name = "PATH", default_value = "/")]
     cgroup: PathBuf,
-    /// End after so many seconds
+    /// End after S seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
     /// Seconds between two tables
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
-    /// End after so many tables, and the last
+    /// End after N tables and the final one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     iterations: Option<u64>,
-    /// How many cgroups a table has
+    /// Show at most N cgroups
     #[arg(long, value_name = "N", default_value = "20")]
     top: usize,
-    /// Cgroups, not their CPUs
+    /// Show cgroups without their CPUs
     #[arg(long)]
     total: bool,
-    /// Only the last table
+    /// Show only the final table
     #[arg(long, conflicts_with = "iterations")]
     summary: bool,
-    /// How many cgroups there is room for, those that are not shown included
+    /// Make room for N cgroups, including those that are not shown
     #[arg(long, value_name = "N", default_value = "1024", value_parser = parse_u32)]
     entries: u32,
 }
 
-/// What was counted in the end.
+/// The final counts.
 #[derive(Serialize)]
 struct Summary {
     seconds: f64,
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     program::run("cgroup_syscalls", || run(&Cli::parse()))
 }
 
-/// Counts and shows. The status is 1 when calls could not be counted.
+/// Counts, and shows the counts. The exit status is 1 if calls could not be counted.
 fn run(cli: &Cli) -> Result<ExitCode> {
     let signals = Signals::new(&ENDING)?;
     let choice = Choice {
@@ -114,7 +114,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
 
 fn table(summary: &Summary, first: bool) -> String {
     let mut text = String::new();
-    // After other tables.
+    // A blank line after earlier tables.
     if !first {
         text += &format!("\nIn {:.1} seconds:\n", summary.seconds);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF program's side: loads it, runs it once, and takes what it saw.
+//! The BPF program: loading it, running it once, and reading its results.
 
 use anyhow::{bail, Context, Result};
 use bpf_percpu::{cpu_list::CpuList, libbpf};
@@ -11,26 +11,26 @@ use libbpf_rs::{
 use skel::{CpumaskWalkSkel, CpumaskWalkSkelBuilder};
 use std::{io, mem::MaybeUninit};
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/cpumask_walk.skel.rs"));
 }
 
-/// How often the program is run while it asks for another run.
+/// How often to run the program if it asks for another run.
 const MAX_RUNS: u32 = 1000;
 
 /// What the BPF program saw.
 pub struct Seen {
-    /// One more than the highest possible CPU.
+    /// One more than the highest possible CPU number.
     pub nr_cpu_ids: u32,
-    /// The CPUs that could ever come online.
+    /// The CPUs that can ever come online.
     pub possible: CpuList,
     /// The CPUs that are plugged in.
     pub present: CpuList,
     /// The CPUs that tasks run on.
     pub online: CpuList,
-    /// The CPUs that tasks may be moved to.
+    /// The CPUs that tasks may migrate to.
     pub active: CpuList,
     /// The CPUs that this task may run on.
     pub task: CpuList,

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's files say of CPU masks.
+//! CPU masks in the kernel's files.
 
 use anyhow::{Context, Result};
 use bpf_percpu::cpu_list::CpuList;
 use std::{fmt, fs};
 
-/// Where the kernel says which CPUs are in a mask.
+/// A file in which the kernel shows the CPUs of a mask.
 pub struct Source {
     path: String,
     field: Option<&'static str>,
 }
 
 impl Source {
-    /// A file of `/sys/devices/system/cpu`.
+    /// Creates the source for a file of `/sys/devices/system/cpu`.
     pub fn cpus(name: &str) -> Self {
         Self {
             path: format!("/sys/devices/system/cpu/{name}"),
@@ -21,7 +21,7 @@ impl Source {
         }
     }
 
-    /// The CPUs that this task may run on.
+    /// Creates the source for the CPUs that this task may run on.
     pub fn allowed() -> Self {
         Self {
             path: "/proc/self/status".to_string(),
@@ -29,7 +29,7 @@ impl Source {
         }
     }
 
-    /// What the kernel says now.
+    /// Reads the file.
     pub fn read(&self) -> Result<CpuList> {
         let text = fs::read_to_string(&self.path)
             .with_context(|| format!("{} cannot be read", self.path))?;

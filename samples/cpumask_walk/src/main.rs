@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows the kernel's CPU masks as a BPF program sees them, beside what the kernel says of them.
+//! Shows the kernel's CPU masks as a BPF program sees them, and compares them with what the kernel
+//! reports.
 //!
-//! The exit status is 0 when they agree, 1 on a difference or an error, 2 for bad usage.
+//! The exit status is 0 if they agree, 1 on a difference or an error, 2 for bad usage.
 
 mod bpf;
 mod kernel;
@@ -15,10 +16,11 @@ use percpu_live::program;
 use report::{Mask, Report};
 use std::process::ExitCode;
 
-/// Shows the kernel's CPU masks as a BPF program sees them, beside what the kernel says of them.
+/// Shows the kernel's CPU masks as a BPF program sees them, and compares them with what the kernel
+/// reports.
 ///
-/// Needs root and the bpf_percpu module. The exit status is 0 when all masks agree, 1 on a
-/// difference or an error.
+/// Needs root and the bpf_percpu module. The exit status is 0 if all masks agree, 1 on a difference
+/// or an error.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Walks the masks in BPF, and reads what the kernel says of them.
+/// Walks the masks in BPF, and reads them from the kernel's files.
 fn compare() -> Result<Report> {
     let seen = bpf::walk()?;
     let mask =
@@ -45,7 +47,7 @@ fn compare() -> Result<Report> {
         mask("possible", seen.possible, Source::cpus("possible"))?,
         mask("present", seen.present, Source::cpus("present"))?,
         mask("online", seen.online, Source::cpus("online"))?,
-        // The kernel shows it nowhere. It differs from online only while a CPU comes or goes.
+        // The kernel does not export it. It differs from online only during hotplug.
         mask("active", seen.active, Source::cpus("online"))?,
         mask("task", seen.task, Source::allowed())?,
     ];

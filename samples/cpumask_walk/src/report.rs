@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The comparison of what BPF saw with what the kernel says.
+//! The comparison of what BPF saw with what the kernel reports.
 
 use crate::kernel::Source;
 use bpf_percpu::cpu_list::CpuList;
@@ -19,7 +19,7 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Compares what BPF saw with what the kernel says in `source`.
+    /// Compares what BPF saw with what the kernel reports in `source`.
     pub fn new(name: &'static str, bpf: CpuList, kernel: CpuList, source: &Source) -> Self {
         Self {
             name,
@@ -66,7 +66,7 @@ struct NrCpuIds {
     agree: bool,
 }
 
-/// Everything that was compared.
+/// The result of all comparisons.
 #[derive(Serialize)]
 pub struct Report {
     nr_cpu_ids: NrCpuIds,
@@ -75,7 +75,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sums up the comparisons. `bpf` and `kernel` are the number of CPU ids from both sides.
+    /// Creates the report. `bpf` and `kernel` are the number of CPU ids from both sides.
     pub fn new(bpf: u32, kernel: u32, masks: Vec<Mask>) -> Self {
         let nr_cpu_ids = NrCpuIds {
             bpf,

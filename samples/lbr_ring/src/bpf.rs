@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF programs' side: their store, loading them, and running them.
+//! The BPF programs: their store, loading and attaching.
 
 use crate::{
     functions::Functions,
@@ -28,7 +28,7 @@ use std::{
     rc::Rc,
 };
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/lbr_ring.skel.rs"));
@@ -37,45 +37,46 @@ mod skel {
 /// The name in `BPF_PERCPU_STORE()`.
 const STORE: &str = "lbr_ring";
 
-/// What makes a CPU's ring come.
+/// What makes a CPU send its ring.
 pub enum Trigger {
-    /// A call of this function, for which there is a program in the way that it can be traced.
+    /// A call of this function. The function decides which program type can trace it.
     Function(String),
     /// A tracepoint.
     Tracepoint(String),
 }
 
-/// What to record, and when to show it.
+/// What to record, and when to send rings.
 pub struct Setup {
     /// The functions.
     pub functions: Functions,
-    /// Tracepoints that are recorded, too.
+    /// Tracepoints to record, too.
     pub tracepoints: Vec<String>,
-    /// Of one process only.
+    /// Record only this process.
     pub pid: Option<u32>,
-    /// What makes a ring come, if not the user.
+    /// What makes a CPU send its ring, besides the user.
     pub trigger: Option<Trigger>,
 }
 
-/// Rings that have come and were not taken yet.
+/// Rings that have arrived and have not been taken yet.
 #[derive(Clone, Default)]
 pub struct Arrived(Rc<RefCell<VecDeque<Result<Ring>>>>);
 
 impl Arrived {
-    /// The oldest.
+    /// Takes the oldest ring.
     pub fn take(&self) -> Option<Result<Ring>> {
         self.0.borrow_mut().pop_front()
     }
 }
 
-/// The programs, which record until this is dropped.
+/// The attached programs. They record until this is dropped.
 pub struct Recorder<'obj> {
-    // In this order: what shows rings ends before what fills them.
+    // The order of the fields matters: the trigger must end before the programs that fill the
+    // rings.
     _trigger: Option<Triggering>,
     _tracepoints: Vec<Link>,
     _functions: OwnedFd,
     skel: LbrRingSkel<'obj>,
-    // As long as the programs run.
+    // Keeps the store as long as the programs run.
     _store: Store,
 }
 
@@ -86,7 +87,7 @@ enum Triggering {
 }
 
 impl<'obj> Recorder<'obj> {
-    /// Makes the store, and starts to record in it.
+    /// Creates the store, and starts to record.
     pub fn start(object: &'obj mut MaybeUninit<OpenObject>, setup: &Setup) -> Result<Self> {
         libbpf::keep_warnings();
         let mut open = LbrRingSkelBuilder::default()
@@ -95,7 +96,7 @@ impl<'obj> Recorder<'obj> {
         let store = store::bind(open.open_object_mut())?
             .remove(STORE)
             .context("the BPF program asks for no store")?;
-        // Two that record in it would mix.
+        // Two users would mix their records.
         program::only_user("lbr_ring", &store.info()?)?;
         ensure!(
             store.size() as usize == ring::SIZE,
@@ -162,7 +163,7 @@ impl<'obj> Recorder<'obj> {
         })
     }
 
-    /// Where rings come, to be polled.
+    /// Creates the buffer in which rings arrive. The caller polls it.
     pub fn buffer(&self, arrived: &Arrived) -> Result<RingBuffer<'static>> {
         let arrived = arrived.clone();
         let mut builder = RingBufferBuilder::new();
@@ -175,7 +176,7 @@ impl<'obj> Recorder<'obj> {
         builder.build().map_err(libbpf::explain)
     }
 
-    /// Has the ring of a CPU come: false when there is no room for it.
+    /// Requests the ring of a CPU. Returns false if there is no room for it.
     pub fn read(&self, cpu: u32) -> Result<bool> {
         let mut wanted = cpu.to_ne_bytes();
         let input = ProgramInput {
@@ -193,12 +194,12 @@ impl<'obj> Recorder<'obj> {
         }
     }
 
-    /// How many rings had no room.
+    /// The number of rings that did not fit into the buffer.
     pub fn lost(&self) -> u64 {
         self.skel.maps.bss_data.as_ref().map_or(0, |bss| bss.lost)
     }
 
-    /// How often the kernel left a recording program out, because it interrupted one.
+    /// How often the kernel skipped a program because it interrupted another one.
     pub fn missed(&self) -> Result<u64> {
         let progs = &self.skel.progs;
         let mut ids = vec![Program::id_from_fd(progs.function.as_fd())?];
@@ -221,7 +222,7 @@ fn attach_tracepoint(program: &libbpf_rs::ProgramMut<'_>, name: &str, cookie: u6
     })
 }
 
-/// Whether the kernel's BTF has a function, as fentry programs need.
+/// Whether the kernel's BTF has a function, which fentry programs need.
 fn is_in_btf(name: &str) -> bool {
     Btf::from_vmlinux().is_ok_and(|btf| btf.type_by_name::<Func<'_>>(name).is_some())
 }

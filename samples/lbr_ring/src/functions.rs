@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's functions that patterns choose.
+//! The kernel functions that patterns select.
 
 use anyhow::{ensure, Context, Result};
 use std::{
@@ -15,8 +15,8 @@ const TRACEABLE: &str = "/sys/kernel/tracing/available_filter_functions_addrs";
 /// Functions by their addresses.
 pub type Functions = BTreeMap<u64, String>;
 
-/// The functions that can be traced whose names match one of the patterns. `@FILE` stands for the
-/// patterns in a file, one a line.
+/// Returns the traceable functions whose names match one of the patterns. `@FILE` stands for the
+/// patterns in a file, one per line.
 pub fn matching(patterns: &[String]) -> Result<Functions> {
     let patterns = expand(patterns)?;
     let read = |path| fs::read_to_string(path).with_context(|| format!("{path} cannot be read"));
@@ -65,7 +65,7 @@ fn select(symbols: &str, traceable: &str, pattern: &str) -> Functions {
         if !matches(pattern, name) {
             continue;
         }
-        // Where a function starts with ENDBR64, what traces it comes after that.
+        // If a function starts with ENDBR64, the tracing code comes after it.
         let is_traceable = |at: &u64| traceable.contains(at) || traceable.contains(&(at + 4));
         if let Some(at) = address(at).filter(is_traceable) {
             functions.entry(at).or_insert_with(|| name.to_string());
@@ -78,11 +78,11 @@ fn address(text: &str) -> Option<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
 }
 
-/// Whether `name` is like `pattern`, in which `*` stands for any characters and `?` for one.
+/// Whether `name` matches `pattern`. `*` matches any characters, and `?` matches one.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
-    // Where the last `*` is, and up to where it reaches.
+    // The position of the last `*`, and the end of what it matches.
     let mut star = None;
     while n < name.len() {
         match pattern.get(p) {

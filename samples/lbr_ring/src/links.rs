@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Links of programs to functions by address, of which names may have several or none. They go when
-//! their file is closed.
+//! Links of programs to functions by address, because a name may belong to several functions or to
+//! none. A link is removed when its file is closed.
 
 use libbpf_rs::libbpf_sys::{
     bpf_link_create, bpf_link_create_opts, BPF_TRACE_KPROBE_MULTI, BPF_TRACE_KPROBE_SESSION,
@@ -33,6 +33,6 @@ fn link(program: BorrowedFd<'_>, functions: &[u64], kind: u32) -> io::Result<Own
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
     }
-    // SAFETY: It is open, and nobody else's.
+    // SAFETY: The file descriptor is new and open, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

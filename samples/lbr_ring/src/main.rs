@@ -33,47 +33,47 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Records the calls and returns of functions in a ring per CPU, and shows what a CPU did last.
 ///
-/// The ring of a CPU comes when that CPU calls --trigger's function or passes its tracepoint, before
-/// it goes on. SIGUSR1 shows the rings of all CPUs, and so does the end when there is no trigger.
-/// Needs root and the bpf_percpu module.
+/// A CPU sends its ring when it calls the function or passes the tracepoint of --trigger, before it
+/// goes on. SIGUSR1 shows the rings of all CPUs. Without a trigger, the end does, too. Needs root
+/// and the bpf_percpu module.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// The functions to record: names, in which * and ? stand for any characters and for one;
-    /// @FILE for a file of them, one a line
+    /// Record these functions; in names, * matches any characters and ? matches one; @FILE is a
+    /// file of names, one per line
     #[arg(long, value_name = "PATTERN", required = true, num_args = 1..)]
     functions: Vec<String>,
-    /// Raw tracepoints to record, too, like sched_switch or irq_handler_entry
+    /// Record these raw tracepoints, too, such as sched_switch or irq_handler_entry
     #[arg(long, value_name = "NAME", num_args = 1..)]
     tracepoints: Vec<String>,
-    /// Show the ring of a CPU that calls this function; with tp: before it, that passes this
-    /// tracepoint; signal for SIGUSR1 only
+    /// Show the ring of a CPU when it calls this function or, with tp:, passes this tracepoint;
+    /// signal means only on SIGUSR1
     #[arg(long, value_name = "FUNCTION|tp:NAME|signal", default_value = "signal")]
     trigger: String,
-    /// End after so many dumps
+    /// End after N dumps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// End after so many seconds
+    /// End after S seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
-    /// Show so many entries of a ring at most; it has room for 512
+    /// Show at most N entries of a ring, which has room for 512
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u64).range(1..))]
     last: u64,
-    /// Record, and be triggered by, this process only
+    /// Record only this process, and let only it trigger
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
-    /// Print JSON, an object a line: one a ring, and one in the end
+    /// Print JSON, one object per line: one for each ring, and one at the end
     #[arg(long)]
     json: bool,
 }
 
-/// What there is to say in the end.
+/// The summary at the end.
 #[derive(Serialize)]
 struct Summary {
     dumps: u64,
-    /// Dumps that came while there was no room.
+    /// Dumps that did not fit into the buffer.
     lost_dumps: u64,
-    /// Calls, returns and events that the kernel did not let be recorded.
+    /// Calls, returns and events that the kernel did not let the programs record.
     missed: u64,
 }
 
@@ -109,7 +109,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             trigger: cli.trigger.clone(),
         },
     };
-    // On standard error, so that what is shown can be kept.
+    // Print to standard error, so that standard output has only the rings.
     eprintln!(
         "lbr_ring: recording {} functions; Ctrl-C ends it, kill -USR1 {} shows all CPUs",
         shower.names.functions.len(),
@@ -122,7 +122,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     while !ended && !shower.is_enough() && !is_over(Instant::now()) {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         match buffer.poll(left.map_or(TICK, |left| left.min(TICK))) {
-            // Whoever has stopped it goes on with it.
+            // A stop signal and SIGCONT interrupted the call. Continue.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             polled => polled?,
         }
@@ -155,7 +155,8 @@ impl Shower<'_> {
         self.cli.count.is_some_and(|count| self.dumps >= count)
     }
 
-    /// Shows what has come: what triggers have sent, and what was asked for as dump `asked`.
+    /// Shows the rings that have arrived: those of triggers, and those that were requested as dump
+    /// `asked`.
     fn show_arrived(&mut self, asked: Option<(u64, Reason)>) -> Result<()> {
         while let Some(ring) = self.arrived.take() {
             let ring = ring?;
@@ -177,7 +178,7 @@ impl Shower<'_> {
         Ok(())
     }
 
-    /// Shows the rings of all possible CPUs: those that are offline have what they did before.
+    /// Shows the rings of all possible CPUs. Offline CPUs have what they did before.
     fn show_all(&mut self, reason: Reason) -> Result<()> {
         if self.is_enough() {
             return Ok(());
@@ -189,7 +190,7 @@ impl Shower<'_> {
                 let has_room = self.recorder.read(cpu)?;
                 self.buffer.consume()?;
                 self.show_arrived(asked)?;
-                // Without room, triggers had filled it.
+                // If there is no room, triggers have filled the buffer.
                 if has_room {
                     break;
                 }

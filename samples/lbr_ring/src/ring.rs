@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `struct ring` of the BPF program, as its bytes come.
+//! Parses `struct ring` of the BPF program.
 
 use anyhow::{ensure, Result};
 
-/// The number of slots.
+/// The number of entries in a ring.
 pub const ENTRIES: usize = 512;
 const ENTRY: usize = 56;
 const HEAD: usize = 56;
 /// The size of `struct ring`.
 pub const SIZE: usize = HEAD + ENTRIES * ENTRY;
-/// Where `cpu` is.
+/// The offset of `cpu`.
 pub const CPU: u32 = 36;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A function was called.
@@ -24,53 +24,53 @@ pub enum Kind {
     Event,
 }
 
-/// Something that happened.
+/// A recorded event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// The address of the function; the index of the tracepoint.
+    /// The address of the function, or the index of the tracepoint.
     pub ip: u64,
-    /// In nanoseconds after the boot.
+    /// Nanoseconds since boot.
     pub ts: u64,
-    /// The thread.
+    /// The thread id.
     pub tid: u32,
     /// Its name.
     pub comm: String,
-    /// What kind of it.
+    /// The kind of the event.
     pub kind: Kind,
 }
 
-/// What a slot of the ring holds.
+/// An entry of the ring.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Slot {
-    /// A whole entry.
+    /// A complete record.
     Whole(Record),
-    /// One that its writer has begun, and not finished: it was interrupted.
+    /// A record that its writer has started but not finished, because it was interrupted.
     Unfinished,
 }
 
-/// A ring, as it was at one moment.
+/// A ring at one point in time.
 #[derive(Clone, Debug)]
 pub struct Ring {
-    /// Whose it is.
+    /// The CPU of the ring.
     pub cpu: u32,
     /// Whether a trigger sent it.
     pub triggered: bool,
     /// When it was taken.
     pub ts: u64,
-    /// Who was there.
+    /// The thread that ran at that time.
     pub tid: u32,
-    /// Its name.
+    /// The thread's name.
     pub comm: String,
-    /// The number of the newest entry: how many there were.
+    /// The number of the newest record, which is the number of all records.
     pub head: u64,
-    /// How many were left out while the ring was being copied.
+    /// The number of events that were not recorded while the ring was copied.
     pub skipped: u64,
-    /// What is in it, with its number, the newest last.
+    /// The entries with their numbers, the newest last.
     pub slots: Vec<(u64, Slot)>,
 }
 
 impl Ring {
-    /// Of the bytes that a program has sent.
+    /// Parses the bytes that a program has sent.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         ensure!(
             bytes.len() >= SIZE,
@@ -96,7 +96,7 @@ impl Ring {
     }
 }
 
-/// What is in a slot that entry `number` was put into; none when another came after it.
+/// Parses the entry of record `number`. Returns `None` if a newer record has replaced it.
 fn slot(bytes: &[u8], number: u64) -> Option<Slot> {
     let (done, claim) = (u64_at(bytes, 0), u64_at(bytes, 48));
     if done > number || claim > number {
@@ -131,7 +131,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes(value)
 }
 
-/// The name of a task.
+/// Reads the name of a task.
 fn text_at(bytes: &[u8], at: usize) -> String {
     let text = &bytes[at..at + 16];
     let end = text.iter().position(|byte| *byte == 0);
@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn what_is_not_whole_shows() {
         let mut bytes = ring(600);
-        // Interrupted: before it wrote anything, after its claim, and in the second round.
+        // Interrupted before it wrote anything, after its claim, and in the second round.
         put(&mut bytes, 600, 88, 88);
         put(&mut bytes, 599, 87, 599);
-        // A later one came into the slot while it was read.
+        // A later record replaced it during the read.
         put(&mut bytes, 598, 598, 598 + 512);
         put(&mut bytes, 597, 597 + 512, 597 + 512);
         let ring = Ring::parse(&bytes).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring, for people and for programs.
+//! A ring as text and as JSON.
 
 use crate::{
     functions::Functions,
@@ -9,7 +9,7 @@ use crate::{
 use serde::Serialize;
 use std::{collections::HashMap, fmt};
 
-/// Why a ring was taken.
+/// Why a ring was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
@@ -21,17 +21,17 @@ pub enum Reason {
     End,
 }
 
-/// What the numbers in rings stand for.
+/// The names of what rings refer to by number.
 pub struct Names {
     /// The functions, by address.
     pub functions: Functions,
     /// The tracepoints, by index.
     pub tracepoints: Vec<String>,
-    /// What triggers.
+    /// The name of the trigger.
     pub trigger: String,
 }
 
-/// A ring that is shown.
+/// A ring, ready to be shown.
 #[derive(Debug, Serialize)]
 pub struct Dump {
     dump: u64,
@@ -47,7 +47,7 @@ pub struct Dump {
     entries: Vec<Entry>,
 }
 
-/// An entry that is shown.
+/// An entry, ready to be shown.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Entry {
@@ -72,7 +72,7 @@ struct Shown {
 }
 
 impl Dump {
-    /// Of a ring, with its last entries.
+    /// Creates it from a ring, with its last entries.
     pub fn new(dump: u64, reason: Reason, ring: Ring, last: usize, names: &Names) -> Self {
         let nesting = nest(&ring.slots);
         let skip = ring.slots.len().saturating_sub(last);
@@ -118,23 +118,23 @@ fn entry(number: u64, record: Record, nested: Nested, names: &Names) -> Entry {
     }
 }
 
-/// Where an entry stands among the calls of its task.
+/// The position of an entry in the call tree of its task.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Nested {
     depth: usize,
-    /// What the call took, for a return.
+    /// For a return: the duration of the call.
     took: Option<u64>,
 }
 
-/// The calls that a task is in.
+/// The call stack of a task.
 #[derive(Default)]
 struct Task {
     calls: Vec<(u64, u64)>,
-    /// Calls from before the ring that have returned.
+    /// The number of calls that began before the ring and have returned.
     returned: usize,
 }
 
-/// Finds the call of each return, and how deep all are.
+/// Finds the call of each return, and the depth of each entry.
 fn nest(slots: &[(u64, Slot)]) -> Vec<Nested> {
     let mut tasks: HashMap<u32, Task> = HashMap::new();
     // The depth, and how many calls from before the ring had returned by then.
@@ -254,7 +254,7 @@ mod tests {
 
     fn slots() -> Vec<(u64, Slot)> {
         vec![
-            // Of a call that is not there any more.
+            // The return of a call that is no longer in the ring.
             slot(Kind::Return, 7, 1, 5),
             slot(Kind::Call, 1, 2, 5),
             slot(Kind::Call, 2, 3, 5),

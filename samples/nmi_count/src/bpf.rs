@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF programs' side: the store, loading them, and attaching them.
+//! The BPF programs: the store, loading and attaching.
 
 use crate::{
     load::ADDS_PER_RUN,
@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/nmi_count.skel.rs"));
@@ -38,7 +38,7 @@ const NMI_HANDLER: &str = "nmi_handler";
 
 const LONGER_THAN_AN_NMI: Duration = Duration::from_millis(100);
 
-/// The programs. Those that interrupt run until this is dropped.
+/// The programs. The interrupting ones run until this is dropped.
 pub struct Programs<'obj> {
     nmis: Option<Link>,
     samples: Vec<Link>,
@@ -48,12 +48,12 @@ pub struct Programs<'obj> {
     pub cpus: Vec<u32>,
 }
 
-/// How often a program was run that interrupts others.
+/// How often an interrupting program ran.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Runs {
-    /// Wherever it was.
+    /// In any context.
     pub all: u64,
-    /// How many of them were in NMI context, if that is known of all.
+    /// The number of runs in NMI context, if that is known for all runs.
     pub in_nmi: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ impl From<&skel::types::runs> for Runs {
 }
 
 impl<'obj> Programs<'obj> {
-    /// Makes the store, and loads the programs.
+    /// Creates the store, and loads the programs.
     pub fn load(object: &'obj mut MaybeUninit<OpenObject>) -> Result<Self> {
         libbpf::keep_warnings();
         let mut open = NmiCountSkelBuilder::default()
@@ -80,7 +80,7 @@ impl<'obj> Programs<'obj> {
         let store = store::bind(open.open_object_mut())?
             .remove(STORE)
             .context("the BPF program asks for no store")?;
-        // With another that counts in it all totals would be wrong.
+        // With a second user, all totals would be wrong.
         program::only_user("nmi_count", &store.info()?)?;
         Ok(Self {
             nmis: None,
@@ -98,7 +98,7 @@ impl<'obj> Programs<'obj> {
         program.context("the BPF program's file cannot be duplicated")
     }
 
-    /// Runs a program at each sample of the events, and returns which CPUs have which.
+    /// Runs a program at each sample of the events. Returns which CPU has which event.
     pub fn attach_samples(&mut self, events: Events) -> Result<Vec<(u32, Event)>> {
         let mut attached = Vec::new();
         for (cpu, event, fd) in events.open {
@@ -112,7 +112,7 @@ impl<'obj> Programs<'obj> {
         Ok(attached)
     }
 
-    /// Runs a program after each handler of an NMI. False when the kernel does not tell of them.
+    /// Runs a program after each NMI handler. Returns false if the kernel lacks the tracepoint.
     pub fn attach_nmis(&mut self) -> Result<bool> {
         let program = &self.skel.progs.add_in_nmi;
         match program.attach_raw_tracepoint(NMI_HANDLER) {
@@ -123,20 +123,20 @@ impl<'obj> Programs<'obj> {
         Ok(self.nmis.is_some())
     }
 
-    /// Ends the interruptions. When it returns, each has counted all it will.
+    /// Ends the interruptions. When it returns, all adds have been made.
     pub fn detach(&mut self) {
         self.samples.clear();
         self.nmis = None;
-        // Another CPU may still be in an NMI. No CPU is in what it was in when the kernel has waited
-        // for RCU, which it does not where CPUs run without ticks.
+        // Another CPU may still be in an NMI. The call waits for RCU, and then no CPU is where it
+        // was before. It fails if CPUs run without ticks.
         const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
-        // SAFETY: It has no requirements.
+        // SAFETY: The call has no pointers and no preconditions.
         if unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) } != 0 {
             thread::sleep(LONGER_THAN_AN_NMI);
         }
     }
 
-    /// How often samples and handlers of NMIs ran their programs.
+    /// How often samples and NMI handlers ran their programs.
     pub fn interruptions(&self) -> [Runs; 2] {
         let bss = self.skel.maps.bss_data.as_ref();
         bss.map_or([Runs::default(); 2], |bss| {
@@ -144,14 +144,14 @@ impl<'obj> Programs<'obj> {
         })
     }
 
-    /// What each CPU has counted in the store, in the order of `struct counts`.
+    /// The counters of each CPU in the store, in the order of `struct counts`.
     pub fn store(&self) -> Result<Vec<Vec<u64>>> {
         let copies = self.store.read_all(0, self.store.size());
         let copies = copies.context("the store cannot be read")?.into_iter();
         Ok(copies.map(|(_, bytes)| Word::U64.split(&bytes).0).collect())
     }
 
-    /// What each CPU has counted in the PERCPU_ARRAY, in the order of `struct control`.
+    /// The counters of each CPU in the PERCPU_ARRAY, in the order of `struct control`.
     pub fn array(&self) -> Result<Vec<Vec<u64>>> {
         let map = &self.skel.maps.control;
         let copies = map

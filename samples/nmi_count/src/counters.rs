@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The counters that all programs add to, and what they hold while programs run.
+//! The counters that all programs add to, and their values while programs run.
 
 use crate::bpf::Programs;
 use anyhow::Result;
@@ -11,7 +11,7 @@ use percpu_live::{
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Instant};
 
-/// Where a counter is.
+/// The memory that a counter is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Memory {
@@ -34,15 +34,15 @@ impl Memory {
 /// A counter that gets every add.
 #[derive(Debug)]
 pub struct Way {
-    /// Where it is.
+    /// The memory that it is in.
     pub memory: Memory,
-    /// What it is called in JSON.
+    /// Its name in JSON.
     pub name: &'static str,
-    /// What adds to it.
+    /// The operation that adds to it.
     pub how: &'static str,
-    /// Whether it may lose nothing.
+    /// Whether it must lose nothing.
     pub is_exact: bool,
-    /// Its place in `struct counts` or `struct control`.
+    /// Its index in `struct counts` or `struct control`.
     word: usize,
 }
 
@@ -66,7 +66,7 @@ const fn array(word: usize, name: &'static str, how: &'static str, is_exact: boo
     }
 }
 
-/// All of them, as `nmi_count.bpf.c` has them.
+/// All counters, as in `nmi_count.bpf.c`.
 pub const WAYS: [Way; 7] = [
     store(0, "view", "bpf_percpu_view_add_u64(v, 1)"),
     store(1, "handle", "bpf_percpu_add_u64(s, off, 1)"),
@@ -77,14 +77,14 @@ pub const WAYS: [Way; 7] = [
     array(2, "locked", "__sync_fetch_and_add(v, 1), locked", true),
 ];
 
-/// Who adds: what they are called in JSON and for people, and their place in `struct counts`.
+/// The contexts that add: their names in JSON and in tables, and their index in `struct counts`.
 pub const CONTEXTS: [(&str, &str, usize); 3] = [
     ("threads", "threads", 4),
     ("samples", "samples", 5),
     ("nmi_handlers", "NMI handlers", 6),
 ];
 
-/// What the programs have counted, on each CPU.
+/// The counters of each CPU.
 pub struct Counted {
     store: Vec<Vec<u64>>,
     array: Vec<Vec<u64>>,
@@ -105,7 +105,7 @@ impl Counted {
         Self { store, array }
     }
 
-    /// What a counter holds.
+    /// The value of a counter over all CPUs.
     pub fn of(&self, way: &Way) -> u64 {
         Word::U64.sum(self.cpus_of(way))
     }
@@ -117,13 +117,13 @@ impl Counted {
         }
     }
 
-    /// How often the store says that each context has added: threads, samples, NMI handlers.
+    /// How often each context has added, according to the store: threads, samples, NMI handlers.
     pub fn contexts(&self) -> [u64; 3] {
         CONTEXTS.map(|(_, _, word)| Word::U64.sum(column(&self.store, word)))
     }
 
-    /// What each CPU's counter lacks, at least: each add comes to its context last, and that was read
-    /// before the PERCPU_ARRAY.
+    /// The minimum loss of each CPU's counter. Each add updates its context's counter last, and the
+    /// store was read before the PERCPU_ARRAY.
     fn missing(&self, way: &Way) -> Vec<u64> {
         let all_of = |copy: &Vec<u64>| {
             let contexts = CONTEXTS.iter().filter_map(|(_, _, word)| copy.get(*word));
@@ -152,28 +152,28 @@ struct Line {
     cpus: Vec<u64>,
 }
 
-/// What is shown while programs run.
+/// The live table.
 #[derive(Debug, Serialize)]
 pub struct Look {
     cpus: Vec<u32>,
     /// How often each context has added.
     added: BTreeMap<&'static str, Line>,
-    /// In the store.
+    /// The counters in the store.
     counted: Line,
-    /// What the PERCPU_ARRAY lacks of them now, at least.
+    /// The current minimum loss of the counters in the PERCPU_ARRAY.
     missing: BTreeMap<&'static str, Line>,
     #[serde(skip)]
     title: &'static str,
 }
 
-/// Looks at the counters, time after time.
+/// Reads the counters repeatedly.
 pub struct Looks {
     title: &'static str,
     rates: Rates<&'static str>,
 }
 
 impl Looks {
-    /// Looks whose tables have this title.
+    /// Creates a reader whose tables have this title.
     pub fn new(title: &'static str) -> Self {
         Self {
             title,
@@ -181,7 +181,7 @@ impl Looks {
         }
     }
 
-    /// What the counters hold now.
+    /// Reads the counters.
     pub fn look(&mut self, programs: &Programs<'_>) -> Result<Look> {
         let now = Instant::now();
         let counted = Counted::read(programs)?;
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(lines[0], "a title");
         assert_eq!(fields[2][..4], ["5", "7", "-", "12"], "{lines:?}");
         assert_eq!(fields[5][..4], ["5", "10", "-", "15"], "{lines:?}");
-        // The first CPU lacks one; the second has counted more since the store was read.
+        // The first CPU lost one; the second has counted more since the store was read.
         assert_eq!(fields[6][..4], ["0", "1", "-", "1"], "{lines:?}");
         assert_eq!(fields[7][..4], ["0", "6", "-", "6"], "{lines:?}");
         let json: serde_json::Value = serde_json::from_str(&look.json().unwrap()).unwrap();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The CPUs that this process, or a thread of it, may use.
+//! The CPUs that this process, or one of its threads, may use.
 
 use bpf_percpu::cpu_list::CpuList;
 use std::io;
 
-/// As many as masks of CPUs have bits.
+/// The number of bits in a CPU mask.
 const MAX_CPUS: usize = 8192;
 
 /// The online CPUs that this process may use.
@@ -18,7 +18,8 @@ pub fn allowed() -> io::Result<CpuList> {
     }
 }
 
-/// Keeps the calling thread on a CPU, where others are; one that went offline meanwhile has none.
+/// Binds the calling thread to a CPU that others are bound to. If the CPU has gone offline, this
+/// does nothing.
 pub fn stay_on(cpu: u32) {
     let mut mask = [0u64; MAX_CPUS / 64];
     mask[cpu as usize / 64] |= 1 << (cpu % 64);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Threads that run a BPF program, of which it is known how often they did.
+//! Threads that run a BPF program and count how often they do.
 
 use crate::cpus::stay_on;
 use anyhow::{ensure, Context, Result};
@@ -16,7 +16,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// How often the program adds in a run.
+/// The number of adds in one run of the program.
 pub const ADDS_PER_RUN: u32 = 256;
 
 /// How often a thread runs the program before it yields.
@@ -29,7 +29,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts so many threads on each of these CPUs.
+    /// Starts this many threads on each of these CPUs.
     pub fn start(program: OwnedFd, cpus: &CpuList, threads_per_cpu: u32) -> Result<Self> {
         let program = Arc::new(program);
         let mut load = Self {
@@ -51,12 +51,12 @@ impl Load {
         Ok(load)
     }
 
-    /// How many threads there are.
+    /// The number of threads.
     pub fn threads(&self) -> usize {
         self.threads.len()
     }
 
-    /// Ends the threads, and returns how often they have added.
+    /// Stops the threads, and returns how often they have added.
     pub fn stop(mut self) -> Result<u64> {
         self.stop.store(true, Relaxed);
         let mut runs = 0;
@@ -73,20 +73,20 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         for thread in self.threads.drain(..) {
-            // An error is on its way already.
+            // The thread has already reported its error.
             let _ = thread.join();
         }
     }
 }
 
-/// Runs until it is time to stop, and returns how often.
+/// Calls `run` until it is told to stop, and returns how often.
 fn count_runs(stop: &AtomicBool, mut run: impl FnMut() -> Result<()>) -> Result<u64> {
     let mut runs = 0;
     while !stop.load(Relaxed) {
         run()?;
         runs += 1;
-        // A task that was preempted in the program, and then is alone on a CPU that goes offline, stays
-        // there for as long as it does not enter the scheduler, and the CPU waits for it.
+        // A task that was preempted in the program and then is alone on a CPU that goes offline
+        // stays there until it enters the scheduler, and the CPU waits for it.
         if runs % RUNS_PER_TURN == 0 {
             thread::yield_now();
         }
@@ -113,9 +113,9 @@ fn run(program: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// Lets all else that wants to run come before the calling thread. Where it may not, it does not.
+/// Gives the calling thread the lowest priority. If that is not permitted, it does nothing.
 fn come_last() {
-    // SAFETY: It has no requirements. The process 0 is the calling thread.
+    // SAFETY: The call has no pointers. The process id 0 is the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
 }
 
@@ -134,7 +134,7 @@ mod tests {
             Ok(())
         };
         assert_eq!(count_runs(&stop, run).unwrap(), 5);
-        // It has been stopped.
+        // It has already been stopped.
         assert_eq!(count_runs(&stop, || unreachable!()).unwrap(), 0);
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows what counters lose to programs that interrupt each other, and that stores lose nothing.
+//! Shows what counters lose when programs interrupt each other, and that stores lose nothing.
 //!
-//! The exit status is 0, 1 on an error or when the store lost something, 2 for bad usage.
+//! The exit status is 0, 1 on an error or if the store lost something, 2 for bad usage.
 
 mod bpf;
 mod counters;
@@ -29,35 +29,34 @@ use std::{
 };
 use summary::{Run, Summary};
 
-/// Shows what counters in a PERCPU_ARRAY lose on this machine, beside those of a store.
+/// Shows what counters in a PERCPU_ARRAY lose on this machine, compared with those of a store.
 ///
-/// BPF programs that interrupt each other add to the same counters: threads of each CPU run one,
-/// and samples of the CPU (NMIs, where it can count cycles) and handlers of NMIs run others. How
-/// often they add is known exactly. taskset(1) limits it to some CPUs. Needs root and the bpf_percpu
-/// module. Ctrl-C ends it sooner.
-/// The exit status is 1 on an error, or when the store lost something.
+/// BPF programs that interrupt each other add to the same counters. Threads of each CPU run one,
+/// and samples of the CPU (NMIs, if it can count cycles) and NMI handlers run others. The number of
+/// adds is known exactly. Use taskset(1) to limit it to some CPUs. Needs root and the bpf_percpu
+/// module. Ctrl-C ends it early. The exit status is 1 on an error, or if the store lost something.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Print JSON, an object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
-    /// Count for so many seconds
+    /// Count for S seconds
     #[arg(long, value_name = "S", default_value = "5", value_parser = parse_seconds)]
     duration: Duration,
-    /// Threads on each CPU; one has nobody who preempts it
+    /// Run N threads on each CPU; a single one is not preempted
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=64))]
     threads: u32,
-    /// What interrupts them
+    /// What interrupts the threads
     #[arg(long, value_enum, default_value = "auto")]
     source: Source,
-    /// Samples of each CPU per second; 2000, if the kernel allows it
+    /// Samples of each CPU per second; the default is 2000, or less if the kernel requires it
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u64).range(1..))]
     frequency: Option<u64>,
     /// Seconds between two tables
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
-    /// Only the last table
+    /// Show only the final table
     #[arg(long)]
     summary: bool,
 }
@@ -66,9 +65,9 @@ fn main() -> ExitCode {
     program::run("nmi_count", || run(&Cli::parse()))
 }
 
-/// Counts and shows. The status is 1 when the store lost something.
+/// Counts, and shows the counts. The exit status is 1 if the store lost something.
 fn run(cli: &Cli) -> Result<ExitCode> {
-    // Before the load's threads: signals are not for them.
+    // Before the threads start, so that they do not get the signals.
     let signals = Signals::new(&ENDING)?;
     let mut object = MaybeUninit::uninit();
     let mut programs = Programs::load(&mut object)?;
@@ -110,7 +109,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     program::write(&match cli.json {
         true => serde_json::to_string(&summary)? + "\n",
         false if cli.summary => summary.to_string(),
-        // After other tables.
+        // A blank line after earlier tables.
         false => format!("\n{summary}"),
     })?;
     if let Some(doubt) = summary.doubt() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events that interrupt a CPU again and again: `perf_event_open(2)`.
+//! Events that interrupt a CPU repeatedly: `perf_event_open(2)`.
 
 use anyhow::{ensure, Context, Result};
 use bpf_percpu::cpu_list::CpuList;
@@ -15,23 +15,23 @@ use std::{
 
 const MAX_FREQUENCY: &str = "/proc/sys/kernel/perf_event_max_sample_rate";
 
-/// How often, where the user does not say it and the kernel allows it.
+/// The default frequency, if the kernel allows it.
 const FREQUENCY: u64 = 2000;
 
-/// What the user asks for.
+/// The source that the user selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Source {
-    /// Cycles where the CPU can count them, else the clock
+    /// Cycles if the CPU can count them, otherwise the clock
     Auto,
-    /// The CPU's cycles, whose samples come as NMIs
+    /// CPU cycles, whose samples are NMIs
     Cycles,
-    /// A timer, whose samples come as interrupts
+    /// A timer, whose samples are interrupts
     Clock,
-    /// Nothing: threads preempt each other only
+    /// Nothing: threads only preempt each other
     None,
 }
 
-/// What samples a CPU.
+/// The event that samples a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
@@ -42,7 +42,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// As perf calls it.
+    /// Its name in perf.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cycles => "cycles",
@@ -60,9 +60,10 @@ impl Event {
         }
     }
 
-    /// Opens it on a CPU, for all that runs there.
+    /// Opens the event on a CPU, for everything that runs there.
     fn open(self, cpu: u32, frequency: u64) -> io::Result<OwnedFd> {
-        // struct perf_event_attr, as it was first: type and size, config, frequency, ..., flags.
+        // The first version of struct perf_event_attr: type and size, config, frequency, ...,
+        // flags.
         let mut attr = [0u64; 8];
         const FREQ: u64 = 1 << 10;
         const FD_CLOEXEC: libc::c_ulong = 8;
@@ -84,7 +85,7 @@ impl Event {
                 )
             }
         })?;
-        // SAFETY: It is new, and nobody else's.
+        // SAFETY: The file descriptor is new, and nothing else owns it.
         Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
     }
 }
@@ -103,14 +104,14 @@ fn retried(mut call: impl FnMut() -> libc::c_long) -> io::Result<libc::c_long> {
 
 /// An event on each CPU.
 pub struct Events {
-    /// How often a second.
+    /// Samples per second.
     pub frequency: u64,
     /// The events, with their CPUs.
     pub open: Vec<(u32, Event, OwnedFd)>,
 }
 
 impl Events {
-    /// Opens what the user asks for, on these CPUs.
+    /// Opens the events of the source that the user selects, on these CPUs.
     pub fn open(source: Source, cpus: &CpuList, frequency: Option<u64>) -> Result<Self> {
         let mut events = Self {
             frequency: 0,
@@ -132,7 +133,7 @@ impl Events {
     }
 }
 
-/// The event that a CPU has; none when it went offline meanwhile.
+/// Opens the event of a CPU. Returns `None` if the CPU has gone offline.
 fn open(source: Source, cpu: u32, frequency: u64) -> Result<Option<(Event, OwnedFd)>> {
     if source != Source::Clock {
         match Event::Cycles.open(cpu, frequency) {
@@ -155,7 +156,7 @@ fn open(source: Source, cpu: u32, frequency: u64) -> Result<Option<(Event, Owned
     }
 }
 
-/// The frequency to take, where the kernel's limit is `max`.
+/// The frequency to use if the kernel's limit is `max`.
 fn allowed(frequency: Option<u64>, max: &str) -> Result<u64> {
     let max = max.trim();
     let max: u64 = max
@@ -170,13 +171,13 @@ fn allowed(frequency: Option<u64>, max: &str) -> Result<u64> {
     Ok(frequency)
 }
 
-/// Each CPU takes two files, and more than the usual 1024 may be needed.
+/// Raises the file limit. Each CPU needs two files, which may be more than the usual 1024.
 fn raise_file_limit() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: The struct is valid for the calls. Without success, opening says what is wrong.
+    // SAFETY: The struct is valid for the calls. If they fail, opening an event reports it.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
             limit.rlim_cur = limit.rlim_max;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was lost in the end, and what was not.
+//! The final result: what was lost, and what was not.
 
 use crate::{
     bpf::Runs,
@@ -12,31 +12,31 @@ use percpu_live::table::{Align, Table};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
-/// What ran.
+/// A description of the run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
-    /// How long.
+    /// The duration.
     pub seconds: f64,
-    /// The load's threads.
+    /// The number of threads.
     pub threads: usize,
-    /// Where they ran.
+    /// The CPUs that they ran on.
     pub cpus: CpuList,
-    /// How often a second each CPU was to be sampled.
+    /// The requested samples per second on each CPU.
     pub frequency: u64,
-    /// What sampled which CPUs.
+    /// The events, with the CPUs that they sampled.
     pub events: BTreeMap<Event, CpuList>,
-    /// Whether the kernel tells of NMIs.
+    /// Whether the kernel has the tracepoint of NMIs.
     pub sees_nmis: bool,
 }
 
-/// How often something has added.
+/// The adds of one context.
 #[derive(Debug, Serialize)]
 struct Context {
-    /// As user space knows it of threads, and locked operations of the rest.
+    /// User space counts the adds of threads, and locked operations count the rest.
     made: u64,
-    /// How many of them in NMI context, if that is known.
+    /// The number of adds in NMI context, if known.
     in_nmi: Option<u64>,
-    /// In its own counter of the store.
+    /// The value of its own counter in the store.
     counted: u64,
 }
 
@@ -53,13 +53,13 @@ struct Counter {
     name: &'static str,
     how: &'static str,
     counted: u64,
-    /// Less than none, when there is more than was added.
+    /// Negative if the counter has more than was added.
     lost: i64,
     #[serde(skip)]
     is_exact: bool,
 }
 
-/// Everything that was counted, beside what it should be.
+/// All counters, compared with their expected values.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     #[serde(flatten)]
@@ -71,8 +71,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Holds what was counted against `made`, the adds of threads, and the runs of samples and of
-    /// handlers of NMIs.
+    /// Compares the counters with `made`, the adds of the threads, and with the runs of samples and
+    /// NMI handlers.
     pub fn new(run: Run, made: u64, interruptions: [Runs; 2], counted: &Counted) -> Self {
         let [samples, nmis] = interruptions;
         let [of_threads, of_samples, of_nmis] = counted.contexts();
@@ -103,12 +103,12 @@ impl Summary {
         }
     }
 
-    /// Whether all that may lose nothing has lost nothing.
+    /// Whether all counters that must lose nothing have lost nothing.
     pub fn is_exact(&self) -> bool {
         self.exact
     }
 
-    /// What makes the run say little.
+    /// Why the run may mean little.
     pub fn doubt(&self) -> Option<&'static str> {
         (!self.run.events.is_empty() && self.added.samples.made == 0)
             .then_some("no sample came: give it more time, or take another --source")
@@ -125,7 +125,7 @@ impl Summary {
         who.join(", ")
     }
 
-    /// Those who add, if they were there.
+    /// The contexts that ran.
     fn shown(&self) -> Vec<(&'static str, &Context)> {
         let ran = [true, !self.run.events.is_empty(), self.run.sees_nmis];
         let contexts = CONTEXTS.iter().zip(self.added.contexts());
@@ -146,7 +146,7 @@ impl Context {
         }
     }
 
-    /// Whether it adds in NMI context.
+    /// The text that says whether it adds in NMI context.
     fn told_in_nmi(&self) -> &'static str {
         match self.in_nmi {
             _ if self.made == 0 => "-",
@@ -164,7 +164,7 @@ impl Added {
     }
 }
 
-/// How much is missing.
+/// The number of adds that are missing.
 fn difference(expected: u64, counted: u64) -> i64 {
     expected.wrapping_sub(counted) as i64
 }
@@ -179,7 +179,7 @@ fn verdict(expected: u64, lost: i64) -> String {
 
 fn percent(part: i64, all: u64) -> String {
     let percent = part as f64 * 100.0 / all as f64;
-    // Two digits that count.
+    // Two significant digits.
     let digits = (1.0 - percent.log10().floor()).clamp(0.0, 9.0) as usize;
     format!("{percent:.digits$} %")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF program's side: loads it, runs it, and takes its records.
+//! The BPF program: loading it, running it, and reading its records.
 
 use crate::times::Times;
 use anyhow::{bail, ensure, Context, Result};
@@ -12,28 +12,28 @@ use libbpf_rs::{
 use skel::{PsiTopSkel, PsiTopSkelBuilder};
 use std::{cell::RefCell, io, mem::MaybeUninit};
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/psi_top.skel.rs"));
 }
 
-/// The bytes of `struct record`, and of the header that each has in the ring buffer.
+/// The size of `struct record` and of its header in the ring buffer.
 const RECORD: usize = 48;
 const HEADER: usize = 8;
 
-/// The smallest ring buffer, and the largest that the kernel makes, in bytes.
+/// The smallest ring buffer, and the largest that the kernel supports, in bytes.
 const MIN_RING: u32 = 1 << 16;
 const MAX_RING: u32 = 1 << 30;
 
-/// `struct record`: what the kernel says of a cgroup on a CPU. Times are modulo 2^32.
+/// `struct record`: the kernel's data of a cgroup on a CPU. Times are modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
     /// The id of the cgroup.
     pub cgroup: u64,
     /// The CPU.
     pub cpu: u32,
-    /// Since the cgroup was made; none when the CPU changed them all the time.
+    /// The times since the cgroup was created; `None` if the CPU updated them during every try.
     pub times: Option<Times<u32>>,
 }
 
@@ -58,32 +58,32 @@ impl Record {
     }
 }
 
-/// All records of a run, and how many cgroups there are none of, because PSI is off for them.
+/// All records of a run, and the number of cgroups without records because PSI is off for them.
 pub struct Look {
-    /// What the kernel keeps.
+    /// The records.
     pub records: Vec<Record>,
-    /// How many cgroups it keeps nothing of.
+    /// The number of cgroups for which the kernel keeps no data.
     pub without_psi: u64,
 }
 
-/// The size of a ring buffer for so many records, in bytes.
+/// The size of a ring buffer for this many records, in bytes.
 fn ring_size(records: usize) -> u32 {
     let bytes = records.saturating_mul(RECORD + HEADER).saturating_mul(2);
     let bytes = u32::try_from(bytes).unwrap_or(MAX_RING);
     bytes.clamp(MIN_RING, MAX_RING).next_power_of_two()
 }
 
-/// Reads the pressure of a cgroup and all below it.
+/// Reads the pressure of a cgroup and its descendants.
 pub struct Reader {
     root: u64,
     size: u32,
 }
 
-/// The program, loaded.
+/// The loaded program.
 pub struct Loaded<'obj>(PsiTopSkel<'obj>);
 
 impl Reader {
-    /// For the cgroup with this id, with room for so many records.
+    /// Creates a reader for the cgroup with this id, with room for this many records.
     pub fn new(root: u64, records: usize) -> Self {
         libbpf::keep_warnings();
         Self {
@@ -106,7 +106,7 @@ impl Reader {
         open.load().map(Loaded).map_err(libbpf::explain)
     }
 
-    /// Makes room for more than there was. To be loaded again.
+    /// Makes room for more records. The program must be loaded again.
     pub fn grow(&mut self) -> Result<()> {
         ensure!(
             self.size < MAX_RING,
@@ -118,7 +118,7 @@ impl Reader {
 }
 
 impl Loaded<'_> {
-    /// Runs the program. None when its records had no room.
+    /// Runs the program. Returns `None` if the records did not fit.
     pub fn look(&self) -> Result<Option<Look>> {
         let records = RefCell::new(Vec::new());
         let mut builder = RingBufferBuilder::new();

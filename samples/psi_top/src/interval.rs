@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What cgroups have suffered in an interval.
+//! The pressure of cgroups in an interval.
 
 use crate::{
     sampler::{Group, Totals},
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-/// What to sort by: the time that tasks waited for a resource.
+/// The sort key: the time that tasks waited for a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, clap::ValueEnum)]
 pub enum Sort {
     /// For a CPU
@@ -26,26 +26,26 @@ pub enum Sort {
     Io,
 }
 
-/// An interval, the worst cgroups first.
+/// An interval, with the cgroups sorted, the worst first.
 #[derive(Serialize)]
 pub struct Interval {
-    /// When it ended, since 1970.
+    /// The end, as time since 1970.
     #[serde(serialize_with = "as_seconds")]
     pub time: Duration,
     /// Its length.
     #[serde(serialize_with = "as_seconds", rename = "seconds")]
     pub length: Duration,
-    /// The part of it of which nothing is known, since the counters were not looked at in time.
+    /// The part for which nothing is known, because the counters were not read in time.
     #[serde(serialize_with = "as_seconds", rename = "unknown_seconds")]
     pub unknown: Duration,
-    /// How many cgroups have PSI switched off.
+    /// The number of cgroups for which PSI is off.
     pub without_psi: u64,
     /// The others.
     pub cgroups: Vec<Cgroup>,
 }
 
 impl Interval {
-    /// Keeps of the CPUs these only. What all of them make together stays.
+    /// Keeps only these CPUs. The values over all CPUs do not change.
     pub fn keep(&mut self, wanted: &CpuList) {
         for cgroup in &mut self.cgroups {
             cgroup.per_cpu.retain(|cpu| wanted.contains(cpu.cpu));
@@ -53,26 +53,26 @@ impl Interval {
     }
 }
 
-/// A cgroup's part of it.
+/// The values of a cgroup.
 #[derive(Serialize)]
 pub struct Cgroup {
     /// Its path.
     #[serde(rename = "cgroup")]
     pub name: String,
-    /// The CPUs that its tasks may use, those that are offline included.
+    /// The CPUs that its tasks may use, including offline ones.
     pub cpus: CpuList,
-    /// On all of them, as in the kernel's `cpu.pressure`.
+    /// The values over all CPUs, as in the kernel's `cpu.pressure`.
     pub all: Times<f64>,
-    /// On each.
+    /// The values of each CPU.
     pub per_cpu: Vec<Cpu>,
 }
 
-/// A CPU's part of it.
+/// The values of a CPU.
 #[derive(Serialize)]
 pub struct Cpu {
     /// Its number.
     pub cpu: u32,
-    /// Whether tasks run on it.
+    /// Whether the CPU is online.
     pub online: bool,
     /// The times.
     pub times: Times<f64>,
@@ -112,7 +112,7 @@ fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_f64(time.as_secs_f64())
 }
 
-/// Makes intervals of totals, one after the other.
+/// Turns totals into consecutive intervals.
 pub struct Intervals {
     tree: Tree,
     sort: Sort,
@@ -121,7 +121,7 @@ pub struct Intervals {
 }
 
 impl Intervals {
-    /// The first begins now, with these totals.
+    /// Starts the first interval now, with these totals.
     pub fn new(tree: Tree, sort: Sort, (at, last): (Instant, Totals)) -> Self {
         Self {
             tree,
@@ -131,7 +131,7 @@ impl Intervals {
         }
     }
 
-    /// The interval that ends now, with these totals.
+    /// Ends the interval now, with these totals, and starts the next.
     pub fn next(&mut self, (at, now): (Instant, Totals), online: &CpuList) -> Interval {
         let ids: Vec<_> = now.cgroups.keys().copied().collect();
         let mut cgroups: Vec<_> = now
@@ -145,7 +145,7 @@ impl Intervals {
             .collect();
         sort(&mut cgroups, self.sort);
         let interval = Interval {
-            // What was found a moment ago.
+            // The time at which the values were read.
             time: UNIX_EPOCH
                 .elapsed()
                 .unwrap_or_default()
@@ -178,7 +178,7 @@ fn cgroup(name: String, now: &Group, last: Option<&Group>, online: &CpuList) -> 
     }
 }
 
-/// The one whose tasks waited longest first; of those that waited as long, the busiest.
+/// Sorts by waiting time, then by busy time, in descending order.
 fn sort(cgroups: &mut [Cgroup], by: Sort) {
     let by = by as usize;
     cgroups.sort_by(|a, b| {
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(found.per_cpu[0].times, times(4.0, 3.0, 2.0));
         assert_eq!(found.per_cpu[1].times, times(1.0, 1.0, 1.0));
         assert_eq!([true, false], [0, 1].map(|i| found.per_cpu[i].online));
-        // One that is new began at nothing.
+        // A new cgroup started from zero.
         assert_eq!(cgroup("/a".into(), &now, None, &online).all, now.all);
     }
 

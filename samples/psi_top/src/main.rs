@@ -30,43 +30,44 @@ use std::{
 };
 use view::{Choice, View};
 
-/// Shows how long the tasks of each cgroup waited for CPU, memory and IO, on each CPU that they may use.
+/// Shows how long the tasks of each cgroup waited for CPU, memory and IO, on each CPU that they may
+/// use.
 ///
-/// "Some" is the time that some of them waited, "all" that nothing else was done meanwhile. The line of
-/// a cgroup is what the kernel makes of its CPUs in cpu.pressure, memory.pressure and io.pressure: each
-/// weighs as much as it was busy. Needs root, the bpf_percpu module and a kernel that has PSI on.
-/// Ctrl-C ends it.
+/// "Some" is the time that some tasks waited, "all" the time that nothing else was done. The line
+/// of a cgroup combines its CPUs as the kernel does in cpu.pressure, memory.pressure and
+/// io.pressure: each CPU is weighted by how busy it was. Needs root, the bpf_percpu module and a
+/// kernel with PSI enabled. Ctrl-C ends it.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Print JSON, an object a line, with times in ns
+    /// Print JSON, one object per line, with times in ns
     #[arg(long)]
     json: bool,
-    /// This cgroup and those below it, as its path below where cgroups are mounted
+    /// Show this cgroup and its descendants; a path below the cgroup mount
     #[arg(long, value_name = "PATH", default_value = "/")]
     cgroup: PathBuf,
     /// Seconds between two tables
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
-    /// End after so many seconds
+    /// End after S seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
-    /// End after so many tables
+    /// End after N tables
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     iterations: Option<u64>,
-    /// What waiting to sort by
+    /// Sort by the time that tasks waited for this resource
     #[arg(long, value_enum, default_value_t, value_name = "RESOURCE")]
     sort: Sort,
-    /// How many cgroups a table has
+    /// Show at most N cgroups
     #[arg(long, value_name = "N", default_value = "20")]
     top: usize,
-    /// Of the CPUs these only, like 0-3,5
+    /// Show only these CPUs, such as 0-3,5
     #[arg(long, value_name = "LIST", conflicts_with = "total")]
     cpus: Option<CpuList>,
-    /// Cgroups, not their CPUs
+    /// Show cgroups without their CPUs
     #[arg(long)]
     total: bool,
-    /// Cgroups and CPUs where nothing ran or waited, too
+    /// Show cgroups and CPUs where nothing ran or waited, too
     #[arg(long)]
     idle: bool,
 }
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode> {
-    // Before the sampler's thread: signals are not for it.
+    // Before the sampler's thread starts, so that it does not get the signals.
     let signals = Signals::new(&ENDING)?;
     ensure!(
         Path::new("/proc/pressure").exists(),
@@ -105,7 +106,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
 
     let until = cli.duration.map(|duration| Instant::now() + duration);
     let mut intervals = Intervals::new(tree, cli.sort, start);
-    // Nothing is to be seen before there is an interval.
+    // There is nothing to show before the first interval ends.
     let first = Instant::now() + cli.interval;
     let first = until.map_or(first, |until| until.min(first));
     if let Event::Signal(_) = signals.wait(Some(first))? {
@@ -128,7 +129,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         interval.keep(&wanted);
         Ok(View { interval, choice })
     };
-    // One alone needs no screen.
+    // A single table needs no screen.
     if cli.iterations == Some(1) && !cli.json {
         let lines = look()?.lines(None, watch::bars());
         program::write(&(lines.join("\n") + "\n"))?;
@@ -138,7 +139,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The CPUs that tasks run on now.
+/// The CPUs that are online now.
 fn online() -> Result<CpuList> {
     const FILE: &str = "/sys/devices/system/cpu/online";
     let text = fs::read_to_string(FILE).with_context(|| format!("{FILE} cannot be read"))?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Adds up what the kernel's counters grow by. They have 32 bits of ns, which is 4.3 s, so that a
-//! thread looks at them more often than that.
+//! Adds up the growth of the kernel's counters. They are 32 bits of ns and wrap after 4.3 s, so a
+//! thread reads them more often than that.
 
 use crate::{
     bpf::{Look, Reader, Record},
@@ -17,41 +17,42 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two looks.
+/// The time between two reads.
 const STEP: Duration = Duration::from_millis(1000);
 
-/// After a longer time a counter may have passed its end unseen.
+/// After a longer time, a counter may have wrapped unnoticed.
 const MAX_STEP: Duration = Duration::from_millis(4200);
 
-/// What cgroups have suffered since the first look at them.
+/// The pressure of all cgroups since the first read.
 #[derive(Clone, Default)]
 pub struct Totals {
-    /// Each cgroup that there is, by its id.
+    /// The existing cgroups, by id.
     pub cgroups: BTreeMap<u64, Group>,
-    /// How many cgroups the kernel keeps nothing of.
+    /// The number of cgroups for which the kernel keeps no data.
     pub without_psi: u64,
-    /// How long the counters were not looked at in time.
+    /// The total time in which the counters were not read in time.
     pub unknown: Duration,
 }
 
-/// What a cgroup has suffered.
+/// The pressure of a cgroup.
 #[derive(Clone, Default)]
 pub struct Group {
-    /// On each CPU that its tasks may use, in ns.
+    /// The times on each CPU that its tasks may use, in ns.
     pub cpus: BTreeMap<u32, Times<f64>>,
-    /// On all, each weighing as much as it was not idle, as in the kernel's `cpu.pressure`. In ns.
+    /// The times over all CPUs, each weighted by its time that was not idle, as in the kernel's
+    /// `cpu.pressure`. In ns.
     pub all: Times<f64>,
 }
 
 type Question = Sender<Result<(Instant, Totals)>>;
 
-/// The thread that looks.
+/// The thread that reads the counters.
 pub struct Sampler {
     questions: Sender<Question>,
 }
 
 impl Sampler {
-    /// Starts to look.
+    /// Starts the thread.
     pub fn start(reader: Reader) -> Result<Self> {
         let (questions, asked) = channel();
         thread::Builder::new()
@@ -62,7 +63,7 @@ impl Sampler {
         Ok(sampler)
     }
 
-    /// What cgroups have suffered until now.
+    /// The totals up to now.
     pub fn now(&self) -> Result<(Instant, Totals)> {
         let (answer, answered) = channel();
         let ended = |_| Error::msg("the thread that reads the counters has ended");
@@ -71,7 +72,7 @@ impl Sampler {
     }
 }
 
-/// Looks, until nobody asks any more.
+/// Reads until there is no more requester.
 fn run(mut reader: Reader, asked: &Receiver<Question>) {
     let mut sum = Sum::default();
     let mut waiting = None;
@@ -85,13 +86,13 @@ fn run(mut reader: Reader, asked: &Receiver<Question>) {
             Err(error) => break error,
         }
     };
-    // Whoever asks next hears of it.
+    // The next requester gets the error.
     if let Some(question) = waiting.or_else(|| asked.recv().ok()) {
         let _ = question.send(Err(error));
     }
 }
 
-/// Looks until nobody asks any more; false when there is no room for the records.
+/// Reads until there is no more requester; returns false if the records did not fit.
 fn look_on(
     reader: &Reader,
     sum: &mut Sum,
@@ -108,7 +109,7 @@ fn look_on(
         let now = Instant::now();
         sum.add(began, now, look);
         if let Some(question) = waiting.take() {
-            // Who has asked may have gone.
+            // The requester may be gone.
             let _ = question.send(Ok((now, sum.totals())));
         }
         match asked.recv_timeout(STEP) {
@@ -119,14 +120,14 @@ fn look_on(
     }
 }
 
-/// A cgroup's counter on a CPU: what it was when a look found it that began then.
+/// The value of a cgroup's counter on a CPU, and when the read that saw it began.
 #[derive(Clone, Copy, Default)]
 struct Counter {
     seen: Option<(Instant, Times<u32>)>,
     total: Times<f64>,
 }
 
-/// What the counters have grown by.
+/// The growth of the counters.
 #[derive(Default)]
 struct Sum {
     counters: BTreeMap<(u64, u32), Counter>,
@@ -137,11 +138,11 @@ struct Sum {
 }
 
 impl Sum {
-    /// What a look has found that began then, and ends now. Cgroups and CPUs that are not in it are
-    /// forgotten.
+    /// Adds a read that began at `began` and ended at `now`. Forgets cgroups and CPUs that are not
+    /// in it.
     ///
-    /// The thread may have to wait for its CPU while it looks: times are of some moment between, so
-    /// that they grow by no more than from when the last look began.
+    /// The thread may have been preempted during the read, so the times are of some point in
+    /// between. They grow by no more than the time since the last read began.
     fn add(&mut self, began: Instant, now: Instant, look: Look) {
         let step = self.looked.replace(began).map(|last| now - last);
         self.unknown += step.filter(|step| *step > MAX_STEP).unwrap_or_default();
@@ -152,7 +153,7 @@ impl Sum {
         for Record { cgroup, cpu, times } in look.records {
             let mut counter = before.remove(&(cgroup, cpu)).unwrap_or_default();
             let grown = grown.entry(cgroup).or_default();
-            // Times of no moment are left to the next look.
+            // Inconsistent times are left to the next read.
             if let Some(times) = times {
                 let known = counter.seen.filter(|(at, _)| now - *at <= MAX_STEP);
                 let (at, mut last) = known.unwrap_or((now, times));
@@ -187,7 +188,7 @@ impl Sum {
     }
 }
 
-/// The mean of CPUs, each weighing as much as it was not idle.
+/// The mean of the CPUs, each weighted by its time that was not idle.
 fn weighted(cpus: &[Times<f64>]) -> Times<f64> {
     let weight = cpus.iter().map(|cpu| cpu.nonidle).sum::<f64>().max(1.0);
     let mean = |value: &dyn Fn(&Times<f64>) -> f64| {
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    /// The sum after looks, a second apart.
+    /// The sum after reads that are `step` apart.
     fn sum(looks: &[&[Record]], step: Duration) -> Totals {
         let mut sum = Sum::default();
         let mut now = Instant::now();
@@ -260,7 +261,7 @@ mod tests {
         assert_eq!(totals.unknown, Duration::from_secs(10));
     }
 
-    /// Looks at a task that waits all the time, one of which is held up before it knows the time.
+    /// Reads of a task that waits all the time. One is delayed before it takes the time.
     #[test]
     fn looks_may_take_long() {
         let (start, ms) = (Instant::now(), Duration::from_millis);
@@ -302,7 +303,7 @@ mod tests {
         assert!(sum(&[&[record(1, 1, 1)], &[]], STEP).cgroups.is_empty());
     }
 
-    /// As the kernel does it: of a CPU that was busy for 300 and one for 100, 3 parts and 1.
+    /// As in the kernel: CPUs that were busy for 300 and 100 have the weights 3 and 1.
     #[test]
     fn busy_cpus_weigh_more() {
         let looks: [&[Record]; 2] = [

@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long tasks were in the states that the kernel tells apart.
+//! The time that tasks were in each of the kernel's PSI states.
 
 use std::{array, ops::Add, time::Duration};
 
-/// What there are times of, in the order of [`Times`].
+/// The resources, in the order of [`Times`].
 pub const RESOURCES: [&str; 3] = ["CPU", "memory", "IO"];
 
 /// How long the tasks of a cgroup were in each state, in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Times<T> {
-    /// That any of them ran, or wanted to, or waited.
+    /// The time that any task ran, was runnable, or waited.
     pub nonidle: T,
-    /// That some waited for a resource, and others did not.
+    /// The time that some tasks waited for a resource.
     pub some: [T; 3],
-    /// That all that were not idle waited for a resource.
+    /// The time that all tasks that were not idle waited for a resource.
     pub full: [T; 3],
 }
 
-/// How much more a counter may grow than the time that has passed: the clock that the program takes
-/// for the scheduler's is an estimate.
+/// How much a counter may grow beyond the elapsed time, because the program only estimates the
+/// scheduler's clock.
 const SLACK: Duration = Duration::from_millis(50);
 
 impl Times<u32> {
-    /// Goes on to the times `now`, at most `time` after the last; what they have grown by, modulo
-    /// 2^32.
+    /// Advances to the times `now`, by at most `time`, and returns the growth, modulo 2^32.
     ///
-    /// The part of a state that lasts is an estimate, since programs do not have the scheduler's
-    /// clock. When it was too long, the next look is at less: nothing was added then.
+    /// The part for a current state is an estimate, because programs cannot read the scheduler's
+    /// clock. If the estimate was too high, the next value is lower, and the growth is zero.
     pub fn advance(&mut self, now: &Self, time: Duration) -> Times<f64> {
         let most = (time + SLACK).as_nanos();
         let growth = self.zip(now, |last, now| match now.wrapping_sub(last) {
@@ -45,7 +44,7 @@ impl Times<f64> {
         self.zip(more, Add::add)
     }
 
-    /// What these have grown by since the times `before`; nothing when they began anew.
+    /// The growth since `before`; zero for counters that have restarted.
     pub fn minus(&self, before: &Self) -> Self {
         self.zip(before, |now, before| (now - before).max(0.0))
     }

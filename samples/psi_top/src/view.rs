@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Intervals as tables, for people.
+//! Intervals as tables.
 
 use crate::{
     interval::{Cgroup, Interval},
@@ -12,22 +12,22 @@ use percpu_live::{
 };
 use std::time::Duration;
 
-/// What of an interval is shown.
+/// Which part of an interval to show.
 #[derive(Clone, Copy)]
 pub struct Choice {
-    /// So many cgroups.
+    /// The maximum number of cgroups.
     pub top: usize,
-    /// Those whose tasks have slept, too.
+    /// Whether to show idle cgroups and CPUs, too.
     pub idle: bool,
-    /// The CPUs of each.
+    /// Whether to show the CPUs of each cgroup.
     pub cpus: bool,
 }
 
-/// An interval, as it is shown.
+/// An interval and how to show it.
 pub struct View {
-    /// What there is.
+    /// The interval.
     pub interval: Interval,
-    /// What is shown of it.
+    /// The part to show.
     pub choice: Choice,
 }
 
@@ -38,7 +38,7 @@ impl Show for View {
         let Some(Size { width, height }) = size else {
             return lines;
         };
-        // The last line of a terminal stays free, so that it does not scroll.
+        // Keep the last line of the terminal free, so that it does not scroll.
         let room = height.saturating_sub(1).max(1);
         if lines.len() > room {
             let more = lines.len() - room + 1;
@@ -108,7 +108,7 @@ impl View {
 
     fn cells<'a>(&self, times: &'a Times<f64>) -> impl Iterator<Item = String> + 'a {
         let length = self.interval.length.as_nanos().max(1) as f64;
-        // Looks at CPUs are not of the very same moment.
+        // CPUs are not read at exactly the same time.
         let percent = move |ns: f64| (100.0 * ns / length).min(100.0);
         (0..RESOURCES.len())
             .flat_map(move |i| {

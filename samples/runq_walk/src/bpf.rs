@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF program's side: loads it, and has it walk over the CPUs.
+//! The BPF program: loading it, and running it to walk the CPUs.
 
 use crate::{
     queue::{Queue, Walk},
@@ -16,16 +16,16 @@ use percpu_live::kernel::comm;
 use skel::{types, RunqWalkSkel, RunqWalkSkelBuilder};
 use std::{io, mem::MaybeUninit, process, ptr, time::Duration};
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/runq_walk.skel.rs"));
 }
 
-/// What the program says of a time that it does not know.
+/// The program's value for an unknown time.
 const UNKNOWN: u64 = u64::MAX;
 
-/// The program, loaded.
+/// The loaded program.
 pub struct Walker<'obj> {
     skel: RunqWalkSkel<'obj>,
 }
@@ -41,7 +41,7 @@ impl<'obj> Walker<'obj> {
         open.maps.queues.set_max_entries(ids)?;
         let skel = open.load().map_err(libbpf::explain)?;
         let walker = Self { skel };
-        // The first walk waits for the caches, and takes many times longer than the next.
+        // The first walk runs with cold caches, and takes many times longer than the next.
         walker.run()?;
         Ok(walker)
     }
@@ -63,7 +63,7 @@ impl<'obj> Walker<'obj> {
         Ok(())
     }
 
-    /// Has the program walk over the CPUs once, and takes what it saw.
+    /// Runs the program once, and returns what it saw.
     pub fn walk(&self) -> Result<Walk> {
         self.run()?;
         let (walk, began, ended) = {
@@ -81,7 +81,7 @@ impl<'obj> Walker<'obj> {
         let mut queues: Vec<Queue> = all
             .filter_map(|(key, value)| {
                 let cpu = u32::from_ne_bytes(key.try_into().ok()?);
-                // What is older is of a CPU that has gone offline.
+                // An older value is of a CPU that has gone offline.
                 let seen = seen(&value).filter(|seen| seen.walk == walk)?;
                 Some(queue(cpu, &seen))
             })
@@ -94,12 +94,12 @@ impl<'obj> Walker<'obj> {
     }
 }
 
-/// What is in a value of the map.
+/// Parses a value of the map.
 fn seen(value: &[u8]) -> Option<types::queue> {
     if value.len() < size_of::<types::queue>() {
         return None;
     }
-    // SAFETY: There are as many bytes, and any bytes are integers.
+    // SAFETY: The slice is at least as long as the struct, which has only integers.
     Some(unsafe { ptr::read_unaligned(value.as_ptr().cast()) })
 }
 

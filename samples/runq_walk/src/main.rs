@@ -26,26 +26,26 @@ use std::{
 
 /// Shows the run queue and the current task of each online CPU, taken in one run of a BPF program.
 ///
-/// Needs root and the bpf_percpu module. The table is of one moment unless --interval, --duration
-/// or --iterations asks for more; Ctrl-C ends it. The CPUs go on while they are looked at, one
-/// after the other, and their queues are read without their locks: the head says how long that
-/// took. The exit status is 1 on an error.
+/// Needs root and the bpf_percpu module. It shows one table unless --interval, --duration or
+/// --iterations is given; Ctrl-C ends it. The CPUs keep running while they are read, one after the
+/// other, and without their queues' locks. The first line says how long that took. The exit status
+/// is 1 on an error.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Print JSON; with --interval an object a line
+    /// Print JSON; with --interval, one object per line
     #[arg(long)]
     json: bool,
-    /// Look again every so many seconds; 1 if only --duration or --iterations is given
+    /// Repeat every S seconds; 1 if only --duration or --iterations is given
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     interval: Option<Duration>,
-    /// End after so many seconds
+    /// End after S seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
-    /// End after so many looks
+    /// End after N walks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     iterations: Option<u64>,
-    /// Only the CPUs that are not idle
+    /// Show only CPUs that are not idle
     #[arg(long)]
     busy: bool,
 }

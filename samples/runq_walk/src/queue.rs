@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a walk over the CPUs saw.
+//! The result of a walk.
 
 use crate::task::Task;
 use bpf_percpu::cpu_list::CpuList;
@@ -8,47 +8,47 @@ use percpu_live::watch::Rates;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// A CPU's run queue at one moment.
+/// A CPU's run queue at one point in time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Queue {
-    /// Whose it is.
+    /// The CPU of the queue.
     pub cpu: u32,
     /// Tasks that run or wait to run.
     pub running: u32,
-    /// Those of them that share the CPU fairly.
+    /// Tasks of the fair class.
     pub fair: u32,
-    /// Those of real-time policies.
+    /// Tasks of real-time policies.
     pub rt: u32,
-    /// Those with deadlines, of the scheduler's own servers too.
+    /// Tasks with deadlines, including the scheduler's own servers.
     pub deadline: u32,
-    /// Those of a BPF scheduler.
+    /// Tasks of a BPF scheduler.
     pub ext: u32,
-    /// Whether nothing runs.
+    /// Whether the CPU is idle.
     pub idle: bool,
-    /// For how long nothing has run.
+    /// How long the CPU has been idle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_ns: Option<u64>,
-    /// The task on the CPU; none when it is idle.
+    /// The task on the CPU; none if it is idle.
     pub current: Option<Task>,
-    /// The fair tasks' weight, averaged; 1024 for one of nice 0 that never sleeps.
+    /// The average weight of the fair tasks; 1024 for a task of nice 0 that never sleeps.
     pub load: u64,
-    /// How much of the CPU fair tasks use, averaged; `capacity` is all.
+    /// The average use of the CPU by fair tasks; `capacity` is the maximum.
     pub util: u64,
-    /// What the CPU can do for fair tasks; 1024 for the fastest one.
+    /// The capacity of the CPU for fair tasks; 1024 for the fastest CPU.
     pub capacity: u64,
-    /// Task switches since the machine was started.
+    /// Task switches since boot.
     pub switches: u64,
-    /// Task switches per second, since the last look.
+    /// Task switches per second since the last walk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switches_rate: Option<f64>,
 }
 
-/// What one walk saw.
+/// The result of one walk.
 #[derive(Clone, Debug)]
 pub struct Walk {
-    /// From the first CPU to the last.
+    /// The time from the first CPU to the last.
     pub took: Duration,
-    /// Of the online CPUs, ascending.
+    /// The queues of the online CPUs, ascending.
     pub queues: Vec<Queue>,
 }
 
@@ -58,18 +58,18 @@ impl Walk {
         self.queues.iter().map(|queue| queue.cpu).collect()
     }
 
-    /// The tasks that run or wait to run.
+    /// The number of tasks that run or wait to run.
     pub fn running(&self) -> u64 {
         self.queues.iter().map(|q| u64::from(q.running)).sum()
     }
 
-    /// The CPUs on which nothing runs.
+    /// The idle CPUs.
     pub fn idle(&self) -> CpuList {
         let idle = self.queues.iter().filter(|queue| queue.idle);
         idle.map(|queue| queue.cpu).collect()
     }
 
-    /// Compares with the last look.
+    /// Computes the rates since the last walk.
     pub fn set_rates(&mut self, rates: &mut Rates<u32>, now: Instant) {
         let totals: Vec<_> = self.queues.iter().map(|q| (q.cpu, q.switches)).collect();
         for (queue, rate) in self.queues.iter_mut().zip(rates.update(now, &totals)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A walk, for people and for programs.
+//! A walk as text and as JSON.
 
 use crate::{
     queue::{Queue, Walk},
@@ -14,19 +14,19 @@ use percpu_live::{
 use serde::Serialize;
 use std::fmt;
 
-/// What is shown of a walk.
+/// The part of a walk that is shown.
 #[derive(Serialize)]
 pub struct Report {
     online: CpuList,
     idle: CpuList,
     running: u64,
-    /// From the first CPU to the last.
+    /// The time from the first CPU to the last.
     walk_ns: u64,
     cpus: Vec<Queue>,
 }
 
 impl Report {
-    /// Shows a walk: of all CPUs, or of those that are not idle.
+    /// Creates the report of all CPUs, or of those that are not idle.
     pub fn new(walk: Walk, busy: bool) -> Self {
         Self {
             online: walk.cpus(),
@@ -71,7 +71,7 @@ impl Report {
     }
 }
 
-/// A head, whether the column is wanted, and the cell of a CPU.
+/// The title, whether the column is needed, and the cell of a CPU.
 type Column = (
     &'static str,
     Align,
@@ -145,7 +145,7 @@ fn count(number: u64, of: &str) -> String {
     format!("{number} {of}{s}")
 }
 
-/// A time in few characters.
+/// Formats a time in few characters.
 fn time(ns: u64) -> String {
     let s = ns as f64 / 1e9;
     match ns {
@@ -165,7 +165,7 @@ impl fmt::Display for Report {
 
 impl Show for Report {
     fn lines(&self, size: Option<Size>, _: Bars) -> Vec<String> {
-        // The title and the table's head take two.
+        // The title and the table's header take two lines.
         let room = size.map_or(usize::MAX, |size| size.height.saturating_sub(2));
         let shown = match self.cpus.len() <= room {
             true => self.cpus.len(),

@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The task that is on a CPU.
+//! The current task of a CPU.
 
 use serde::Serialize;
 
-/// The task that is on a CPU.
+/// The current task of a CPU.
 #[derive(Clone, Debug, Serialize)]
 pub struct Task {
-    /// Of the thread.
+    /// The thread id.
     pub pid: i32,
-    /// Of its process.
+    /// The process id.
     pub tgid: i32,
     /// Its name.
     pub comm: String,
-    /// As `ps` writes it. A task that is about to sleep is on the CPU still.
+    /// The state as in `ps`. A task that is about to sleep may still be on the CPU.
     pub state: char,
     /// The scheduling policy.
     pub policy: &'static str,
-    /// As the scheduler compares it: the lower, the sooner.
+    /// The scheduler's priority: lower runs first.
     pub prio: i32,
-    /// Of policies that look at it.
+    /// For policies that use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nice: Option<i32>,
-    /// Of real-time policies.
+    /// For real-time policies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rt_priority: Option<u32>,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     pub kernel: bool,
-    /// Whether it is what looks.
+    /// Whether it is this program.
     pub own: bool,
-    /// For how long it has been on the CPU.
+    /// How long it has been on the CPU.
     pub ran_ns: Option<u64>,
 }
 
 impl Task {
-    /// The policy, and what it looks at.
+    /// The policy, with its nice value or priority.
     pub fn class(&self) -> String {
         match (self.nice, self.rt_priority) {
             (_, Some(priority)) => format!("{} {priority}", self.policy),
@@ -44,7 +44,7 @@ impl Task {
     }
 }
 
-/// A scheduling policy's name.
+/// The name of a scheduling policy.
 pub fn policy(number: u32) -> &'static str {
     match number {
         0 => "other",
@@ -58,12 +58,12 @@ pub fn policy(number: u32) -> &'static str {
     }
 }
 
-/// Whether a policy looks at the nice value.
+/// Whether a policy uses the nice value.
 pub fn has_nice(policy: u32) -> bool {
     matches!(policy, 0 | 3 | 7)
 }
 
-/// Whether a policy looks at the real-time priority.
+/// Whether a policy uses the real-time priority.
 pub fn has_rt_priority(policy: u32) -> bool {
     matches!(policy, 1 | 2)
 }

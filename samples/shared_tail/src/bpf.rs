@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF programs' side: their store, loading them, and having packets come to them.
+//! The BPF programs: their store, loading and attaching.
 
 use crate::{classes::Classes, device::Device, policy::Policy, Via};
 use anyhow::{Context, Result};
@@ -21,7 +21,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/shared_tail.skel.rs"));
@@ -30,7 +30,7 @@ mod skel {
 /// The name in `BPF_PERCPU_STORE()`.
 const STORE: &str = "shared_tail";
 
-/// The programs on a device, until this is dropped.
+/// The attached programs of a device, until this is dropped.
 pub struct Pipeline<'obj> {
     link: Option<OwnedFd>,
     policy: Option<Policy>,
@@ -41,7 +41,7 @@ pub struct Pipeline<'obj> {
 }
 
 impl<'obj> Pipeline<'obj> {
-    /// Loads the programs. Packets do not come to them yet.
+    /// Loads the programs. They do not get packets yet.
     pub fn load(
         object: &'obj mut MaybeUninit<OpenObject>,
         device: &Device,
@@ -54,7 +54,7 @@ impl<'obj> Pipeline<'obj> {
         let store = store::bind(open.open_object_mut())?
             .remove(STORE)
             .context("the BPF programs ask for no store")?;
-        // Two that count in it would count all twice.
+        // Two users would count everything twice.
         program::only_user("shared_tail", &store.info()?)?;
         let rodata = open.maps.rodata_data.as_mut();
         let rodata = rodata.context("the BPF programs have no settings")?;
@@ -71,23 +71,24 @@ impl<'obj> Pipeline<'obj> {
         })
     }
 
-    /// Has packets that come to the device come to the programs.
+    /// Attaches the programs, so that they get the packets of the device.
     pub fn attach(&mut self, device: &Device) -> Result<()> {
         let link = tcx(self.skel.progs.parse.as_fd(), device.index);
         self.link = Some(link.with_context(|| format!("device '{}'", device.name))?);
         Ok(())
     }
 
-    /// Ends that. No packet is on its way from program to program then.
+    /// Detaches the programs. When it returns, no packet is between two programs.
     pub fn detach(&mut self) {
         if let Some(link) = self.link.take() {
-            // SAFETY: The call takes no pointers. When the device is gone, nothing is attached.
+            // SAFETY: The call takes no pointers. If the device is gone, it fails, and nothing is
+            // attached.
             unsafe { bpf_link_detach(link.as_raw_fd()) };
         }
     }
 
-    /// Puts other classes into force, without stopping packets: what comes between two policies
-    /// has no class. After an error the old ones are in force, or none: see [`Self::has_policy`].
+    /// Replaces the classes while packets pass. Packets between two policies have no class. After
+    /// an error, the old classes are in force, or none: see [`Self::has_policy`].
     pub fn set_policy(&mut self, classes: &Classes) -> Result<()> {
         let new = match classes.rules.is_empty() {
             true => None,
@@ -96,7 +97,7 @@ impl<'obj> Pipeline<'obj> {
                 Some(Policy::load(classes, self.via, target, &self.instead)?)
             }
         };
-        // One program at a time takes the place of a function.
+        // Only one program at a time can replace a function.
         self.policy = None;
         self.policy = new.map(Policy::attach).transpose()?;
         Ok(())
@@ -107,7 +108,7 @@ impl<'obj> Pipeline<'obj> {
         self.policy.is_some()
     }
 
-    /// What each possible CPU has: `struct shared`.
+    /// The `struct shared` of each possible CPU.
     pub fn read(&self) -> Result<Vec<(u32, Vec<u8>)>> {
         if self.via == Via::Store {
             let copies = self.store.read_all(0, self.store.size());
@@ -120,7 +121,7 @@ impl<'obj> Pipeline<'obj> {
     }
 }
 
-/// A link that goes when its file is closed.
+/// Creates a link, which is removed when its file is closed.
 fn tcx(program: BorrowedFd<'_>, device: i32) -> io::Result<OwnedFd> {
     let opts = bpf_link_create_opts {
         sz: size_of::<bpf_link_create_opts>() as _,
@@ -131,6 +132,6 @@ fn tcx(program: BorrowedFd<'_>, device: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
     }
-    // SAFETY: It is open, and nobody else's.
+    // SAFETY: The file descriptor is new and open, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

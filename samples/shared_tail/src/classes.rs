@@ -1,44 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Classes of packets, as users write them.
+//! Classes of packets, as users specify them.
 
 use anyhow::{bail, ensure, Context, Result};
 use std::{fs, path::Path};
 
-/// The most rules, and the most classes with the one of packets that fit no rule: see `shared.h`
-/// and `policy.bpf.c`.
+/// The maximum number of rules, and of classes including the one of packets that match no rule: see
+/// `shared.h` and `policy.bpf.c`.
 pub const RULES: usize = 64;
 const CLASSES: usize = 16;
 
-/// Packets from or to a range of ports.
+/// Matches packets from or to a range of ports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// The first port.
     pub first: u16,
     /// The last port.
     pub last: u16,
-    /// Of the IP header; 0 for all.
+    /// The protocol of the IP header; 0 for any.
     pub protocol: u8,
-    /// The class, from 1 up.
+    /// The class, from 1.
     pub class: u8,
 }
 
-/// Classes, with what is in them.
+/// The classes and their rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Classes {
-    /// The names, of class 1 and up.
+    /// The names, from class 1.
     pub names: Vec<String>,
-    /// The rules: the first that fits counts.
+    /// The rules. The first that matches is used.
     pub rules: Vec<Rule>,
 }
 
 impl Classes {
-    /// Of `NAME=PORTS`, several times, and of a file with such lines.
+    /// Parses `NAME=PORTS` options, and a file with such lines.
     pub fn new(classes: &[String], file: Option<&Path>) -> Result<Self> {
         Self::default().again(classes, file)
     }
 
-    /// Likewise, with the names that there were: what was counted stays theirs.
+    /// Parses them again, but keeps the existing names and their numbers, so that old counts keep
+    /// their names.
     pub fn again(&self, classes: &[String], file: Option<&Path>) -> Result<Self> {
         let mut all = Self {
             names: self.names.clone(),
@@ -61,7 +62,7 @@ impl Classes {
         Ok(all)
     }
 
-    /// Adds `NAME=PORTS`. A name may come again, with more ports.
+    /// Adds `NAME=PORTS`. A name may be repeated with more ports.
     fn add(&mut self, text: &str) -> Result<()> {
         let Some((name, ports)) = text.split_once('=') else {
             bail!("'{text}' is not NAME=PORTS, like web=tcp:80,443,8000-8999");
@@ -109,7 +110,7 @@ impl Classes {
     }
 }
 
-/// Holds an option against what classes look like.
+/// Checks the syntax of an option.
 pub fn parse(text: &str) -> Result<String, String> {
     let added = Classes::default().add(text);
     added.map_err(|error| format!("{error:#}"))?;

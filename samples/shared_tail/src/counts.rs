@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the stages counted, as a table.
+//! The counts of the stages, as a table.
 
 use crate::classes::Classes;
 use anyhow::{ensure, Result};
@@ -12,7 +12,7 @@ use percpu_live::{
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Words of `struct shared`: where the counters begin, and those of stages and classes.
+/// Word indexes in `struct shared`: the start of the counters, of the stages and of the classes.
 const MIXED: usize = 4;
 const STAGES: usize = 9;
 const NAMES: [&str; 6] = ["parse", "policy", "tcp", "udp", "icmp", "other"];
@@ -21,16 +21,16 @@ const CLASSES: usize = STAGES + NAMES.len() * 3;
 const CLASS_COUNT: usize = 16;
 const WORDS: usize = CLASSES + CLASS_COUNT * 3;
 
-/// What a stage counted, or what was counted of a class.
+/// The counts of a stage or a class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Count {
-    /// Whose it is.
+    /// The name of the stage or class.
     pub name: String,
     /// Packets, on all CPUs.
     pub packets: u64,
-    /// Their bytes, with the link layer's header.
+    /// Bytes, including the link-layer header.
     pub bytes: u64,
-    /// The sum of what was handed on, or seen.
+    /// The sum of the checksums that were handed on, or seen.
     pub value: u64,
     /// Packets per second.
     pub rate: Option<f64>,
@@ -38,35 +38,35 @@ pub struct Count {
     pub cpus: Vec<u64>,
 }
 
-/// The counts of one moment.
+/// The counts at one point in time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Counts {
     /// The device.
     pub device: String,
     /// Whether it is up.
     pub up: bool,
-    /// The way values take.
+    /// How programs hand on data.
     pub via: &'static str,
-    /// Whose counts they are.
+    /// The CPUs of the counts.
     pub cpus: Vec<u32>,
-    /// Of each stage.
+    /// The counts of each stage.
     pub stages: Vec<Count>,
-    /// Of each class.
+    /// The counts of each class.
     pub classes: Vec<Count>,
-    /// How often a stage found what belongs to another packet.
+    /// How often a stage found the data of another packet.
     pub mixed: u64,
     /// Packets for which there was no handler.
     pub stopped: u64,
-    /// TCP packets with these flags.
+    /// TCP packets with the flag SYN.
     pub syn: u64,
-    /// Likewise.
+    /// TCP packets with the flag FIN.
     pub fin: u64,
-    /// Likewise.
+    /// TCP packets with the flag RST.
     pub rst: u64,
 }
 
 impl Counts {
-    /// Of the copies of all CPUs.
+    /// Parses the data of all CPUs.
     pub fn new(copies: &[(u32, Vec<u8>)], classes: &Classes) -> Result<Self> {
         let words: Vec<Vec<u64>> = copies
             .iter()
@@ -106,7 +106,7 @@ impl Counts {
         })
     }
 
-    /// Puts in the rates since the last time.
+    /// Sets the rates since the last time.
     pub fn rate(&mut self, now: Instant, rates: &mut Rates<usize>) {
         let all = self.stages.iter().chain(&self.classes);
         let totals: Vec<_> = all.map(|count| count.packets).enumerate().collect();
@@ -116,15 +116,15 @@ impl Counts {
         }
     }
 
-    /// Puts in the rates over all of the time.
+    /// Sets the rates over the whole time.
     pub fn rate_over(&mut self, time: Duration) {
         for count in self.stages.iter_mut().chain(&mut self.classes) {
             count.rate = Some(count.packets as f64 / time.as_secs_f64());
         }
     }
 
-    /// Whether the handlers have seen exactly what was handed on, and the policy, too, if there
-    /// was one all the time. Only when no packet is on its way.
+    /// Whether the handlers have seen exactly what was handed on. The policy must have seen it,
+    /// too, if there was one all the time. Only valid if no packet is between two programs.
     pub fn agree(&self, with_policy: bool) -> bool {
         let of = |counts: &[Count]| {
             counts
@@ -243,7 +243,7 @@ mod tests {
         ];
         let all = counts(&both);
         assert!(all.agree(false));
-        // It has seen nothing.
+        // The policy has seen nothing.
         assert!(!all.agree(true));
         assert_eq!(all.stages[0].packets, 3);
         assert_eq!(all.stages[0].cpus, [2, 1]);

@@ -6,21 +6,21 @@ use anyhow::{bail, Context, Result};
 use std::fs;
 
 const DEVICES: &str = "/sys/class/net";
-/// What is before the network header of Ethernet and of the loopback device.
+/// The length of the link-layer header of Ethernet and of the loopback device.
 const ETH_HLEN: u32 = 14;
 
 /// A network device.
 pub struct Device {
     /// Its name.
     pub name: String,
-    /// Its number.
+    /// Its interface index.
     pub index: i32,
-    /// Bytes before the network header.
+    /// The length of the link-layer header.
     pub l2_len: u32,
 }
 
 impl Device {
-    /// The device of this name.
+    /// Finds the device with this name.
     pub fn new(name: &str) -> Result<Self> {
         let read = |file: &str| -> Result<i32> {
             let path = format!("{DEVICES}/{name}/{file}");
@@ -41,7 +41,7 @@ impl Device {
         })
     }
 
-    /// Whether it is up: no packets come to one that is down.
+    /// Whether it is up. A device that is down gets no packets.
     pub fn is_up(&self) -> bool {
         let flags = fs::read_to_string(format!("{DEVICES}/{}/flags", self.name));
         flags.is_ok_and(|flags| is_up(&flags))
@@ -59,7 +59,7 @@ fn l2_len(kind: i32) -> Option<u32> {
     }
 }
 
-/// By the flags, of which the first is IFF_UP.
+/// By the flags, whose lowest bit is IFF_UP.
 fn is_up(flags: &str) -> bool {
     let flags = flags.trim().trim_start_matches("0x");
     u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 != 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts the packets of a device by protocol and class, in programs that hand on what they know.
+//! Counts the packets of a device by protocol and class, in programs that hand data to each other.
 //!
-//! The exit status is 0, 1 on an error or when a value was lost on its way, 2 for bad usage.
+//! The exit status is 0, 1 on an error or if data was lost on its way, 2 for bad usage.
 
 mod bpf;
 mod classes;
@@ -29,44 +29,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Counts the packets that come to a device, by protocol and by classes of ports, and shows them
+/// Counts the packets that a device receives, by protocol and by classes of ports, and shows them
 /// live.
 ///
-/// One BPF program looks into each packet; a program that replaces a function of it tells the
-/// class, and tail-called ones count, all of them with what the first one has put into a per-CPU
-/// store. Packets go on as they would. Needs root and the bpf_percpu module. Ctrl-C ends it; the
-/// exit status is 1 on an error, or when a value was lost on its way.
+/// One BPF program parses each packet. A program that replaces one of its functions sets the class,
+/// and tail-called programs count. All of them use data that the first program has put into a
+/// per-CPU store. Packets are not changed. Needs root and the bpf_percpu module. Ctrl-C ends it.
+/// The exit status is 1 on an error, or if data was lost on its way.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// The device whose packets are counted when they come in
+    /// Count the packets that this device receives
     #[arg(long, value_name = "NAME", default_value = "lo")]
     dev: String,
-    /// A class: packets from or to these ports; tcp: or udp: before them for one protocol. The
-    /// first that fits counts
+    /// A class: packets from or to these ports; tcp: or udp: before them selects one protocol; the
+    /// first match is used
     #[arg(long = "class", value_name = "NAME=PORTS", value_parser = classes::parse)]
     classes: Vec<String>,
-    /// A file of classes, one a line; SIGUSR1 has it read again, while packets go on
+    /// A file of classes, one per line; SIGUSR1 reads it again while packets pass
     #[arg(long = "classes", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Print JSON, an object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
-    /// End after so many seconds
+    /// End after S seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
     /// Seconds between two tables
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
-    /// Only the last table
+    /// Show only the final table
     #[arg(long)]
     summary: bool,
-    /// Where programs leave what they hand on: map is a map of type PERCPU_ARRAY, to compare with
+    /// Where programs put the data: a store, or a PERCPU_ARRAY map for comparison
     #[arg(long, value_enum, default_value = "store")]
     via: Via,
 }
 
-/// The way that values take.
+/// How programs hand on data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Via {
     /// A store of bpf_percpu.ko.
@@ -75,15 +75,15 @@ enum Via {
     Map,
 }
 
-/// What was counted in the end.
+/// The final counts.
 #[derive(Serialize)]
 struct Summary {
     seconds: f64,
     #[serde(flatten)]
     counts: Counts,
-    /// Whether the classes were the same all the time.
+    /// Whether the classes were the same the whole time.
     same_classes: bool,
-    /// Whether all that was handed on was seen.
+    /// Whether everything that was handed on was seen.
     agree: bool,
 }
 
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     program::run("shared_tail", || run(&Cli::parse()))
 }
 
-/// Counts and shows. The status is 1 when a value was lost.
+/// Counts, and shows the counts. The exit status is 1 if data was lost.
 fn run(cli: &Cli) -> Result<ExitCode> {
     let again = Signals::new(&[libc::SIGUSR1])?;
     let mut classes = Classes::new(&cli.classes, cli.file.as_deref())?;
@@ -164,7 +164,7 @@ fn look(pipeline: &Pipeline<'_>, classes: &Classes, device: &Device, via: Via) -
     Ok(counts)
 }
 
-/// Has the classes be those of the file as it is now. They stay when it is wrong.
+/// Reads the classes from the file again. If the file is wrong, the old ones stay.
 fn read_again(cli: &Cli, classes: &mut Classes, pipeline: &mut Pipeline<'_>) {
     let new = classes.again(&cli.classes, cli.file.as_deref());
     let set = new.and_then(|new| {
@@ -185,7 +185,7 @@ fn read_again(cli: &Cli, classes: &mut Classes, pipeline: &mut Pipeline<'_>) {
 
 fn table(summary: &Summary, first: bool) -> String {
     let mut text = String::new();
-    // After other tables.
+    // A blank line after earlier tables.
     if !first {
         text += &format!("\nIn {:.1} seconds:\n", summary.seconds);
     }

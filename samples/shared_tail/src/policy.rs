@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The policy: a program of its own, which takes the place of a function of the one that parses.
+//! The policy: a separate program that replaces a function of the one that parses packets.
 
 use crate::{classes::Classes, classes::RULES, Via};
 use anyhow::{Context, Result};
@@ -8,25 +8,25 @@ use bpf_percpu::{libbpf, store};
 use libbpf_rs::{Link, MapHandle, Object, ObjectBuilder};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// An object has to be aligned as its words are.
+/// An object must be aligned like its words.
 #[repr(align(8))]
 struct Aligned<T: ?Sized>(T);
 
 static OBJECT: &Aligned<[u8]> =
     &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/policy.bpf.o")));
 
-/// The function that it takes the place of.
+/// The function that it replaces.
 const FUNCTION: &str = "policy";
 
-/// A policy. Once it is attached, it is in force until this is dropped.
+/// A policy. Once attached, it is in force until this is dropped.
 pub struct Policy {
-    // The link ends first.
+    // The first field, because the link must end first.
     link: Option<Link>,
     object: Object,
 }
 
 impl Policy {
-    /// Loads the program that tells these classes, for the function of `target`.
+    /// Loads the program for these classes, to replace the function of `target`.
     pub fn load(
         classes: &Classes,
         via: Via,
@@ -36,7 +36,7 @@ impl Policy {
         let mut open = ObjectBuilder::default()
             .open_memory(&OBJECT.0)
             .map_err(libbpf::explain)?;
-        // The store is there, and stays with who has made it.
+        // Opens the existing store. Its creator keeps it.
         store::bind(&mut open)?;
         for mut map in open.maps_mut() {
             if map.name() == "instead" {
@@ -58,7 +58,7 @@ impl Policy {
         Ok(Self { link: None, object })
     }
 
-    /// Puts it into force.
+    /// Puts the policy into force.
     pub fn attach(mut self) -> Result<Self> {
         let program = self.object.progs_mut().next();
         let link = program.context("the policy has no program")?.attach();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was counted, as a table.
+//! The counts, as a table.
 
 use crate::names::name;
 use anyhow::{Context, Result};
@@ -12,13 +12,13 @@ use percpu_live::{
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// The size of `calls` in `struct counts`.
+/// The length of `calls` in `struct counts`.
 const SYSCALLS: u32 = 512;
 
-/// The counts of one moment.
+/// The counts at one point in time.
 #[derive(Clone, Serialize)]
 pub struct Counts {
-    /// Whose counts they are.
+    /// The CPUs of the counts.
     pub cpus: Vec<u32>,
     /// All calls.
     pub total: u64,
@@ -30,10 +30,10 @@ pub struct Counts {
     top: usize,
 }
 
-/// How often a system call was made.
+/// The counts of one system call.
 #[derive(Clone, Serialize)]
 pub struct Syscall {
-    /// Its number; none for calls that have none here, like those of 32-bit programs.
+    /// Its number; none for the calls that are counted together, such as those of x32 programs.
     pub number: Option<u32>,
     /// Its name.
     pub name: String,
@@ -45,14 +45,14 @@ pub struct Syscall {
     pub cpus: Vec<u64>,
 }
 
-/// Takes the counts out of a store, time after time.
+/// Reads the counts from a store repeatedly.
 pub struct Reader {
     rates: Rates<Option<u32>>,
     top: usize,
 }
 
 impl Reader {
-    /// A reader whose tables show so many system calls.
+    /// Creates a reader whose tables show at most this many system calls.
     pub fn new(top: usize) -> Self {
         Self {
             rates: Rates::new(Word::U64),
@@ -60,7 +60,7 @@ impl Reader {
         }
     }
 
-    /// The counts now, with the rates since the last time.
+    /// Reads the counts, with the rates since the last call.
     pub fn read(&mut self, store: &Store) -> Result<Counts> {
         let now = Instant::now();
         let mut counts = read(store, self.top)?;
@@ -80,7 +80,7 @@ impl Reader {
         Ok(counts)
     }
 
-    /// The counts now, with the rates over all of the time since they were zero.
+    /// Reads the counts, with the rates over the whole time.
     pub fn read_all(&self, store: &Store, time: Duration) -> Result<Counts> {
         let mut counts = read(store, self.top)?;
         let per_second = |total: u64| Some(total as f64 / time.as_secs_f64());
@@ -125,13 +125,13 @@ fn read(store: &Store, top: usize) -> Result<Counts> {
 }
 
 impl Counts {
-    /// How often the call with this number was made.
+    /// The number of calls with this number.
     pub fn of(&self, number: u32) -> u64 {
         let found = self.syscalls.iter().find(|c| c.number == Some(number));
         found.map_or(0, |syscall| syscall.total)
     }
 
-    /// The fastest first; of those that are as fast, the most frequent.
+    /// Sorts by rate, then by number of calls, in descending order.
     fn sort(&mut self) {
         self.syscalls.sort_by(|a, b| {
             let rate = |syscall: &Syscall| syscall.rate.unwrap_or(0.0);

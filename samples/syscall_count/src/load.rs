@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A load of system calls, of which it is known how many there were.
+//! A load of system calls that counts its calls.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -28,15 +28,15 @@ pub struct Load {
     threads: Vec<JoinHandle<u64>>,
 }
 
-/// How many calls of a number the load made, and how many were counted.
+/// The number of calls that the load made, and the number that were counted.
 #[derive(Debug, Serialize)]
 pub struct Check {
-    /// The number of the call.
+    /// The system call's number.
     #[serde(skip)]
     pub number: u32,
     /// By the load.
     pub made: u64,
-    /// By the BPF program; other processes make calls, too.
+    /// By the BPF program, which also counts calls of other processes.
     pub counted: u64,
 }
 
@@ -48,8 +48,7 @@ impl Check {
 }
 
 impl Load {
-    /// Starts as many threads as there are CPUs to run on, and one more, so that they preempt each
-    /// other.
+    /// Starts one thread more than there are CPUs to run on, so that they preempt each other.
     pub fn start() -> Result<Self> {
         let zero = Arc::new(File::open("/dev/zero").context("/dev/zero cannot be opened")?);
         let null = File::options().write(true).open("/dev/null");
@@ -65,7 +64,7 @@ impl Load {
         Ok(Self { stop, threads })
     }
 
-    /// Ends the load, and holds what it made against what was counted.
+    /// Stops the load.
     pub fn stop(self) -> Stopped {
         self.stop.store(true, Relaxed);
         let rounds = self
@@ -84,7 +83,7 @@ pub struct Stopped {
 }
 
 impl Stopped {
-    /// Holds the calls that were made against those that were counted.
+    /// Compares the calls that were made with those that were counted.
     pub fn check(&self, counted: impl Fn(u32) -> u64) -> Vec<Check> {
         let check = |(number, in_a_row): (libc::c_long, u64)| Check {
             number: number as u32,
@@ -95,7 +94,7 @@ impl Stopped {
     }
 }
 
-/// Makes calls, and returns how many rounds.
+/// Makes calls until it is told to stop, and returns the number of rounds.
 fn make_calls(stop: &AtomicBool, zero: &File, null: &File) -> u64 {
     let mut rounds = 0;
     let mut bytes = [0u8; 64];
@@ -106,8 +105,8 @@ fn make_calls(stop: &AtomicBool, zero: &File, null: &File) -> u64 {
                 _ => null.as_raw_fd(),
             };
             for _ in 0..in_a_row {
-                // SAFETY: read() and write() get a file and that many bytes; the others take no
-                // arguments.
+                // SAFETY: read() and write() get a file and a buffer of that length. The others
+                // take no arguments.
                 unsafe { libc::syscall(number, fd, bytes.as_mut_ptr(), bytes.len()) };
             }
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts system calls, exactly, per CPU and number.
+//! Counts system calls exactly, per CPU and number.
 //!
-//! The exit status is 0, 1 on an error or when calls of the load were lost, 2 for bad usage.
+//! The exit status is 0, 1 on an error or if calls of the load were lost, 2 for bad usage.
 
 mod bpf;
 mod counts;
@@ -29,32 +29,32 @@ use std::{
 
 /// Counts the system calls of all processes, per CPU and number, and shows them live.
 ///
-/// Needs root and the bpf_percpu module. Ctrl-C ends it, and the last table is of the whole time.
-/// The exit status is 1 on an error, or when calls of the load were not counted.
+/// Needs root and the bpf_percpu module. Ctrl-C ends it; the last table covers the whole time. The
+/// exit status is 1 on an error, or if calls of the load were not counted.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Print JSON, an object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
-    /// End after so many seconds
+    /// End after S seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     duration: Option<Duration>,
     /// Seconds between two tables
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     interval: Duration,
-    /// How many system calls a table has
+    /// Show at most N system calls
     #[arg(long, value_name = "N", default_value = "20")]
     top: usize,
-    /// Only the last table
+    /// Show only the final table
     #[arg(long)]
     summary: bool,
-    /// Make system calls meanwhile, and check that each was counted
+    /// Make system calls, and check that each was counted
     #[arg(long)]
     load: bool,
 }
 
-/// What was counted in the end, and what of the load.
+/// The final counts, and the check of the load.
 #[derive(Serialize)]
 struct Summary {
     seconds: f64,
@@ -69,9 +69,9 @@ fn main() -> ExitCode {
     program::run("syscall_count", || run(&Cli::parse()))
 }
 
-/// Counts and shows. The status is 1 when calls were lost.
+/// Counts, and shows the counts. The exit status is 1 if calls were lost.
 fn run(cli: &Cli) -> Result<ExitCode> {
-    // Before the load's threads: signals are not for them.
+    // Before the load's threads start, so that they do not get the signals.
     let signals = Signals::new(&ENDING)?;
     let mut object = MaybeUninit::uninit();
     let mut counting = Counting::start(&mut object)?;
@@ -120,7 +120,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
 
 fn table(summary: &Summary, first: bool) -> String {
     let mut text = String::new();
-    // After other tables.
+    // A blank line after earlier tables.
     if !first {
         text += &format!("\nIn {:.1} seconds:\n", summary.seconds);
     }

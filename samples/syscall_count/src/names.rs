@@ -4,12 +4,12 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
-/// Numbers and names, of the headers that this program was built with.
+/// Numbers and names from the headers that this program was built with.
 const NAMES: &[(u32, &str)] = include!(concat!(env!("OUT_DIR"), "/names.rs"));
 
 static BY_NUMBER: LazyLock<HashMap<u32, &str>> = LazyLock::new(|| NAMES.iter().copied().collect());
 
-/// The name of a system call, or its number for one that the headers do not know.
+/// The name of a system call, or its number if the headers do not have it.
 pub fn name(number: u32) -> Cow<'static, str> {
     match BY_NUMBER.get(&number) {
         Some(name) => Cow::Borrowed(name),

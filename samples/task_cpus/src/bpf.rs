@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The BPF programs' side: loads them, and has them walk.
+//! The BPF programs: loading and running them.
 
 use crate::record::{self, Walk};
 use anyhow::{bail, ensure, Context, Result};
@@ -17,41 +17,41 @@ use std::{
 
 pub use skel::types::head as Head;
 
-// The generator does not say why its code is safe.
+// The generated code has no SAFETY comments.
 #[allow(clippy::undocumented_unsafe_blocks)]
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/task_cpus.skel.rs"));
 }
 
-/// What one read of the iterator asks for: as much as it has at a time.
+/// The buffer size of one read of the iterator. The kernel returns no more at a time.
 const CHUNK: usize = 32 << 10;
 
-/// Which tasks are wanted; all by default.
+/// Which tasks to show; all by default.
 #[derive(Default)]
 pub struct Filter {
-    /// Of this process, or this thread.
+    /// Only this process, or this thread.
     pub pid: Option<i32>,
-    /// Of the control group with this id.
+    /// Only tasks of the control group with this id.
     pub cgroup: Option<u64>,
-    /// Of those below it, too.
+    /// And of its descendants.
     pub below: bool,
 }
 
-/// A cpuset's CPUs.
+/// The CPUs of a cpuset.
 pub struct Cpuset {
-    /// The id of the control group whose cpuset it is.
+    /// The id of the control group that has the cpuset.
     pub owner: u64,
-    /// Whether it is the root's, which has all CPUs.
+    /// Whether it is the root's cpuset, which has all CPUs.
     pub is_root: bool,
-    /// What it was told to use; none when it was told nothing.
+    /// The configured CPUs; none if it is not configured.
     pub asked: CpuList,
-    /// What its tasks use.
+    /// The CPUs that its tasks use.
     pub effective: CpuList,
-    /// Those of them that are online.
+    /// The online CPUs among them.
     pub online: CpuList,
 }
 
-/// The programs, loaded.
+/// The loaded programs.
 pub struct Walker<'obj> {
     skel: TaskCpusSkel<'obj>,
 }
@@ -72,7 +72,7 @@ impl<'obj> Walker<'obj> {
         Ok(Self { skel })
     }
 
-    /// Walks the CPUs of a control group's cpuset. None when the group is gone.
+    /// Reads the CPUs of a control group's cpuset. Returns `None` if the group is gone.
     pub fn cpuset(&mut self, cgroup: u64) -> Result<Option<Cpuset>> {
         let bss = self.skel.maps.bss_data.as_mut();
         bss.context("the BPF program has no .bss")?.cgroup = cgroup;
@@ -103,7 +103,8 @@ impl<'obj> Walker<'obj> {
         }))
     }
 
-    /// Walks the CPUs of the tasks that are wanted. Once: the program counts what it has written.
+    /// Reads the CPUs of the selected tasks. It can run only once, because the program counts what
+    /// it has written.
     pub fn tasks(self) -> Result<Walk> {
         let link = self
             .skel
@@ -116,7 +117,7 @@ impl<'obj> Walker<'obj> {
         record::parse(&bytes)
     }
 
-    /// Whether the programs saw what they cannot handle.
+    /// Checks whether the programs met something that they cannot handle.
     fn check(&self) -> Result<()> {
         let bss = self.skel.maps.bss_data.as_ref();
         let bss = bss.context("the BPF program has no .bss")?;
@@ -131,7 +132,7 @@ impl<'obj> Walker<'obj> {
     }
 }
 
-/// Reads up to the end, which the kernel may put off.
+/// Reads up to the end, which may take several reads.
 fn read_all(mut iter: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut chunk = vec![0; CHUNK];
@@ -139,7 +140,7 @@ fn read_all(mut iter: impl Read) -> io::Result<Vec<u8>> {
         match iter.read(&mut chunk) {
             Ok(0) => return Ok(bytes),
             Ok(len) => bytes.extend_from_slice(&chunk[..len]),
-            // After a million tasks that are not wanted.
+            // The iterator returns this after a million tasks that are not selected.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -13,14 +13,14 @@ use std::{
 /// A directory of cgroup2.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// The number of its control group.
+    /// The id of its control group.
     pub id: u64,
 }
 
 impl Directory {
-    /// The control group at `path`.
+    /// Opens the control group at `path`.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         let metadata =
@@ -41,7 +41,8 @@ impl Directory {
         })
     }
 
-    /// It, and all control groups below, parents first. What goes meanwhile is left out.
+    /// Returns it and its descendants, parents first. Leaves out those that are removed in the
+    /// meantime.
     pub fn with_all_below(self) -> Result<Vec<Self>> {
         let mut all = vec![self];
         let mut next = 0;

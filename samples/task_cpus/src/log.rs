@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's log says of tasks whose CPUs went offline while they ran. It is all that is
-//! left of the CPUs that they were pinned to.
+//! Messages of the kernel's log about tasks whose CPUs went offline while they ran. Nothing else
+//! records which CPUs they were pinned to.
 
 use crate::task::Task;
 use std::{
@@ -11,26 +11,26 @@ use std::{
 };
 
 const LOG: &str = "/dev/kmsg";
-/// More than a record of the log has.
+/// Larger than any record of the log.
 const RECORD: usize = 16 << 10;
-/// The log's clock is not the one that says when a task was started.
+/// The log's clock differs from the clock of start times.
 const SKEW_NS: u64 = 2_000_000_000;
 
 /// A task that the kernel has moved off the CPUs that it was pinned to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moved {
-    /// The number of the thread.
+    /// The thread id.
     pub tid: i32,
     /// Its name.
     pub comm: String,
-    /// Where it ran.
+    /// The CPU that it ran on.
     pub cpu: u32,
-    /// When, in ns since the machine was started.
+    /// The time, in ns since boot.
     pub at_ns: u64,
 }
 
 impl Moved {
-    /// Whether it is this task, not an earlier one with its number.
+    /// Whether it is this task, and not an earlier one with the same id.
     pub fn is(&self, task: &Task) -> bool {
         self.tid == task.tid
             && self.comm == task.comm
@@ -38,7 +38,7 @@ impl Moved {
     }
 }
 
-/// The tasks that the log tells of, as far back as it goes.
+/// Reads the tasks from the log, as far back as it goes.
 pub fn moved() -> io::Result<Vec<Moved>> {
     let mut log = OpenOptions::new()
         .read(true)
@@ -51,9 +51,9 @@ pub fn moved() -> io::Result<Vec<Moved>> {
             Ok(0) => return Ok(moved),
             Ok(len) => moved.extend(parse(&String::from_utf8_lossy(&record[..len]))),
             Err(error) => match error.raw_os_error() {
-                // No more.
+                // The end of the log.
                 Some(libc::EAGAIN) => return Ok(moved),
-                // The record was overwritten; the next read has the oldest that is there.
+                // The record was overwritten. The next read returns the oldest one that is left.
                 Some(libc::EPIPE) | Some(libc::EINTR) => {}
                 _ => return Err(error),
             },

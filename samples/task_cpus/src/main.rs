@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds tasks that are pinned to CPUs which are offline, to one CPU, or not any more.
+//! Finds tasks that are pinned to offline CPUs, to one CPU, or that have lost their pinning.
 //!
 //! The exit status is 0, 1 on an error, 2 for bad usage.
 
@@ -23,31 +23,32 @@ use report::Report;
 use std::{mem::MaybeUninit, path::PathBuf, process::ExitCode};
 use task::Machine;
 
-/// Finds tasks that are pinned to CPUs which are offline, to one CPU, or not any more.
+/// Finds tasks that are pinned to offline CPUs, to one CPU, or that have lost their pinning.
 ///
-/// Walks the CPUs that each task may use in BPF, and tells which of them are online, and which were
-/// asked for. Of all tasks it shows those with a finding; of a process or a control group it shows
-/// each. Kernel threads whose CPUs the kernel fixes are only counted. Needs root and the bpf_percpu
-/// module. The exit status is 1 on an error; findings are none.
+/// Walks the CPUs that each task may use in BPF, and shows which of them are online, and which were
+/// requested. By default it shows all tasks with a finding. For a process or a control group it
+/// shows each task. Kernel threads whose CPUs the kernel fixes are only counted. Needs root and the
+/// bpf_percpu module. The exit status is 1 on an error, but not for findings.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only the threads of this process, or this thread
+    /// Show only the threads of this process, or only this thread
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pid: Option<i32>,
-    /// Only the tasks of this control group, and the CPUs of its cpuset: a directory of cgroup2
+    /// Show only the tasks of this control group (a directory of cgroup2), and the CPUs of its
+    /// cpuset
     #[arg(long, value_name = "PATH", conflicts_with = "pid")]
     cgroup: Option<PathBuf>,
-    /// The control groups below it, too
+    /// Show its descendants, too
     #[arg(long, requires = "cgroup")]
     recursive: bool,
-    /// Tasks without a finding, too
+    /// Show tasks without a finding, too
     #[arg(long)]
     all: bool,
-    /// Kernel threads whose CPUs the kernel fixes, too
+    /// Show kernel threads whose CPUs the kernel fixes, too
     #[arg(long)]
     kernel: bool,
 }
@@ -74,7 +75,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     for (i, directory) in directories.into_iter().enumerate() {
         match walker.cpuset(directory.id)? {
             Some(cpuset) => groups.push((directory, cpuset)),
-            // Those below come and go.
+            // Descendants may be removed at any time.
             None => ensure!(
                 i > 0,
                 "control group {} has been removed",

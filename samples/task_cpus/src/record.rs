@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the BPF iterator writes: a head and masks for each task, and an end.
+//! Parses the output of the BPF iterator: a head and masks for each task, and a last head.
 
 use crate::{
     bpf::Head,
@@ -10,16 +10,16 @@ use anyhow::{bail, ensure, Context, Result};
 use bpf_percpu::cpu_list::CpuList;
 use std::ptr;
 
-/// What a walk over the tasks saw.
+/// The result of a walk over the tasks.
 #[derive(Debug)]
 pub struct Walk {
-    /// The tasks, by the number of the thread.
+    /// The tasks, by thread id.
     pub tasks: Vec<Task>,
-    /// The CPUs that were online in the end.
+    /// The CPUs that were online at the end.
     pub online: CpuList,
 }
 
-/// Takes the records apart, down to the end, which says how many there were.
+/// Parses the records. The last one says how many there were.
 pub fn parse(mut bytes: &[u8]) -> Result<Walk> {
     let mut tasks = Vec::new();
     loop {
@@ -55,7 +55,7 @@ fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
 
 fn head(bytes: &mut &[u8]) -> Option<Head> {
     let head = take(bytes, size_of::<Head>())?;
-    // SAFETY: There are as many bytes, and any bytes are integers.
+    // SAFETY: The slice is as long as the struct, which has only integers.
     Some(unsafe { ptr::read_unaligned(head.as_ptr().cast()) })
 }
 
@@ -82,7 +82,7 @@ mod tests {
             has_asked: 1,
             ..Head::default()
         };
-        // SAFETY: The struct has no padding.
+        // SAFETY: The struct has no padding, so all its bytes are initialized.
         let head = unsafe { slice::from_raw_parts((&raw const head).cast(), size_of::<Head>()) };
         let masks = masks.into_iter().flat_map(u64::to_ne_bytes);
         head.iter().copied().chain(masks).collect()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was found. As JSON it is for programs.
+//! The findings, which are also the JSON output.
 
 use crate::{
     bpf::Cpuset,
@@ -16,32 +16,32 @@ use std::{
     io,
 };
 
-/// What is shown.
+/// What to show.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Tasks without a finding.
     pub all: bool,
-    /// Threads of the kernel whose CPUs it fixes.
+    /// Kernel threads whose CPUs the kernel fixes.
     pub kernel: bool,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Serialize)]
 pub struct Report {
-    /// The CPUs that run.
+    /// The online CPUs.
     pub online: CpuList,
-    /// Those that ever may.
+    /// The possible CPUs.
     pub possible: CpuList,
-    /// How many tasks were walked.
+    /// The number of tasks that were walked.
     pub walked: usize,
-    /// How many of them are threads whose CPUs the kernel fixes. These are not judged.
+    /// The number of kernel threads whose CPUs the kernel fixes. These are not judged.
     pub fixed: usize,
-    /// How many of the others got which verdict.
+    /// The number of other tasks, by verdict.
     pub verdicts: BTreeMap<Verdict, usize>,
-    /// Why the kernel's log does not tell who was unpinned.
+    /// Why the kernel's log could not be used to find unpinned tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_error: Option<String>,
-    /// The control groups that were asked for.
+    /// The selected control groups.
     pub cgroups: Vec<Group>,
     /// The tasks that are shown.
     pub tasks: Vec<Row>,
@@ -50,13 +50,13 @@ pub struct Report {
 /// A control group.
 #[derive(Serialize)]
 pub struct Group {
-    /// Where it is.
+    /// Its path.
     pub path: String,
-    /// Whether the cpuset is that of a group above.
+    /// Whether it uses the cpuset of an ancestor.
     pub inherited: bool,
-    /// What the cpuset was told to use.
+    /// The configured CPUs of the cpuset.
     pub asked: Option<CpuList>,
-    /// What it uses.
+    /// The CPUs that the cpuset uses.
     pub effective: CpuList,
     /// Those of them that are online.
     pub online: CpuList,
@@ -67,28 +67,28 @@ pub struct Group {
 /// A task.
 #[derive(Serialize)]
 pub struct Row {
-    /// The number of its process.
+    /// The process id.
     pub pid: i32,
-    /// The number of the thread.
+    /// The thread id.
     pub tid: i32,
     /// Its name.
     pub comm: String,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     pub kernel: bool,
-    /// Whether the kernel says which CPUs it uses, and nobody may change that.
+    /// Whether the kernel fixes its CPUs, so that user space cannot change them.
     pub fixed: bool,
-    /// Whether it must stay on its CPU for a moment.
+    /// Whether it currently may not migrate.
     pub migrate_disabled: bool,
-    /// What it may use.
+    /// The CPUs that it may use.
     pub allowed: CpuList,
-    /// Those of them that are online.
+    /// The online CPUs among them.
     pub online: CpuList,
-    /// What was asked for, if the kernel remembers.
+    /// The requested CPUs, if the kernel still has them.
     pub asked: Option<CpuList>,
-    /// The CPU that it was on when the kernel forgot what was asked for.
+    /// The CPU that it was on when the kernel dropped the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpinned_from: Option<u32>,
-    /// Its control group, if it is one of those that were asked for.
+    /// Its control group, if control groups were selected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
     /// What is wrong.

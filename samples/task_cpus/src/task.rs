@@ -12,42 +12,42 @@ const PF_NO_SETAFFINITY: u32 = 0x0400_0000;
 /// The machine's CPUs.
 #[derive(Debug)]
 pub struct Machine {
-    /// Those that run.
+    /// The online CPUs.
     pub online: CpuList,
-    /// Those that ever may.
+    /// The possible CPUs.
     pub possible: CpuList,
 }
 
 /// A task, and the CPUs that it may use.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// The number of the thread.
+    /// The thread id.
     pub tid: i32,
-    /// The number of its process.
+    /// The process id.
     pub pid: i32,
     /// Its name.
     pub comm: String,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     pub kernel: bool,
-    /// Whether the kernel says which CPUs it uses, and nobody may change that.
+    /// Whether the kernel fixes its CPUs, so that user space cannot change them.
     pub fixed: bool,
-    /// Whether it has ended, and waits for its parent only.
+    /// Whether it has exited, and only waits for its parent.
     pub exited: bool,
-    /// Whether it must stay on its CPU for a moment, whatever it may use.
+    /// Whether it currently may not migrate, whatever it may use.
     pub migrate_disabled: bool,
-    /// When it was started, in ns since the machine was.
+    /// Its start time, in ns since boot.
     pub started: u64,
     /// The id of its control group.
     pub cgroup: u64,
-    /// What it may use.
+    /// The CPUs that it may use.
     pub allowed: CpuList,
-    /// Those of them that were online.
+    /// The online CPUs among them.
     pub online: CpuList,
-    /// What was asked for with `sched_setaffinity()`, if the kernel remembers.
+    /// The CPUs that `sched_setaffinity()` requested, if the kernel still has them.
     pub asked: Option<CpuList>,
 }
 
-/// The task of a record.
+/// Creates the task from a record.
 pub fn new(head: &Head, allowed: CpuList, online: CpuList, asked: CpuList) -> Task {
     let kernel = head.flags & PF_KTHREAD != 0;
     Task {

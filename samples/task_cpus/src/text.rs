@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was found, for people.
+//! The findings as text.
 
 use crate::{report::Report, verdict::Verdict};
 use bpf_percpu::cpu_list::CpuList;
@@ -8,7 +8,7 @@ use percpu_live::table::{Align, Table};
 use std::{collections::BTreeSet, fmt};
 
 impl Report {
-    /// A line that sums up.
+    /// The summary line.
     fn summary(&self) -> String {
         let mut parts: Vec<String> = Verdict::FINDINGS
             .iter()
@@ -96,7 +96,7 @@ impl Report {
         table
     }
 
-    /// The lines after the tables: what verdicts mean, and what is missing.
+    /// The lines after the tables: what the verdicts mean, and what is not shown.
     fn notes(&self) -> Vec<String> {
         let of_groups: BTreeSet<_> = self.cgroups.iter().map(|group| group.verdict).collect();
         let judged = self.tasks.iter().filter(|row| !row.fixed);

@@ -13,24 +13,24 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// No CPU that it may use is online.
+    /// None of its CPUs is online.
     AllOffline,
-    /// What was asked for is not what is used.
+    /// It does not use the requested CPUs.
     Moved,
-    /// The kernel has forgotten what was asked for.
+    /// The kernel has dropped the request.
     Unpinned,
     /// It may use one CPU only.
     OneCpu,
-    /// It may use more, but one of them is online.
+    /// It may use more, but only one of them is online.
     OneOnline,
-    /// Nothing.
+    /// No finding.
     Ok,
-    /// It has ended.
+    /// It has exited.
     Exited,
 }
 
 impl Verdict {
-    /// All that are findings.
+    /// The verdicts that are findings.
     pub const FINDINGS: [Self; 5] = [
         Self::AllOffline,
         Self::Moved,
@@ -39,12 +39,12 @@ impl Verdict {
         Self::OneOnline,
     ];
 
-    /// Whether somebody should look at it.
+    /// Whether it needs attention.
     pub fn is_finding(self) -> bool {
         Self::FINDINGS.contains(&self)
     }
 
-    /// For people.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::AllOffline => "all offline",
@@ -126,7 +126,7 @@ pub fn of_cpuset(cpuset: &Cpuset, machine: &Machine) -> Verdict {
     of_few(wanted, cpuset.online.len(), machine)
 }
 
-/// On a machine with one CPU it is nothing special to have one.
+/// On a machine with one CPU, having one CPU is not a finding.
 fn of_few(cpus: usize, online: usize, machine: &Machine) -> Verdict {
     match (cpus, online) {
         (1, _) if machine.possible.len() > 1 => Verdict::OneCpu,
@@ -158,7 +158,7 @@ mod tests {
         for (allowed, asked, moved, verdict) in [
             ("0-3", None, &[][..], Verdict::Ok),
             ("0-3", None, &moved[..], Verdict::Unpinned),
-            // It was pinned again.
+            // The task was pinned again.
             ("0-3", Some("0-3"), &moved[..], Verdict::Ok),
             ("1-2", Some("1-3"), &[][..], Verdict::Ok),
             ("3", Some("3"), &[][..], Verdict::AllOffline),
