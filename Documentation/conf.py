@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """How Sphinx makes the documentation: `make doc`."""
 
+import tomllib
+from pathlib import Path
+
 project = "bpf_percpu"
+version = release = tomllib.loads(Path("../Cargo.toml").read_text())["workspace"]["package"]["version"]
 author = "the bpf_percpu maintainers"
 copyright = author
 
