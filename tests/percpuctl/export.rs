@@ -298,7 +298,7 @@ fn the_module_may_go() {
     let answer = exporter.ask("GET /metrics HTTP/1.1");
     module::insert(module::FILE).expect("insmod");
     assert_eq!(answer.status, 500);
-    assert!(answer.body.contains("insmod bpf_percpu.ko"), "{answer:?}");
+    assert!(answer.body.contains("modprobe bpf_percpu"), "{answer:?}");
     assert_eq!(answer.body.lines().count(), 1, "{answer:?}");
     exporter.scrape();
 }

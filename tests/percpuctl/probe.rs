@@ -62,7 +62,7 @@ fn without_the_module() {
     let parsed = run(command("probe --json"));
     module::insert(module::FILE).expect("insmod");
     assert_eq!((text.status, parsed.status), (Some(1), Some(1)), "{text:?}");
-    assert!(text.stdout.contains("insmod bpf_percpu.ko"), "{text:?}");
+    assert!(text.stdout.contains("modprobe bpf_percpu"), "{text:?}");
     assert_eq!(
         text.stdout.matches(" MISSING").count(),
         kfuncs(),

@@ -309,7 +309,7 @@ fn cgroup_syscalls_says_what_is_wrong() {
     module::remove_soon();
     let said = refused("--summary --duration 1");
     module::insert(module::FILE).expect("insmod");
-    assert!(said.contains("insmod bpf_percpu.ko"), "{said}");
+    assert!(said.contains("modprobe bpf_percpu"), "{said}");
     for args in [
         "--no-such-option",
         "--duration 0",

@@ -54,7 +54,7 @@ fn cpumask_walk_says_that_the_module_is_missing() {
     let (status, text) = cpumask_walk(&[]);
     module::insert(module::FILE).expect("insmod");
     assert_eq!(status, Some(1), "{text}");
-    assert!(text.contains("insmod bpf_percpu.ko"), "{text}");
+    assert!(text.contains("modprobe bpf_percpu"), "{text}");
 }
 
 #[test]

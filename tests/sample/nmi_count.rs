@@ -273,7 +273,7 @@ fn nmi_count_says_what_is_wrong() {
     let output = nmi_count("--summary --duration 1");
     module::insert(module::FILE).expect("insmod");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(said(&output).contains("insmod bpf_percpu.ko"), "{output:?}");
+    assert!(said(&output).contains("modprobe bpf_percpu"), "{output:?}");
 }
 
 #[test]

@@ -255,5 +255,5 @@ fn says_that_the_module_is_missing() {
     module::remove_soon();
     let said = refused("--iterations 1");
     module::insert(module::FILE).expect("insmod");
-    assert!(said.contains("insmod bpf_percpu.ko"), "{said}");
+    assert!(said.contains("modprobe bpf_percpu"), "{said}");
 }

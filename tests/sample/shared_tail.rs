@@ -380,5 +380,5 @@ fn shared_tail_says_that_the_module_is_missing() {
     module::insert(module::FILE).expect("insmod");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("insmod bpf_percpu.ko"), "{said}");
+    assert!(said.contains("modprobe bpf_percpu"), "{said}");
 }

@@ -287,7 +287,7 @@ fn task_cpus_says_that_the_module_is_missing() {
     module::remove_soon();
     let output = walks::run(SAMPLE, "");
     module::insert(module::FILE).expect("insmod");
-    walks::says(&output, "insmod bpf_percpu.ko");
+    walks::says(&output, "modprobe bpf_percpu");
 }
 
 #[test]

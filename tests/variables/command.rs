@@ -279,5 +279,5 @@ fn without_the_module() {
     module::remove_soon();
     let error = fails(&format!("load {OBJECT} --form lowered"));
     module::insert(module::FILE).expect("insmod");
-    assert!(error.contains("insmod bpf_percpu.ko"), "{error}");
+    assert!(error.contains("modprobe bpf_percpu"), "{error}");
 }

@@ -102,7 +102,7 @@ fn without_the_module() {
     let chosen = Options::new().open("upstream", object).expect("an object");
     let loaded = chosen.load();
     module::insert(module::FILE).expect("insmod");
-    assert!(line.contains("insmod bpf_percpu.ko"), "{line}");
+    assert!(line.contains("modprobe bpf_percpu"), "{line}");
     match loaded {
         Ok(loaded) => {
             assert!(kernel::is_since(7, 3));

@@ -84,7 +84,7 @@ fn measured(report: &Report) -> String {
         "## What was measured\n\n{table}\n\
          Values are means of two runs, each in a boot of its own with one CPU online. Instructions repeat\n\
          within {} %, or {REPEAT_INSTRUCTIONS} of an instruction. `ratio` is to the first way of the case, in the first\n\
-         column; **bold** is the cheapest of a case there, whoever offers it.\n",
+         column; **bold** is the cheapest of a case there, ours or a peer's.\n",
         REPEAT * 100.0
     );
     if columns.iter().any(|column| column.clock == Clock::Time) {

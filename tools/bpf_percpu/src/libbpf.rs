@@ -35,7 +35,7 @@ pub fn explain(error: libbpf_rs::Error) -> anyhow::Error {
 fn explain_with(error: libbpf_rs::Error, warnings: &str) -> anyhow::Error {
     if let Some(kfunc) = missing_kfunc(warnings) {
         return anyhow!(
-            "the kernel has no kfunc {kfunc}: load the bpf_percpu module first: insmod bpf_percpu.ko"
+            "the kernel has no kfunc {kfunc}: load the bpf_percpu module first: modprobe bpf_percpu"
         );
     }
     let what = match error.kind() {
@@ -71,7 +71,7 @@ mod tests {
     fn a_missing_kfunc_is_named() {
         let text = format!("{:#}", explain_with(error(3), NOT_FOUND));
         assert!(text.contains("no kfunc bpf_get_possible_cpumask"), "{text}");
-        assert!(text.contains("insmod bpf_percpu.ko"), "{text}");
+        assert!(text.contains("modprobe bpf_percpu"), "{text}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl fmt::Display for Key {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    #[error("/dev/bpf_percpu is not there: load the module: insmod bpf_percpu.ko")]
+    #[error("/dev/bpf_percpu is not there: load the module: modprobe bpf_percpu")]
     NoModule,
     #[error("/dev/bpf_percpu cannot be opened ({cause}): run as root or with CAP_BPF")]
     NoRights { cause: io::Error },

@@ -111,7 +111,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let loaded = match self.module {
             true => Answer::yes(),
-            false => Answer::no("load it: insmod bpf_percpu.ko"),
+            false => Answer::no("load it: modprobe bpf_percpu"),
         };
         let Kfuncs {
             found,
