@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Options that take one of a few names which the libraries know.
+//! Options that take one of a few names that the libraries define.
 
 use std::str::FromStr;
 
@@ -16,33 +16,33 @@ pub fn words() -> impl TypedValueParser<Value = Word> {
     names([("u32", "4 bytes"), ("u64", "8 bytes")])
 }
 
-/// Those of [`KeyKind`].
+/// The names of [`KeyKind`].
 pub fn key_kinds() -> impl TypedValueParser<Value = KeyKind> {
     names([
         (
             "task",
-            "Tasks, by their thread ids; an entry goes with its task",
+            "Tasks, by thread id; an entry is removed with its task",
         ),
         (
             "cgroup",
-            "Control groups, by their ids; an entry goes with its cgroup",
+            "Control groups, by id; an entry is removed with its cgroup",
         ),
         ("u64", "Numbers; an entry stays until it is deleted"),
     ])
 }
 
-/// Those of [`Form`].
+/// The names of [`Form`].
 pub fn forms() -> impl TypedValueParser<Value = Form> {
     names([
         (
             "native",
-            "As the kernel has them, from 7.3 on: each section is a per-CPU array",
+            "In the kernel's own form, from 7.3 on: each section is a per-CPU array",
         ),
         ("lowered", "In stores of the module"),
     ])
 }
 
-/// Each name, and its line of help.
+/// The names, each with its line of help.
 fn names<T, const N: usize>(
     names: [(&'static str, &'static str); N],
 ) -> impl TypedValueParser<Value = T>

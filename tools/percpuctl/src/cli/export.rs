@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `export` takes.
+//! The arguments of `export`.
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -14,20 +14,20 @@ use percpu_live::value::Word;
 
 use crate::cli::choices::words;
 
-/// Where to listen unless the user says otherwise: a port that no exporter is known for.
+/// The default address. No other exporter is known to use this port.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 18773);
 
-/// What the names of our own metrics begin with.
+/// The prefix of our own metrics.
 pub const PREFIX: &str = "bpf_percpu_store";
 
 /// `export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// These stores; without names, all
+    /// These stores; all by default
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Listen at this IP address; one of IPv6 stands in [] before a port, and port 0 is any that is
-    /// free
+    /// Listen at this IP address; put an IPv6 address in [] before a port; port 0 selects any free
+    /// port
     #[arg(
         long,
         value_name = "ADDR[:PORT]",
@@ -36,50 +36,50 @@ pub struct Export {
         conflicts_with = "once"
     )]
     pub listen: SocketAddr,
-    /// What the counters are
+    /// The type of the counters
     #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
     pub kind: Word,
-    /// Counters from this byte on, a multiple of their width
+    /// Export counters from this byte on, a multiple of their width
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: Option<u32>,
-    /// So many counters of each store, those that are zero too; without it all that are not zero on
-    /// every CPU
+    /// Export N counters of each store, including those that are zero; by default all that are not
+    /// zero on every CPU
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub count: Option<u32>,
-    /// The counter at this byte of a store as METRIC_total, and no other ones of the store; may be
-    /// repeated
+    /// Export the counter at this byte of a store as METRIC_total, and no other counters of the
+    /// store; may be repeated
     #[arg(long = "counter", value_name = "NAME:OFFSET=METRIC", value_parser = parse_counter)]
     pub counters: Vec<Counter>,
-    /// Sums over the CPUs, not a counter for each
+    /// Export sums over the CPUs instead of a counter for each CPU
     #[arg(long)]
     pub total: bool,
-    /// Print the metrics and end
+    /// Print the metrics once and exit
     #[arg(long)]
     pub once: bool,
-    /// How they are printed
+    /// The format of the output
     #[arg(long, default_value = "prometheus", requires = "once")]
     pub format: Format,
-    /// Write them to this file, as a whole or, after an error, not at all
+    /// Write the metrics to this file, completely or, after an error, not at all
     #[arg(long, value_name = "FILE", requires = "once")]
     pub output: Option<PathBuf>,
 }
 
-/// How metrics are written.
+/// The format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Prometheus' text format, as node_exporter's textfile collector takes it
+    /// Prometheus' text format, as node_exporter's textfile collector reads it
     Prometheus,
-    /// OpenMetrics text, with its end marked
+    /// OpenMetrics text, with an end mark
     #[value(name = "openmetrics")]
     OpenMetrics,
 }
 
-/// A counter that has a name.
+/// A counter with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counter {
     /// Its store.
     pub store: String,
-    /// Its first byte.
+    /// Its offset in bytes.
     pub offset: u32,
     /// Its name, without `_total`.
     pub metric: String,

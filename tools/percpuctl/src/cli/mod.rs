@@ -39,99 +39,99 @@ pub use stores::Watch;
 
 /// Shows and changes the per-CPU stores of bpf_percpu.ko.
 ///
-/// A store holds a number of bytes for each possible CPU. BPF programs count in it exactly, with
-/// the module's kfuncs.
+/// A store holds some bytes for each possible CPU. BPF programs count in it exactly, with the
+/// module's kfuncs.
 ///
-/// Needs root or CAP_BPF. The exit status is 0, 1 after an error, 2 for bad usage.
+/// Needs root or CAP_BPF. The exit status is 0, 1 after an error, or 2 for bad usage.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Cli {
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create a store and print its id
     ///
-    /// With --key it is keyed: it has entries, which BPF programs take for tasks, cgroups or
-    /// numbers, and its size is that of each.
+    /// With --key the store is keyed: it has entries, which BPF programs give to tasks, cgroups or
+    /// numbers. The size is that of each entry.
     ///
-    /// The store is pinned: it stays until it is removed. With --no-pin it is there until percpuctl
-    /// ends, which is when its standard input ends (Ctrl-D) or a signal asks it to (Ctrl-C), and
-    /// until BPF programs and others that opened it are done.
+    /// The store is pinned: it stays until it is removed. With --no-pin it lives until percpuctl
+    /// ends, and until BPF programs and others that have opened it are done. percpuctl ends when
+    /// its standard input ends (Ctrl-D) or when it gets a signal (Ctrl-C).
     Create(Create),
     /// List all stores
     List,
-    /// Show what is known of a store, and who has entries in a keyed one
+    /// Show one store, and the owners of entries of a keyed store
     Show(Which),
-    /// Print the content of a store, or of an entry
+    /// Print the content of a store or of an entry
     Dump(Dump),
-    /// Write a value into the copy of one CPU, or of all
+    /// Write a value for one CPU, or for all
     ///
-    /// What a BPF program adds to the value in the same moment may be lost.
+    /// If a BPF program adds to the value at the same time, its add may be lost.
     Set(Set),
-    /// Add a value up over all possible CPUs
+    /// Add up a value over all possible CPUs
     ///
-    /// Of a keyed store without --key: for each owner of an entry, the largest sum first.
+    /// For a keyed store without --key: prints the sum of each owner, the largest first.
     Sum(Sum),
-    /// Remove a store: its name is free at once, it goes with its last user
+    /// Remove a store: its name is free at once, and the store goes away with its last user
     ///
-    /// With --key only an entry of it.
+    /// With --key: remove only that entry.
     Rm(Rm),
     /// Show counters live, with their growth per second
     ///
-    /// On a terminal one table that changes, until Ctrl-C; otherwise one table after the other, and
-    /// with --json an object per line.
+    /// On a terminal the table is updated in place until Ctrl-C. Otherwise percpuctl prints one
+    /// table after the other or, with --json, one object per line.
     Watch(Watch),
-    /// Offer counters to Prometheus, over HTTP
+    /// Export counters to Prometheus over HTTP
     ///
-    /// What is at /metrics is OpenMetrics text, or Prometheus' own for clients that take no other.
-    /// Each counter of each CPU is bpf_percpu_store_counter_total or, with --counter, what you call
-    /// it. Stores are opened anew for each look: what comes and goes is seen, and none is kept
-    /// alive. SIGINT (Ctrl-C) or SIGTERM ends it.
+    /// /metrics returns OpenMetrics text, or Prometheus' own format for clients that accept no
+    /// other. Each counter of each CPU is bpf_percpu_store_counter_total or has the name from
+    /// --counter. Stores are opened for each scrape only: new and removed stores are noticed, and
+    /// none is kept alive. SIGINT (Ctrl-C) or SIGTERM ends it.
     ///
-    /// Nobody is asked who they are: whoever can reach the address reads the counters. Unless
-    /// --listen says otherwise, that is this machine.
+    /// There is no authentication: anybody who can reach the address can read the counters. By
+    /// default that is only this machine; --listen changes it.
     #[cfg(feature = "export")]
     Export(Export),
     /// Load a BPF program that has SEC(".percpu") variables
     ///
-    /// Where the kernel has such variables itself, from 7.3 on, it gets them; elsewhere they are
-    /// put into stores. What was loaded stays until percpuctl ends, which is when its standard
-    /// input ends (Ctrl-D) or a signal asks it to (Ctrl-C). With --pin percpuctl ends at once, and
-    /// the programs stay until their files are removed; so do the stores, which need no pin of
-    /// their own.
+    /// If the kernel supports such variables, from 7.3 on, they are native; otherwise they are in
+    /// stores. The programs stay loaded until percpuctl ends, which is when its standard input ends
+    /// (Ctrl-D) or when it gets a signal (Ctrl-C). With --pin, percpuctl ends at once, and the
+    /// programs stay until their files are removed. So do the stores of the variables, which need
+    /// no pin of their own.
     Load(Load),
     /// Rewrite a BPF program that has SEC(".percpu") variables, for any loader
     ///
-    /// The variables are in stores then, and include/bpf_percpu_load.h or the library give each
-    /// program its own. OUT is written as a whole or, after an error, not at all.
+    /// The variables are then in stores. include/bpf_percpu_load.h or the library creates the
+    /// stores. OUT is written completely or, after an error, not at all.
     Lower(Lower),
     /// Write a Rust module for a BPF program that has SEC(".percpu") variables
     ///
-    /// Each section is a struct, to be read and written for each CPU; the module holds the object,
-    /// opens it and loads it. It goes to standard output and needs crate bpf_percpu alone. Build
-    /// scripts call bpf_percpu_lower::skel::generate() instead.
+    /// Each section is a struct that can be read and written for each CPU. The module contains the
+    /// object, opens it and loads it. It goes to standard output, and depends only on the crate
+    /// bpf_percpu. Build scripts call bpf_percpu_lower::skel::generate() instead.
     Skel(Skel),
-    /// Show what this kernel and the module offer
+    /// Show what this kernel and the module support
     ///
-    /// The exit status is 0 when the module can be used with all of its kfuncs.
+    /// The exit status is 0 if the module can be used with all of its kfuncs.
     Probe,
-    /// Print a script that completes percpuctl's command line
+    /// Print a completion script for percpuctl's command line
     Completions {
-        /// For this shell
+        /// The shell
         shell: Shell,
     },
-    /// Write the manual pages: one of percpuctl, and one of each command
+    /// Write the manual pages: one for percpuctl, and one for each command
     #[command(hide = true)]
     Man {
-        /// Into this directory, which is made if need be
+        /// Write to this directory, which is created if necessary
         dir: PathBuf,
     },
 }
@@ -150,13 +150,12 @@ pub struct Which {
 /// An entry of a keyed store.
 #[derive(Debug, Args)]
 pub struct Whose {
-    /// Of a keyed store the entry of this task, cgroup or key: a thread id, a cgroup's id or path,
-    /// or a number
+    /// The entry of a keyed store: a thread id, a cgroup's id or path, or a number
     #[arg(long, value_name = "K")]
     pub key: Option<String>,
 }
 
-/// How bytes are shown.
+/// The type of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Type {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the commands for stores take.
+//! The arguments of the commands for stores.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,18 +21,18 @@ use crate::cli::Whose;
 /// `create`.
 #[derive(Debug, Args)]
 pub struct Create {
-    /// 1 to 63 of the characters A-Z a-z 0-9 _ . -
+    /// The name: 1 to 63 of the characters A-Z a-z 0-9 _ . -
     pub name: String,
-    /// Bytes per CPU: a number, 0x and a hexadecimal one, or KiB with K
+    /// Bytes per CPU: decimal, hexadecimal after 0x, or KiB with K
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub size: u32,
-    /// A file with the initial bytes of every CPU; the rest is zero
+    /// A file with the initial bytes of each CPU; the rest is zero
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// Make the store keyed, with entries for these
+    /// Make the store keyed, with entries for this kind of owner
     #[arg(long, value_name = "KIND", requires = "entries", value_parser = key_kinds())]
     pub key: Option<KeyKind>,
-    /// How many entries it has
+    /// The number of entries
     #[arg(long, value_name = "N", requires = "key", value_parser = parse_u32)]
     pub entries: Option<u32>,
     /// Keep the store only as long as percpuctl runs
@@ -47,16 +47,16 @@ pub struct Dump {
     pub which: Which,
     #[command(flatten)]
     pub whose: Whose,
-    /// Only this CPU
+    /// Show only this CPU
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub cpu: Option<u32>,
-    /// What the bytes are
+    /// The type of the values
     #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
     pub kind: Type,
-    /// From this byte on
+    /// Start at this byte
     #[arg(long, value_name = "N", default_value = "0", value_parser = parse_u32)]
     pub offset: u32,
-    /// At most so many values, or bytes with --type hex
+    /// Show at most N values, or N bytes with --type hex
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub count: Option<u32>,
 }
@@ -68,13 +68,13 @@ pub struct Set {
     pub which: Which,
     #[command(flatten)]
     pub whose: Whose,
-    /// From this byte on
+    /// Write at this byte
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: u32,
-    /// A number, decimal or hexadecimal after 0x; with --type hex pairs of digits, a pair a byte
+    /// A number, decimal or hexadecimal after 0x; with --type hex, two digits for each byte
     #[arg(long, value_name = "V")]
     pub value: String,
-    /// What the value is
+    /// The type of the value
     #[arg(long = "type", value_name = "TYPE", default_value = "u64")]
     pub kind: Type,
     #[command(flatten)]
@@ -85,10 +85,10 @@ pub struct Set {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Cpus {
-    /// Only for this CPU
+    /// Write only for this CPU
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub cpu: Option<u32>,
-    /// For every possible CPU
+    /// Write for every possible CPU
     #[arg(long)]
     pub all: bool,
 }
@@ -100,10 +100,10 @@ pub struct Sum {
     pub which: Which,
     #[command(flatten)]
     pub whose: Whose,
-    /// Of the value that starts at this byte, a multiple of its width
+    /// Add up the value that starts at this byte, a multiple of its width
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: u32,
-    /// What the value is; the sum is one, too, and wraps as such
+    /// The type of the value and of the sum, which wraps
     #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
     pub kind: Word,
 }
@@ -124,22 +124,23 @@ pub struct Watch {
     pub which: Which,
     #[command(flatten)]
     pub whose: Whose,
-    /// Seconds between two looks
+    /// Seconds between two tables
     #[arg(long, value_name = "S", default_value = "1", value_parser = parse_seconds)]
     pub interval: Duration,
-    /// What the counters are
+    /// The type of the counters
     #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
     pub kind: Word,
-    /// From this byte on, a multiple of the counters' width
+    /// Start at this byte, a multiple of the counters' width
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub offset: Option<u32>,
-    /// So many counters, those that are zero too; without it all that were not zero once
+    /// Show N counters, including those that are zero; by default all that have not always been
+    /// zero
     #[arg(long, value_name = "N", value_parser = parse_u32)]
     pub count: Option<u32>,
-    /// End after so many looks
+    /// End after N tables
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,
-    /// Totals only, no CPUs
+    /// Show only totals, no CPUs
     #[arg(long)]
     pub total: bool,
 }

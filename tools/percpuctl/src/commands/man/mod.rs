@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl man`: what clap knows of the command line, and what [`pages`] adds, as roff.
+//! `percpuctl man`: clap's description of the command line and the additions of [`pages`], as roff.
 
 mod pages;
 
@@ -56,21 +56,21 @@ fn page_name(command: &Command) -> String {
     name.unwrap_or(command.get_name()).to_string()
 }
 
-/// The text of a page.
+/// Creates the text of a page.
 fn text(mut command: Command, page: &Page) -> Result<String> {
-    // clap's says which options are needed, and what excludes what.
+    // clap's usage line shows required and exclusive options.
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim().to_string();
     let source = concat!("percpuctl ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.override_usage(usage));
-    // An empty date would be left out, and the next taken for it.
+    // roff would skip an empty date and take the next argument for it.
     let man = man.date(" ").source(source).manual("bpf_percpu");
     let mut bytes = Vec::new();
     man.render(&mut bytes)?;
     Ok(String::from_utf8(bytes)? + &added(page))
 }
 
-/// The sections that clap knows nothing of.
+/// The sections that clap does not generate.
 fn added(page: &Page) -> String {
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
@@ -99,7 +99,7 @@ fn added(page: &Page) -> String {
         }
         roff.control("EE", []).control("RE", []);
     }
-    // Names stay in one piece.
+    // Do not hyphenate names.
     roff.control("SH", ["SEE ALSO"])
         .control("nh", [])
         .control("ad", ["l"]);
@@ -123,7 +123,7 @@ mod tests {
 
     use clap::Parser;
 
-    /// The pages, by their commands' names; percpuctl's own by an empty one.
+    /// The pages, by command name; percpuctl's own page has an empty name.
     fn pages() -> Vec<(String, String)> {
         let name = |file: String| {
             let name = file.strip_suffix(".1").expect("section 1");
@@ -197,7 +197,7 @@ mod tests {
         assert!(seen > 40, "{seen}");
     }
 
-    /// What roff would take for something else, or warn of.
+    /// Lines that roff would misinterpret, or warn about.
     #[test]
     fn roff_is_well_formed() {
         const MACROS: [&str; 10] = ["TH", "SH", "PP", "TP", "IP", "EX", "EE", "br", "nh", "ad"];
