@@ -37,7 +37,7 @@ test: module tools ## run all tests: host, build, KUnit, guest on the stock and 
 check: module ## check format, lints and docs
 	scripts/check $(TESTED)
 
-bench: module tools ## measure beside what else there is; LISTING=1: write Documentation/kfunc_code.txt
+bench: module tools ## compare the module with its alternatives; LISTING=1: write Documentation/kfunc_code.txt
 ifdef LISTING
 	scripts/in-root build/bin/bench listing build/stock/bpf_percpu.ko >build/kfunc_code.txt
 	mv build/kfunc_code.txt Documentation/
@@ -45,16 +45,16 @@ else
 	bench/run $(BENCHED)
 endif
 
-doc: ## write build/doc: this project's documentation, in HTML
+doc: ## write build/doc: the documentation as HTML
 	scripts/doc
 
 rustdoc: ## write build/rustdoc: documentation of the module's crate
 	scripts/doc --rustdoc $(KERNEL)
 
-rust-analyzer: module ## write rust/rust-project.json, for editors: how the module is built
+rust-analyzer: module ## write rust/rust-project.json, which tells editors how the module is built
 	scripts/rust-analyzer $(KERNEL)
 
-root: ## make the root with toolchain and kernel, as the other targets do when it is missing
+root: ## create the root with toolchain and kernel; other targets do this when it is missing
 	scripts/root $(KERNEL)
 
 module: ## build build/$(KERNEL)/bpf_percpu.ko
@@ -72,18 +72,18 @@ percpuctl:
 	ln -f build/cargo/release/percpuctl build/bin/
 
 install: export KERNEL = $(INSTALLED)
-install: module percpuctl ## install module, tools and headers; KERNEL is the running one; PREFIX=/usr/local DESTDIR=, and as sign
+install: module percpuctl ## install module, tools and headers; for the running KERNEL; PREFIX=/usr/local DESTDIR=, KEY and CERT
 	scripts/install $(KERNEL)
 
-uninstall: ## remove what install has put there; with its PREFIX and DESTDIR
+uninstall: ## remove the installed files; needs the same PREFIX and DESTDIR
 	scripts/install --remove
 
 sign: export KERNEL = $(INSTALLED)
-sign: module ## sign the module by KEY=FILE and its certificate CERT=FILE; KERNEL is the running one
+sign: module ## sign the module with KEY=FILE and its certificate CERT=FILE; for the running KERNEL
 	scripts/sign $(KERNEL)
 
 deb: ## build the Debian packages into build/deb
 	scripts/deb
 
-clean: ## remove what was built in the clone; the cache stays
+clean: ## remove the build output of the clone; the cache stays
 	rm -rf build rust/rust-project.json
