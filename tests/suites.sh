@@ -53,23 +53,23 @@ for kernel in "${kernels[@]}"; do
 	guest lifetime lifetime "" --nmi
 	guest keyed keyed "" --nmi
 	guest keyed_stress keyed_stress ""
-	guest random random "--skip diversity::" --append kmemleak=off
-	guest lowered lowered ""
+	guest lower_random lower_random "--skip diversity::" --append kmemleak=off
+	guest lower_run lower_run ""
 	guest ctl ctl ""
-	guest native native ""
-	guest variables variables ""
-	guest skel skel ""
+	guest lower_native lower_native ""
+	guest lower_load lower_load ""
+	guest lower_skel lower_skel ""
 	guest examples examples "guest::"
 	guest reference reference "examples::"
 done
 host breakage
-host random diversity::
-host fuzz_lower
+host lower_random diversity::
+host lower_fuzz
 host bench-lib
 host bits
 host examples --skip guest::
-host lower
-host layouts
+host lower_errors
+host lower_layouts
 host reference --skip examples::
 if [ "${kernels[0]}" = stock ]; then
 	host kfunc_code

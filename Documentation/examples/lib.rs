@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The programs that the documentation shows, as objects, and their loaders. `tests/examples.rs`
+//! The programs that the documentation shows, as objects, and their loaders. `tests/tests/examples`
 //! runs them.
 
 pub mod control;

@@ -48,7 +48,7 @@ pub const HOT: [&str; 20] = [
 const HEAD: &str = "\
 The machine code of the kfuncs that programs call most, in the bpf_percpu.ko of the stock kernel.
 
-`make bench LISTING=1` generates this file. tests/kfunc_code.rs fails if the module has more
+`make bench LISTING=1` generates this file. tests/tests/kfunc_code fails if the module has more
 instructions than are counted here. Straight instructions are those that run if no conditional
 jump is taken and each loop runs once.
 

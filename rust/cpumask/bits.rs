@@ -191,7 +191,7 @@ pub(crate) fn bits_of(word: usize) -> impl Iterator<Item = u32> {
     })
 }
 
-// The same cases run in the kernel, by KUnit, and on the host, by tests/bits.rs.
+// The same cases run in the kernel, by KUnit, and on the host, by tests/tests/bits.
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 #[cfg_attr(not(test), kernel::prelude::kunit_tests(bpf_percpu_bits))]
 mod tests {

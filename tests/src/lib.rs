@@ -13,6 +13,10 @@ pub mod memory;
 pub mod module;
 pub mod monitor;
 pub mod nmi;
-pub mod random;
+pub mod percpuctl;
+pub mod perf;
+pub mod random_programs;
 pub mod refused;
 pub mod stores;
+
+pub use generator::random;

@@ -333,7 +333,7 @@ mod tests {
         }
     }
 
-    /// Which is whose, tests/reference/check.rs sees in the module's file.
+    /// Which is whose, tests/tests/reference/check.rs sees in the module's file.
     #[test]
     fn flags_are_those_of_the_table() {
         let kfuncs = BPF_PERCPU_KFUNCS.kfuncs;

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Compiles the BPF programs, one object a file: `tests/FAMILY/NAME.bpf.c` becomes
+//! `OUT_DIR/FAMILY-NAME.bpf.o`. Then a loader in C, against the libbpf that the tests have, and the
+//! random programs.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+mod random;
+
+/// Those whose programs have modules, `OUT_DIR/NAME.percpu.rs`, too.
+const SKEL: &str = "lower_skel";
+
+/// The programs that the kfunc reference shows.
+const REFERENCE: (&str, &str) = ("reference", "../Documentation/examples/reference");
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (_, reference) = REFERENCE;
+    // With what is in them, and what is new there.
+    println!("cargo:rerun-if-changed=tests");
+    println!("cargo:rerun-if-changed={reference}");
+    for (family, dir) in families()? {
+        for source in files(&dir)? {
+            if let Some(name) = program(&source) {
+                bpf_build::object(&source, &format!("{family}-{name}.bpf.o"))?;
+                if family == SKEL && name != "ordinary" {
+                    bpf_build::percpu_skeleton_of(&source, name)?;
+                }
+            }
+        }
+    }
+    loader()?;
+    random::compile()
+}
+
+/// The families and their folders: those here that have programs, and the reference's.
+fn families() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
+    let (family, dir) = REFERENCE;
+    let mut families = vec![(family.to_string(), dir.into())];
+    for dir in files(Path::new("tests"))? {
+        let family = dir.file_name().and_then(|name| name.to_str());
+        if let Some(family) = family.filter(|_| dir.is_dir()) {
+            if files(&dir)?.iter().any(|file| program(file).is_some()) {
+                families.push((family.to_string(), dir.clone()));
+            }
+        }
+    }
+    Ok(families)
+}
+
+/// What is in a folder, by name.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect();
+    let mut files = entries?;
+    files.sort();
+    Ok(files)
+}
+
+/// `NAME` of `NAME.bpf.c`.
+fn program(file: &Path) -> Option<&str> {
+    file.file_name()?.to_str()?.strip_suffix(".bpf.c")
+}
+
+/// Compiles `tests/lower_load/load.c`.
+fn loader() -> Result<(), Box<dyn Error>> {
+    const SOURCE: &str = "tests/lower_load/load.c";
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include");
+    println!("cargo:rerun-if-changed={}", include.display());
+    let libbpf = env::var_os("DEP_BPF_INCLUDE").ok_or("libbpf-sys does not name its headers")?;
+    cc::Build::new()
+        .file(SOURCE)
+        .include(&include)
+        .include(libbpf)
+        .std("gnu11")
+        .extra_warnings(true)
+        .flag("-Wno-missing-field-initializers")
+        .warnings_into_errors(true)
+        .try_compile("load")?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keyed stores, and a BPF program that takes their entries: see `keyed.bpf.c`.
+
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedOptions;
+use libbpf_rs::ProgramInput;
+use tests::bpf::load_some;
+use tests::bpf::Loaded;
+use tests::object;
+
+/// What programs return that found no free entry.
+const NO_ENTRY: u32 = 2;
+
+/// `struct take`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct Take {
+    owner: u64,
+    val: u64,
+    id: u32,
+    off: u32,
+}
+
+/// A keyed store that is there until this is dropped, and the programs that take its entries.
+pub struct Taken {
+    pub store: Keyed,
+    programs: Loaded,
+}
+
+impl Taken {
+    /// A new store of this name, with entries of 16 bytes.
+    pub fn new(name: &str, kind: KeyKind, entries: u32) -> Self {
+        let created = KeyedOptions::new(name, kind, 16, entries).create();
+        Self::of(created.unwrap_or_else(|e| panic!("{name}: {e}")))
+    }
+
+    /// For this store.
+    pub fn of(store: Keyed) -> Self {
+        let programs = ["take_key", "take_task", "take_cgroup"];
+        let programs = load_some(object!("ctl-keyed"), &programs)
+            .unwrap_or_else(|log| panic!("they do not load: {log}"));
+        Self { store, programs }
+    }
+
+    /// Adds to what is at `off` of the owner's entry, on some CPU. False when it gets none.
+    pub fn try_add(&self, owner: u64, off: u32, val: u64) -> bool {
+        let program = match self.store.kind() {
+            KeyKind::Task => "take_task",
+            KeyKind::Cgroup => "take_cgroup",
+            KeyKind::U64 => "take_key",
+        };
+        let mut take = Take {
+            owner,
+            val,
+            id: self.store.id(),
+            off,
+        };
+        // SAFETY: As many bytes as the struct has, which is integers without padding.
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut((&raw mut take).cast::<u8>(), size_of::<Take>())
+        };
+        let input = ProgramInput {
+            context_in: Some(bytes),
+            ..Default::default()
+        };
+        let ran = self.programs.program_named(program).test_run(input);
+        match ran.expect("the program runs").return_value {
+            0 => true,
+            NO_ENTRY => false,
+            other => panic!("{program} returned {other} for {owner}"),
+        }
+    }
+
+    /// The same for an owner that gets one.
+    pub fn add(&self, owner: u64, off: u32, val: u64) {
+        assert!(self.try_add(owner, off, val), "no entry for {owner}");
+    }
+}

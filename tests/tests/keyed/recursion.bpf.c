@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that interrupt a call about an entry, and make calls about it and its
+ * neighbours themselves.
+ */
+#include "call.h"
+
+/* What an interrupting program got. */
+struct tried {
+	u64 found; /* where the entry is */
+	u64 created;
+	s64 deleted; /* an errno */
+};
+
+/* What tests ask of programs: bits. */
+#define TRY_FIND 1
+#define TRY_CREATE 2
+#define TRY_DELETE 4
+
+/* struct Shared in recursion.rs. */
+struct {
+	u64 keys[3]; /* what the interrupting program is about */
+	struct tried tried[3];
+	u64 key; /* what the interrupted one is about */
+	u64 entry; /* what it got */
+	s64 deleted;
+	u32 id; /* of the store */
+	u32 what; /* TRY_*, in the interruption */
+	u32 deletes; /* the interrupted program deletes, and does not create */
+	u32 outer_armed; /* it is its turn */
+	u32 armed; /* the thread that is interrupted where it comes next; or NMI */
+	u32 interrupted; /* how often */
+	u32 done; /* the interrupted program is */
+	u32 pad;
+	u64 counted; /* what was added to the entry of keys[0] */
+	u64 strange; /* results that cannot be */
+	u64 nmis;
+} shared = {};
+
+static __always_inline void try(struct bpf_percpu_store *s, int i)
+{
+	struct tried *tried = &shared.tried[i];
+	u64 key = shared.keys[i];
+
+	if (shared.what & TRY_FIND)
+		tried->found = (u64)bpf_percpu_key_store(s, key, 0);
+	if (shared.what & TRY_CREATE)
+		tried->created = (u64)bpf_percpu_key_store(
+			s, key, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (shared.what & TRY_DELETE)
+		tried->deleted = bpf_percpu_key_delete(s, key);
+}
+
+static __always_inline void try_all(void)
+{
+	struct bpf_percpu_store *s = bpf_percpu_store_get(shared.id);
+
+	if (s) {
+		try(s, 0);
+		try(s, 1);
+		try(s, 2);
+	}
+	__sync_fetch_and_add(&shared.interrupted, 1);
+}
+
+#define NMI 0xffffffffU
+
+static __always_inline u32 this_thread(void)
+{
+	return bpf_get_current_pid_tgid();
+}
+
+/* Whether this is the thread, and the first time. */
+static __always_inline bool is_armed(u32 then)
+{
+	u32 thread = this_thread();
+
+	return __sync_val_compare_and_swap(&shared.armed, thread, then) ==
+	       thread;
+}
+
+/* At a function of the module. */
+SEC("?kprobe")
+int interrupt(void *ctx)
+{
+	if (is_armed(0))
+		try_all();
+	return 0;
+}
+
+SEC("?perf_event")
+int interrupt_at(void *ctx)
+{
+	if (is_armed(0))
+		try_all();
+	return 0;
+}
+
+/* Longer than the test takes to send one, in ns. */
+#define PATIENCE 60000000000
+
+/* There, too: stays until an NMI has come. */
+SEC("?kprobe")
+int await_nmi(void *ctx)
+{
+	volatile u32 *interrupted = &shared.interrupted;
+	u64 start = bpf_ktime_get_ns();
+	int i;
+
+	if (!is_armed(NMI))
+		return 0;
+	bpf_for(i, 0, 1 << 23)
+	{
+		if (*interrupted || bpf_ktime_get_ns() - start > PATIENCE)
+			break;
+	}
+	return 0;
+}
+
+SEC("?raw_tp/nmi_handler")
+int nmi(void *ctx)
+{
+	if (__sync_val_compare_and_swap(&shared.armed, NMI, 0) == NMI)
+		try_all();
+	return 0;
+}
+
+static __always_inline void outer(void)
+{
+	struct bpf_percpu_store *s;
+
+	if (!__sync_val_compare_and_swap(&shared.outer_armed, 1, 0))
+		return;
+	s = bpf_percpu_store_get(shared.id);
+	if (!s)
+		return;
+	shared.armed = this_thread();
+	if (shared.deletes)
+		shared.deleted = bpf_percpu_key_delete(s, shared.key);
+	else
+		shared.entry = (u64)bpf_percpu_key_store(
+			s, shared.key, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	shared.armed = 0;
+	shared.done = 1;
+}
+
+/* Programs that are interrupted. */
+SEC("?syscall")
+int outer_syscall(void *ctx)
+{
+	bpf_rcu_read_lock();
+	outer();
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int outer_raw_tp(void *ctx)
+{
+	outer();
+	return 0;
+}
+
+SEC("?tp_btf/sys_enter")
+int outer_tp_btf(void *ctx)
+{
+	outer();
+	return 0;
+}
+
+/* What creations and deletions may say wherever they are. */
+static __always_inline void come_and_go(struct bpf_percpu_store *s)
+{
+	struct bpf_percpu_store *entry;
+	int error;
+
+	entry = bpf_percpu_key_store(s, shared.keys[1],
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (entry &&
+	    (entry->id != shared.id || bpf_percpu_add_u64(entry, 0, 1)))
+		__sync_fetch_and_add(&shared.strange, 1);
+	error = bpf_percpu_key_delete(s, shared.keys[1]);
+	/* 0, -ENOENT, -EDEADLK, -ETIMEDOUT */
+	if (error && error != -2 && error != -35 && error != -110)
+		__sync_fetch_and_add(&shared.strange, 1);
+	entry = bpf_percpu_key_store(s, shared.keys[0],
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (entry && !bpf_percpu_add_u64(entry, 0, 1))
+		__sync_fetch_and_add(&shared.counted, 1);
+	else
+		__sync_fetch_and_add(&shared.strange, 1);
+}
+
+SEC("?raw_tp/nmi_handler")
+int nmi_comes_and_goes(void *ctx)
+{
+	struct bpf_percpu_store *s = bpf_percpu_store_get(shared.id);
+
+	if (s) {
+		come_and_go(s);
+		__sync_fetch_and_add(&shared.nmis, 1);
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int comes_and_goes(void *ctx)
+{
+	struct bpf_percpu_store *s;
+	int i;
+
+	bpf_for(i, 0, 1000)
+	{
+		bpf_rcu_read_lock();
+		s = bpf_percpu_store_get(shared.id);
+		if (s)
+			come_and_go(s);
+		bpf_rcu_read_unlock();
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Damaged and hostile objects: `bpf_percpu_lower::lower` says what is wrong with them, or makes something
+//! of them that can be read; in the root.
+
+mod command;
+mod corrupted;
+mod fields;
+mod hostile;
+mod limits;
+mod mutate;
+
+use tests::object;
+use tests::random_programs::PROGRAMS;
+
+/// The objects that are damaged.
+pub fn objects() -> Vec<&'static [u8]> {
+    let programs = PROGRAMS.iter().step_by(20);
+    let programs = programs.map(|program| program.percpu);
+    let written: [&[u8]; 3] = [
+        object!("lower_native-percpu"),
+        object!("lower_errors-largest"),
+        object!("lower_errors-fits"),
+    ];
+    programs.chain(written).collect()
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The samples, as a user runs them, in a guest that has the module.
+
+mod cgroup_syscalls;
+mod cpumask_walk;
+mod lbr_ring;
+mod nmi_count;
+mod psi_top;
+mod runq_walk;
+mod shared_tail;
+mod syscall_count;
+mod task_cpus;
+mod task_groups;
+mod together;
+mod walks;
