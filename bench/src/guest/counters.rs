@@ -6,7 +6,7 @@ use anyhow::Result;
 use bpf_percpu::store::Options;
 use bpf_percpu::store::Store;
 use bpf_percpu_lower::lower::lower;
-use bpf_percpu_lower::lower::rename;
+use bpf_percpu_lower::lower::native;
 
 use super::cost;
 use super::program::Programs;
@@ -47,7 +47,7 @@ impl Counters {
                 setup,
             )?,
             in_variable: super::has_percpu_variables()?
-                .then(|| Programs::load(&rename(variable)?, setup))
+                .then(|| Programs::load(&native(variable)?, setup))
                 .transpose()?,
             in_lowered: Programs::load(&lower(variable)?, setup)?,
             _store: store,

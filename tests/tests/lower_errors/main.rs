@@ -3,7 +3,7 @@
 //! Objects that cannot be lowered: what is said of each.
 
 use bpf_percpu_lower::lower::lower;
-use bpf_percpu_lower::lower::rename;
+use bpf_percpu_lower::lower::native;
 use tests::object;
 
 /// What lowering says, in one line, of an object that it must refuse.
@@ -107,7 +107,7 @@ fn other_files_are_refused() {
 
 #[test]
 fn renaming_wants_something_to_rename() {
-    let error = rename(object!("lower_errors-without")).expect_err("it has no such section");
+    let error = native(object!("lower_errors-without")).expect_err("it has no such section");
     assert!(error.to_string().contains("no section .percpu"), "{error}");
-    rename(object!("lower_errors-fits")).expect("it has one");
+    native(object!("lower_errors-fits")).expect("it has one");
 }

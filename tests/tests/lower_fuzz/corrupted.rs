@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use bpf_percpu_lower::lower::is_percpu;
 use bpf_percpu_lower::lower::lower;
-use bpf_percpu_lower::lower::rename;
+use bpf_percpu_lower::lower::native;
 use bpf_percpu_lower::lower::strip;
 use bpf_percpu_lower::lower::Result;
 use object::read::elf::ElfFile64;
@@ -141,7 +141,7 @@ fn check_made(made: &[u8]) {
     assert!(!read_all(made), "sections stay");
     let again = lower(made);
     assert!(again.is_err() && is_line(&again), "it was lowered again");
-    let again = rename(made);
+    let again = native(made);
     assert!(again.is_err() && is_line(&again), "it was renamed again");
 }
 
@@ -164,7 +164,7 @@ fn check(object: &[u8], counts: &mut Counts) {
         read_all(&made);
     }
     restart_clock().expect("a timer");
-    let renamed = rename(object);
+    let renamed = native(object);
     is_line(&renamed);
     if let Ok(made) = renamed {
         counts.renamed += 1;
@@ -243,7 +243,7 @@ fn corrupted_objects() {
         let path = env::temp_dir().join(format!("fuzz_lower-{case}.o"));
         fs::write(&path, &object).expect("room");
         println!("{}", path.display());
-        for make in [lower, rename, strip] {
+        for make in [lower, native, strip] {
             println!("{:?}", make(&object).map(|made| made.len()));
         }
         return check(&object, &mut Counts::default());

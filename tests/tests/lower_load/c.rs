@@ -12,7 +12,6 @@ use bpf_percpu::store::KeyKind;
 use bpf_percpu::store::KeyedOptions;
 use bpf_percpu::store::Options;
 use bpf_percpu_lower::lower::lower;
-use bpf_percpu_lower::lower::rename;
 use tests::kernel;
 use tests::object;
 
@@ -64,7 +63,7 @@ fn a_shared_store() {
 
 #[test]
 fn native() {
-    let object = rename(OBJECT).expect("an object");
+    let object = bpf_percpu_lower::lower::native(OBJECT).expect("an object");
     let line = load(&object, None);
     assert_eq!(line == 0, kernel::is_since(7, 3), "line {line} of load.c");
 }

@@ -64,7 +64,7 @@ fn lower() {
     let bytes = fs::read(out).expect("it is written");
     assert_eq!(
         bytes,
-        bpf_percpu_lower::lower::rename(COUNT).expect("an object")
+        bpf_percpu_lower::lower::native(COUNT).expect("an object")
     );
     assert_eq!(
         result,

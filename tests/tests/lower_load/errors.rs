@@ -50,7 +50,7 @@ fn shared_stores() {
         without,
         &["no section .percpu", "none"],
     );
-    let renamed = bpf_percpu_lower::lower::rename(COUNT).expect("an object");
+    let renamed = bpf_percpu_lower::lower::native(COUNT).expect("an object");
     says(&share(".percpu", "x"), &renamed, &["lower the object"]);
     assert!(soon(|| list(8).len() == 1), "nothing but other is left");
 }

@@ -85,7 +85,7 @@ fn without_variables() {
 fn made_before() {
     for form in forms() {
         let bytes = match form {
-            Form::Native => bpf_percpu_lower::lower::rename(COUNT),
+            Form::Native => bpf_percpu_lower::lower::native(COUNT),
             Form::Lowered => bpf_percpu_lower::lower::lower(COUNT),
         };
         let bytes = bytes.expect("an object");

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use bpf_percpu::libbpf::keep_warnings;
 use bpf_percpu_lower::lower::lower;
-use bpf_percpu_lower::lower::rename;
+use bpf_percpu_lower::lower::native;
 use examples::control;
 use examples::count;
 use examples::load;
@@ -146,7 +146,7 @@ fn variables_in_c() {
     .expect("room");
     fs::write(
         "count.native.o",
-        rename(object("count")).expect("an object"),
+        native(object("count")).expect("an object"),
     )
     .expect("room");
     let counted = on_a_cpu(|cpu| load::run(5, cpu)).expect("it counts");

@@ -33,7 +33,7 @@ const F_ALL_CPUS: u64 = libbpf_sys::BPF_F_ALL_CPUS as u64;
 
 /// The section's name in the source, of a map with this name.
 pub fn section(map: &str) -> Option<&str> {
-    map.strip_prefix(lower::NATIVE)
+    map.strip_prefix(lower::NATIVE_PREFIX)
         .filter(|name| lower::is_percpu(name))
 }
 

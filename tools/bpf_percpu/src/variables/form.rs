@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::variables::array;
 use crate::variables::Answer;
 use bpf_percpu_lower::lower::is_percpu;
-use bpf_percpu_lower::lower::LOWERED;
+use bpf_percpu_lower::lower::LOWERED_SECTION;
 
 /// How the variables of an object get into the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,7 +108,7 @@ impl Input {
     fn of_sections(names: &[&str]) -> Self {
         if names.iter().any(|name| is_percpu(name)) {
             Self::Compiled
-        } else if names.contains(&LOWERED) {
+        } else if names.contains(&LOWERED_SECTION) {
             Self::Has(Form::Lowered)
         } else if names.iter().any(|name| array::section(name).is_some()) {
             Self::Has(Form::Native)

@@ -10,21 +10,21 @@ use crate::store;
 use crate::store::Error;
 use crate::store::Store;
 use crate::uapi;
-use bpf_percpu_lower::lower::Entry;
-use bpf_percpu_lower::lower::IMAGE;
-use bpf_percpu_lower::lower::LOWERED;
+use bpf_percpu_lower::lower::LoweredSection;
+use bpf_percpu_lower::lower::IMAGE_PREFIX;
+use bpf_percpu_lower::lower::LOWERED_SECTION;
 
 /// The names of the sections, in the order of the entries.
 pub fn sections(table: &[u8]) -> Result<Vec<String>> {
-    if table.len() % Entry::LEN != 0 {
+    if table.len() % LoweredSection::LEN != 0 {
         bail!(
-            "section {LOWERED} has {} bytes, which is no number of entries of {}: lower the object \
+            "section {LOWERED_SECTION} has {} bytes, which is no number of entries of {}: lower the object \
              again, with this percpuctl",
             table.len(),
-            Entry::LEN
+            LoweredSection::LEN
         );
     }
-    let entries = Entry::read(table).into_iter();
+    let entries = LoweredSection::read(table).into_iter();
     Ok(entries.map(|entry| entry.section).collect())
 }
 
@@ -35,7 +35,7 @@ pub fn fill_in<'a>(table: &mut [u8], stores: impl IntoIterator<Item = &'a Store>
 }
 
 fn fill_in_numbers(table: &mut [u8], numbers: impl IntoIterator<Item = (u32, u32)>) {
-    for (entry, (id, size)) in table.chunks_exact_mut(Entry::LEN).zip(numbers) {
+    for (entry, (id, size)) in table.chunks_exact_mut(LoweredSection::LEN).zip(numbers) {
         entry[..4].copy_from_slice(&id.to_ne_bytes());
         entry[4..8].copy_from_slice(&size.to_ne_bytes());
     }
@@ -43,7 +43,7 @@ fn fill_in_numbers(table: &mut [u8], numbers: impl IntoIterator<Item = (u32, u32
 
 /// The name of the map with a section's initial values.
 pub fn image_map(section: &str) -> String {
-    format!("{IMAGE}{section}")
+    format!("{IMAGE_PREFIX}{section}")
 }
 
 /// The store that others know by this name, too.
@@ -96,7 +96,7 @@ mod tests {
     fn entry(section: &str) -> Vec<u8> {
         let section = section.to_string();
         let (id, size) = (0, 8);
-        Entry { id, size, section }.to_bytes()
+        LoweredSection { id, size, section }.to_bytes()
     }
 
     #[test]
@@ -109,7 +109,10 @@ mod tests {
             table[..8],
             [7u32.to_ne_bytes(), 16u32.to_ne_bytes()].concat()
         );
-        assert_eq!(table[Entry::LEN..Entry::LEN + 4], 9u32.to_ne_bytes());
+        assert_eq!(
+            table[LoweredSection::LEN..LoweredSection::LEN + 4],
+            9u32.to_ne_bytes()
+        );
         assert_eq!(sections(&table).unwrap(), [".percpu", &long]);
         let error = sections(&table[1..]).unwrap_err().to_string();
         assert!(error.contains("255 bytes"), "{error}");

@@ -46,4 +46,4 @@ pub use section::Section;
 const _: () = assert!(bpf_percpu_lower::lower::MAX_SIZE == crate::uapi::MAX_SIZE);
 
 /// The program that takes the references to an object's stores.
-pub use bpf_percpu_lower::lower::HOLD;
+pub use bpf_percpu_lower::lower::HOLD_PROGRAM;

@@ -18,7 +18,7 @@ use crate::variables::Form;
 use crate::variables::Options;
 use crate::variables::Section;
 use crate::variables::Variables;
-use bpf_percpu_lower::lower::NATIVE;
+use bpf_percpu_lower::lower::NATIVE_PREFIX;
 
 /// An open object: its initial values can be changed, its programs chosen.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Open {
     /// with libbpf's `bpf_map__set_value_size()`.
     pub fn map_name(&self, section: &str) -> String {
         match self.form() {
-            Form::Native => format!("{NATIVE}{section}"),
+            Form::Native => format!("{NATIVE_PREFIX}{section}"),
             Form::Lowered => lowered::image_map(section),
         }
     }

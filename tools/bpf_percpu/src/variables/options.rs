@@ -54,7 +54,7 @@ impl Options {
         let choice = self.choose(name, input)?;
         let bytes = match (input, choice.form) {
             (Input::Compiled, Form::Lowered) => Cow::from(lower::lower(object)?),
-            (Input::Compiled, Form::Native) => Cow::from(lower::rename(object)?),
+            (Input::Compiled, Form::Native) => Cow::from(lower::native(object)?),
             _ => Cow::from(object),
         };
         let object = ObjectBuilder::default()

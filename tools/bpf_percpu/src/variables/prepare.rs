@@ -23,13 +23,13 @@ use crate::variables::section::Place;
 use crate::variables::Form;
 use crate::variables::Options;
 use crate::variables::Section;
-use bpf_percpu_lower::lower::HOLD;
-use bpf_percpu_lower::lower::LOWERED;
+use bpf_percpu_lower::lower::HOLD_PROGRAM;
+use bpf_percpu_lower::lower::LOWERED_SECTION;
 
 /// Makes what the variables of `object` are in, and tells its programs. Call it as the last thing
 /// before the object is loaded, and [`Prepared::hold`] after.
 ///
-/// The object is one that [`lower`](bpf_percpu_lower::lower::lower) or [`rename`](bpf_percpu_lower::lower::rename) has
+/// The object is one that [`lower`](bpf_percpu_lower::lower::lower) or [`native`](bpf_percpu_lower::lower::native) has
 /// made; in another there is nothing to do. A skeleton's `open_object_mut()` gives its object. What
 /// [`store::bind`] and [`store::bind_keyed`] do is done, too.
 pub fn prepare(object: &mut OpenObject, options: &Options) -> Result<Prepared> {
@@ -63,7 +63,7 @@ pub(super) fn prepare_as(
 /// The form that the object has, and the names of its sections.
 fn sections(object: &OpenObject) -> Result<(Form, Vec<String>)> {
     for map in object.maps() {
-        if map.name() == LOWERED {
+        if map.name() == LOWERED_SECTION {
             let table = map.initial_value().unwrap_or_default();
             return Ok((Form::Lowered, lowered::sections(table)?));
         }
@@ -116,7 +116,7 @@ fn in_stores(
             place: Place::Store(store),
         });
     }
-    let mut map = find_map(object, LOWERED)?;
+    let mut map = find_map(object, LOWERED_SECTION)?;
     let table = map.initial_value_mut().unwrap_or_default();
     let stores = sections.iter().filter_map(|section| match &section.place {
         Place::Store(store) => Some(store),
@@ -124,8 +124,10 @@ fn in_stores(
     });
     lowered::fill_in(table, stores);
     // Whoever chooses among the programs does not know this one.
-    let hold = object.progs_mut().find(|program| program.name() == HOLD);
-    hold.with_context(|| format!("the object has no program {HOLD}: lower it again"))?
+    let hold = object
+        .progs_mut()
+        .find(|program| program.name() == HOLD_PROGRAM);
+    hold.with_context(|| format!("the object has no program {HOLD_PROGRAM}: lower it again"))?
         .set_autoload(true);
     Ok(sections)
 }
@@ -154,15 +156,19 @@ impl Prepared {
     pub fn hold(self, object: &Object) -> Result<Variables> {
         let Self(variables) = self;
         if variables.form == Form::Lowered {
-            let hold = object.progs_mut().find(|program| program.name() == HOLD);
+            let hold = object
+                .progs_mut()
+                .find(|program| program.name() == HOLD_PROGRAM);
             let returned = hold
-                .with_context(|| format!("the object has no program {HOLD}: lower it again"))?
+                .with_context(|| {
+                    format!("the object has no program {HOLD_PROGRAM}: lower it again")
+                })?
                 .test_run(ProgramInput::default())
-                .with_context(|| format!("program {HOLD} cannot be run"))?
+                .with_context(|| format!("program {HOLD_PROGRAM} cannot be run"))?
                 .return_value;
             if returned != 0 {
                 bail!(
-                    "program {HOLD} returned {}: is the object the one that was prepared?",
+                    "program {HOLD_PROGRAM} returned {}: is the object the one that was prepared?",
                     returned as i32
                 );
             }

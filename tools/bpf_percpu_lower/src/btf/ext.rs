@@ -135,7 +135,7 @@ impl Table {
 
 /// The offset that a record begins with.
 #[must_use]
-pub fn offset(record: &[u8]) -> u32 {
+pub fn record_offset(record: &[u8]) -> u32 {
     let mut bytes = [0; 4];
     bytes.copy_from_slice(&record[..4]);
     u32::from_le_bytes(bytes)

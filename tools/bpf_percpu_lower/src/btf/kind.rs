@@ -35,7 +35,7 @@ pub enum Kind {
     Func { proto: u32, linkage: u16 },
     FuncProto { result: u32, params: Vec<Param> },
     Var { of: u32, linkage: u32 },
-    Datasec { size: u32, vars: Vec<Placed> },
+    Datasec { size: u32, vars: Vec<VarSecinfo> },
     Float { size: u32 },
     DeclTag { of: u32, component: u32 },
     TypeTag(u32),
@@ -64,7 +64,7 @@ pub struct Param {
 
 /// A variable or function of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
+pub struct VarSecinfo {
     /// A `Var` or a `Func`.
     pub of: u32,
     /// In bytes. The compiler leaves those of global variables to the symbol table.
@@ -138,7 +138,7 @@ impl Type {
             15 => Kind::Datasec {
                 size: word,
                 vars: many(reader, vlen, |r| {
-                    Ok(Placed {
+                    Ok(VarSecinfo {
                         of: r.u32()?,
                         offset: r.u32()?,
                         size: r.u32()?,

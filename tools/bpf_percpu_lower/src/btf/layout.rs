@@ -31,7 +31,7 @@ impl Btf {
         let Kind::Datasec { vars, .. } = &self.get(id).kind else {
             return None;
         };
-        let variable = |placed: &crate::btf::Placed| match self.get(placed.of).kind {
+        let variable = |placed: &crate::btf::VarSecinfo| match self.get(placed.of).kind {
             Kind::Var { of, linkage } => Some(Variable {
                 name: self.name(placed.of).to_vec(),
                 of,

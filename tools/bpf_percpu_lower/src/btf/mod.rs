@@ -13,14 +13,14 @@ mod layout;
 
 use thiserror::Error;
 
-pub use ext::offset;
+pub use ext::record_offset;
 pub use ext::Block;
 pub use ext::Ext;
 pub use kind::Kind;
 pub use kind::Member;
 pub use kind::Param;
-pub use kind::Placed;
 pub use kind::Type;
+pub use kind::VarSecinfo;
 pub use layout::Variable;
 
 use bytes::Reader;
@@ -190,7 +190,7 @@ impl Btf {
     }
 
     /// Appends to a DATASEC; not to others.
-    pub fn append(&mut self, section: u32, placed: Placed) {
+    pub fn append(&mut self, section: u32, placed: VarSecinfo) {
         if let Some(Kind::Datasec { vars, .. }) = self
             .types
             .get_mut(section as usize)

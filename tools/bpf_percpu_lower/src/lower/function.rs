@@ -15,7 +15,7 @@ use crate::lower::insn::ARGS;
 /// Registers that programs have.
 const REGISTERS: usize = 11;
 
-/// What a slot refers to, by a relocation or otherwise.
+/// What an instruction refers to, by a relocation or otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Target {
     #[default]
@@ -43,10 +43,10 @@ pub struct Callee {
     pub wanted: &'static str,
 }
 
-/// What is wrong at a slot.
+/// What is wrong with an instruction.
 #[derive(Debug)]
 pub struct Fault {
-    pub slot: usize,
+    pub index: usize,
     pub why: String,
 }
 
@@ -63,33 +63,33 @@ impl<'a> Body<'a> {
     /// Finds where each instruction goes on.
     pub fn new(insns: &'a [Insn], targets: &'a [Target]) -> Result<Self, Fault> {
         let mut is_second = vec![false; insns.len()];
-        let mut slot = 0;
-        while slot < insns.len() {
-            let wide = insns[slot].is_wide();
+        let mut index = 0;
+        while index < insns.len() {
+            let wide = insns[index].is_wide();
             if wide {
-                let second = is_second.get_mut(slot + 1).ok_or_else(|| Fault {
-                    slot,
+                let second = is_second.get_mut(index + 1).ok_or_else(|| Fault {
+                    index,
                     why: "the function ends within an instruction".to_string(),
                 })?;
                 *second = true;
             }
-            slot += 1 + usize::from(wide);
+            index += 1 + usize::from(wide);
         }
         let mut next = vec![[None; 2]; insns.len()];
-        for (slot, insn) in insns
+        for (index, insn) in insns
             .iter()
             .enumerate()
-            .filter(|(slot, _)| !is_second[*slot])
+            .filter(|(index, _)| !is_second[*index])
         {
             let fault = |why: &str| Fault {
-                slot,
+                index,
                 why: why.to_string(),
             };
-            let behind = slot + 1 + usize::from(insn.is_wide());
+            let behind = index + 1 + usize::from(insn.is_wide());
             // A call that does not return may be last.
             let behind_in = (behind < insns.len()).then_some(behind);
             let to = |off: i32| {
-                let there = i64::from(off) + slot as i64 + 1;
+                let there = i64::from(off) + index as i64 + 1;
                 let there = usize::try_from(there)
                     .ok()
                     .filter(|there| *there < insns.len());
@@ -99,7 +99,7 @@ impl<'a> Body<'a> {
                     there => Ok(there),
                 }
             };
-            next[slot] = match insn.flow() {
+            next[index] = match insn.flow() {
                 Flow::Next => [behind_in, None],
                 Flow::Jump(off) => [to(off)?, None],
                 Flow::Branch(off) => [behind_in, to(off)?],
@@ -112,9 +112,9 @@ impl<'a> Body<'a> {
             }
         }
         let mut previous = vec![Vec::new(); insns.len()];
-        for (slot, next) in next.iter().enumerate() {
+        for (index, next) in next.iter().enumerate() {
             for next in next.iter().flatten() {
-                previous[*next].push(slot);
+                previous[*next].push(index);
             }
         }
         Ok(Self {
@@ -132,19 +132,19 @@ impl<'a> Body<'a> {
     pub fn arguments(&self, declared: u16, called: &[u16]) -> u16 {
         let mut live = vec![0_u16; self.insns.len()];
         let mut todo: Vec<usize> = (0..self.insns.len()).collect();
-        while let Some(slot) = todo.pop() {
-            let (mut reads, writes) = self.insns[slot].effects();
-            reads |= match &self.targets[slot] {
+        while let Some(index) = todo.pop() {
+            let (mut reads, writes) = self.insns[index].effects();
+            reads |= match &self.targets[index] {
                 Target::Call(function) => called[*function],
                 Target::Extern(callee) => args(callee.args) | args(callee.most) & declared,
                 _ => 0,
             };
-            let after = self.next[slot].iter().flatten();
+            let after = self.next[index].iter().flatten();
             let after = after.fold(0, |all, next| all | live[*next]);
             let before = (reads | after & !writes) & ARGS;
-            if before != live[slot] {
-                live[slot] = before;
-                todo.extend(&self.previous[slot]);
+            if before != live[index] {
+                live[index] = before;
+                todo.extend(&self.previous[index]);
             }
         }
         live.first().map_or(0, |live| live & ARGS)
@@ -168,8 +168,8 @@ impl<'a> Body<'a> {
     }
 
     /// What is called there, if it is a helper or kfunc.
-    pub fn callee(&self, slot: usize) -> Callee {
-        match &self.targets[slot] {
+    pub fn callee(&self, index: usize) -> Callee {
+        match &self.targets[index] {
             Target::Extern(callee) => callee.clone(),
             _ => Callee::default(),
         }
@@ -184,8 +184,8 @@ mod tests {
 
     pub fn body(insns: &[Insn], targets: &[(usize, Target)]) -> (u16, Trace) {
         let mut all = vec![Target::None; insns.len()];
-        for (slot, target) in targets {
-            all[*slot] = target.clone();
+        for (index, target) in targets {
+            all[*index] = target.clone();
         }
         let body = Body::new(insns, &all).expect("a function");
         (body.arguments(args(3), &[0b110]), body.trace())

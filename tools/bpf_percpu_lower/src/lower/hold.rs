@@ -10,16 +10,16 @@ use crate::btf::Ext;
 use crate::lower::code::ADDRESS;
 use crate::lower::code::CALL;
 use crate::lower::insn::Insn;
-use crate::lower::insn::SLOT;
+use crate::lower::insn::INSN_SIZE;
 use crate::lower::object::Object;
-use crate::lower::sections::Entry;
+use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
 use crate::lower::Error;
 use crate::lower::Result;
 
 /// The program: run it once, after the object is loaded. It returns 0, or `ENOENT` when there is no
 /// store with one of the ids.
-pub const HOLD: &str = "bpf_percpu_hold";
+pub const HOLD_PROGRAM: &str = "bpf_percpu_hold";
 
 /// Where libbpf looks for programs that are run by a system call.
 const SECTION: &str = "syscall";
@@ -51,7 +51,7 @@ impl Program {
     fn new(sections: usize, added: &Added) -> Self {
         let mut this = Self::default();
         for section in 0..sections {
-            this.address(1, added.lowered, section * Entry::LEN);
+            this.address(1, added.lowered, section * LoweredSection::LEN);
             this.push(Insn::load32(6, 1, 0));
             this.call(added.lock);
             this.push(Insn::copy(1, 6));
@@ -111,13 +111,13 @@ pub fn add(object: &mut Object<'_>, sections: usize, added: &Added) -> Result<()
             (object.add_section(SECTION, flags, code), 0)
         }
     };
-    object.add_symbol(HOLD, elf::STT_FUNC, Some((section, start, len)));
+    object.add_symbol(HOLD_PROGRAM, elf::STT_FUNC, Some((section, start, len)));
     let mut relocations = object
         .relocations(section)?
         .map_or(Vec::new(), |(_, all)| all.to_vec());
-    for (slot, r_type, symbol) in program.relocations {
+    for (index, r_type, symbol) in program.relocations {
         relocations.push(Relocation {
-            r_offset: start + (slot * SLOT) as u64,
+            r_offset: start + (index * INSN_SIZE) as u64,
             symbol: Some(symbol),
             r_type,
             r_addend: 0,

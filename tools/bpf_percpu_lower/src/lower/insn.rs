@@ -3,8 +3,8 @@
 //! BPF instructions: what they are, what they read and write, where they jump. The format is that
 //! of RFC 9669 and `include/uapi/linux/bpf.h`.
 
-/// The bytes of an instruction slot; an `ld_imm64` has two of them.
-pub const SLOT: usize = 8;
+/// The bytes of an instruction; an `ld_imm64` has two of them.
+pub const INSN_SIZE: usize = 8;
 
 /// The frame pointer.
 pub const FP: u8 = 10;
@@ -22,7 +22,7 @@ pub const fn args(count: u8) -> u16 {
     ARGS & ((1 << (count + 1)) - 1)
 }
 
-/// One slot.
+/// One instruction; half of an `ld_imm64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Insn {
     pub code: u8,
@@ -36,7 +36,7 @@ pub struct Insn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     Next,
-    /// To so many slots behind the next one.
+    /// To so many instructions behind the next one.
     Jump(i32),
     /// There, or to the next one.
     Branch(i32),
@@ -88,17 +88,17 @@ pub const PSEUDO_CALL: u8 = 1;
 const PSEUDO_KFUNC_CALL: u8 = 2;
 
 impl Insn {
-    pub fn read(slot: [u8; SLOT]) -> Self {
+    pub fn read(bytes: [u8; INSN_SIZE]) -> Self {
         Self {
-            code: slot[0],
-            dst: slot[1] & 0xf,
-            src: slot[1] >> 4,
-            off: i16::from_le_bytes([slot[2], slot[3]]),
-            imm: i32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]),
+            code: bytes[0],
+            dst: bytes[1] & 0xf,
+            src: bytes[1] >> 4,
+            off: i16::from_le_bytes([bytes[2], bytes[3]]),
+            imm: i32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
         }
     }
 
-    pub fn write(self) -> [u8; SLOT] {
+    pub fn write(self) -> [u8; INSN_SIZE] {
         let (off, imm) = (self.off.to_le_bytes(), self.imm.to_le_bytes());
         let regs = (self.src << 4) | self.dst;
         [
@@ -209,7 +209,7 @@ impl Insn {
         }
     }
 
-    /// `dst = imm ll`: two slots, whose relocation says of what.
+    /// `dst = imm ll`: two instructions, whose relocation says of what.
     pub fn address(dst: u8, imm: i32) -> [Self; 2] {
         let first = Self {
             code: LD | DW_IMM,
@@ -232,7 +232,7 @@ impl Insn {
         self.code & X != 0
     }
 
-    /// It has a second slot.
+    /// It is an `ld_imm64`, which takes two instructions.
     pub fn is_wide(self) -> bool {
         self.code == LD | DW_IMM
     }
@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_read_as_they_are_written() {
+    fn instructions_are_read_as_they_are_written() {
         for insn in [
             Insn::load64(1, FP, -8),
             Insn::store64(FP, -512, 0),

@@ -3,18 +3,18 @@
 //! `SEC(".percpu")` variables for kernels that do not have them: rewrites a BPF object so that its
 //! per-CPU variables are in stores.
 //!
-//! What clang makes of `data += 1` is an address (`r1 = data ll`, two slots) and a load, an add and
+//! What clang makes of `data += 1` is an address (`r1 = data ll`, two instructions) and a load, an add and
 //! a store. In the lowered object the address is that of this CPU's copy: each function that uses
 //! such variables starts with a call of `bpf_percpu_data()` for each section that it uses, and
-//! keeps what that returns on its stack; `r1 = data ll` becomes `r1 = *(u64 *)(r10 - slot)` and `r1
-//! += offset`, two slots again, so that nothing else moves within the function. A program never
+//! keeps what that returns on its stack; `r1 = data ll` becomes `r1 = *(u64 *)(r10 - N)` and `r1
+//! += offset`, two instructions again, so that nothing else moves within the function. A program never
 //! leaves its CPU while it runs, so the addresses are good until it ends.
 //!
 //! In the lowered object
 //!
-//! - `.percpu.NAME` is `.rodata.percpu.NAME` ([`IMAGE`]): the image, which libbpf makes a map of
+//! - `.percpu.NAME` is `.rodata.percpu.NAME` ([`IMAGE_PREFIX`]): the image, which libbpf makes a map of
 //!   that nobody can change once the object is loaded;
-//! - `.rodata.bpf_percpu.lowered` is an array of [`Entry`], one for each of them: the loader writes
+//! - `.rodata.bpf_percpu.lowered` is an array of [`LoweredSection`], one for each of them: the loader writes
 //!   the ids of the stores there, before the object is loaded;
 //! - `.data.bpf_percpu.held` has a kptr for each, in the same order: all functions that use the
 //!   variables refer to it, so the stores live as long as the programs do;
@@ -36,28 +36,31 @@ use ::object::elf;
 
 pub use error::Error;
 pub use error::Result;
-pub use hold::HOLD;
-pub use sections::Entry;
-pub use sections::HELD;
-pub use sections::LOWERED;
+pub use hold::HOLD_PROGRAM;
+pub use sections::LoweredSection;
+pub use sections::HELD_SECTION;
+pub use sections::LOWERED_SECTION;
 
 use object::Object;
 
 /// Bytes of stack that a function has.
 const STACK: u32 = 512;
 
-/// The room for a section's name in an [`Entry`], NUL included.
+/// Bytes of an address on the stack.
+const POINTER_SIZE: u32 = 8;
+
+/// The room for a section's name in an [`LoweredSection`], NUL included.
 pub const NAME_LEN: usize = 120;
 
 /// The most bytes per CPU of a section, as of a store.
 pub const MAX_SIZE: u32 = 32768;
 
 /// What comes before the name of a section in a lowered object.
-pub const IMAGE: &str = ".rodata";
+pub const IMAGE_PREFIX: &str = ".rodata";
 
 /// What comes before the name of a section that the kernel is to have as a per-CPU array. Objects
 /// may have an ordinary `.data.percpu`.
-pub const NATIVE: &str = ".data.native";
+pub const NATIVE_PREFIX: &str = ".data.native";
 
 /// How many kptrs the kernel takes in a map.
 const MAX_SECTIONS: usize = 11;
@@ -85,33 +88,33 @@ pub fn strip(object: &[u8]) -> Result<Vec<u8>> {
 ///
 /// The file is no such object, or uses its variables in a way that stores do not have.
 pub fn lower(object: &[u8]) -> Result<Vec<u8>> {
-    lower_and_tell(object, |_| {})
+    lower_with_warnings(object, |_| {})
 }
 
-/// As [`lower`]; `tell` hears of programs that the verifier will refuse, but which are not loaded
+/// As [`lower`]; `warn` hears of programs that the verifier will refuse, but which are not loaded
 /// unless they are asked for (`SEC("?…")`).
 ///
 /// # Errors
 ///
 /// Those of [`lower`].
-pub fn lower_and_tell(object: &[u8], tell: impl FnMut(Error)) -> Result<Vec<u8>> {
+pub fn lower_with_warnings(object: &[u8], warn: impl FnMut(Error)) -> Result<Vec<u8>> {
     let copy = object::copy(object)?;
     let mut object = Object::read(&copy)?;
     let sections = sections::check(&object)?;
-    sections::rename(&mut object, IMAGE, elf::SHF_ALLOC)?;
+    sections::rename(&mut object, IMAGE_PREFIX, elf::SHF_ALLOC)?;
     let added = types::add(&mut object, &sections)?;
-    code::rewrite(&mut object, &sections, &added, tell)?;
+    code::rewrite(&mut object, &sections, &added, warn)?;
     hold::add(&mut object, sections.len(), &added)?;
     object.write()
 }
 
 /// Renames the sections of `object`, so that a libbpf that does not know them makes maps of them:
-/// [`NATIVE`] comes before their names. For kernels that have such variables.
+/// [`NATIVE_PREFIX`] comes before their names. For kernels that have such variables.
 ///
 /// # Errors
 ///
 /// The file is no BPF object, or has no such section.
-pub fn rename(object: &[u8]) -> Result<Vec<u8>> {
+pub fn native(object: &[u8]) -> Result<Vec<u8>> {
     let copy = object::copy(object)?;
     let mut object = Object::read(&copy)?;
     let found = sections::find(&object);
@@ -121,6 +124,6 @@ pub fn rename(object: &[u8]) -> Result<Vec<u8>> {
     for (id, name) in &found {
         sections::size(&object, *id, name)?;
     }
-    sections::rename(&mut object, NATIVE, elf::SHF_ALLOC | elf::SHF_WRITE)?;
+    sections::rename(&mut object, NATIVE_PREFIX, elf::SHF_ALLOC | elf::SHF_WRITE)?;
     object.write()
 }

@@ -201,7 +201,7 @@ impl<'a> Object<'a> {
 
     /// A section's name, for people.
     pub fn section_name(&self, id: SectionId) -> String {
-        text(self.elf.sections.get(id).name.as_slice())
+        shown(self.elf.sections.get(id).name.as_slice())
     }
 
     /// The section with this name.
@@ -340,7 +340,7 @@ impl<'a> Object<'a> {
 }
 
 /// A name, for people: its start when it is long.
-pub fn text(name: &[u8]) -> String {
+pub fn shown(name: &[u8]) -> String {
     const LEN: usize = 128;
     let start = &name[..name.len().min(LEN)];
     let more = if start.len() < name.len() { "…" } else { "" };

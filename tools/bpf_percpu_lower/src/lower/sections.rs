@@ -10,7 +10,7 @@ use crate::btf::Btf;
 use crate::btf::Kind;
 use crate::lower::is_percpu;
 use crate::lower::object::damaged;
-use crate::lower::object::text;
+use crate::lower::object::shown;
 use crate::lower::object::Object;
 use crate::lower::Error;
 use crate::lower::Result;
@@ -18,15 +18,15 @@ use crate::lower::MAX_SECTIONS;
 use crate::lower::MAX_SIZE;
 use crate::lower::NAME_LEN;
 
-/// The section with an [`Entry`] for each section of per-CPU variables.
-pub const LOWERED: &str = ".rodata.bpf_percpu.lowered";
+/// The section with an [`LoweredSection`] for each section of per-CPU variables.
+pub const LOWERED_SECTION: &str = ".rodata.bpf_percpu.lowered";
 
 /// The section with a kptr for each of them.
-pub const HELD: &str = ".data.bpf_percpu.held";
+pub const HELD_SECTION: &str = ".data.bpf_percpu.held";
 
 /// What a loader writes, and functions read when they start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct LoweredSection {
     /// The store's id; 0 until a loader has written it.
     pub id: u32,
     /// Bytes per CPU.
@@ -35,7 +35,7 @@ pub struct Entry {
     pub section: String,
 }
 
-impl Entry {
+impl LoweredSection {
     /// Its bytes in the section.
     pub const LEN: usize = 8 + NAME_LEN;
 
@@ -79,8 +79,8 @@ pub fn find(object: &Object<'_>) -> Vec<(SectionId, String)> {
 }
 
 /// The sections of per-CPU variables, which can be in stores.
-pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, Entry)>> {
-    for name in [LOWERED, HELD] {
+pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, LoweredSection)>> {
+    for name in [LOWERED_SECTION, HELD_SECTION] {
         if object.section(name).is_some() {
             return Err(Error::Taken {
                 what: "section",
@@ -100,7 +100,7 @@ pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, Entry)>> {
         if name.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
             return Err(damaged(format!(
                 "a section is called {}",
-                text(name.as_bytes())
+                shown(name.as_bytes())
             )));
         }
         if name.len() >= NAME_LEN {
@@ -108,14 +108,14 @@ pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, Entry)>> {
         }
         if sections
             .iter()
-            .any(|(_, other): &(_, Entry)| other.section == name)
+            .any(|(_, other): &(_, LoweredSection)| other.section == name)
         {
             return Err(damaged(format!("it has two sections {name}")));
         }
         let size = size(object, id, &name)?;
         check_types(&object.btf, &name)?;
         let (id, section) = (id, name);
-        let entry = Entry {
+        let entry = LoweredSection {
             id: 0,
             size,
             section,
@@ -157,13 +157,13 @@ fn check_license(object: &Object<'_>) -> Result<()> {
     match COMPATIBLE.contains(&license) {
         true => Ok(()),
         false => Err(Error::License {
-            license: text(license),
+            license: shown(license),
         }),
     }
 }
 
 /// Pointers that are initialised with addresses: what the compiler puts there is no address yet.
-fn check_pointers(object: &Object<'_>, sections: &[(SectionId, Entry)]) -> Result<()> {
+fn check_pointers(object: &Object<'_>, sections: &[(SectionId, LoweredSection)]) -> Result<()> {
     let percpu = |id: SectionId| sections.iter().find(|(other, _)| *other == id);
     for (_, target, relocations) in object.all_relocations() {
         let flags = object.elf.sections.get(target).sh_flags;
@@ -199,10 +199,10 @@ fn check_types(btf: &Btf, section: &str) -> Result<()> {
         });
     };
     for variable in variables {
-        if let Some(field) = special(btf, variable.of)? {
+        if let Some(field) = special_field(btf, variable.of)? {
             return Err(Error::SpecialField {
                 section: section.to_string(),
-                variable: text(&variable.name),
+                variable: shown(&variable.name),
                 field,
             });
         }
@@ -211,7 +211,7 @@ fn check_types(btf: &Btf, section: &str) -> Result<()> {
 }
 
 /// The field of a type that the kernel gives a meaning, if there is one.
-fn special(btf: &Btf, of: u32) -> Result<Option<String>> {
+fn special_field(btf: &Btf, of: u32) -> Result<Option<String>> {
     const STRUCTS: [&[u8]; 10] = [
         b"bpf_spin_lock",
         b"bpf_res_spin_lock",
@@ -234,7 +234,7 @@ fn special(btf: &Btf, of: u32) -> Result<Option<String>> {
         }
         match &btf.get(id).kind {
             Kind::Struct { .. } if STRUCTS.contains(&btf.name(id)) => {
-                return Ok(Some(format!("struct {}", text(btf.name(id)))));
+                return Ok(Some(format!("struct {}", shown(btf.name(id)))));
             }
             Kind::Struct { members, .. } | Kind::Union { members, .. } => {
                 todo.extend(members.iter().map(|member| member.of));
@@ -242,7 +242,7 @@ fn special(btf: &Btf, of: u32) -> Result<Option<String>> {
             Kind::Array { of, .. } => todo.push(*of),
             Kind::Ptr(of) if matches!(btf.get(*of).kind, Kind::TypeTag(_)) => {
                 if TAGS.contains(&btf.name(*of)) {
-                    return Ok(Some(format!("__{} pointer", text(btf.name(*of)))));
+                    return Ok(Some(format!("__{} pointer", shown(btf.name(*of)))));
                 }
             }
             _ => {}
@@ -258,7 +258,7 @@ pub fn rename(object: &mut Object<'_>, prefix: &str, flags: elf::SectionFlags) -
         if object.section(&new).is_some() {
             return Err(Error::Taken {
                 what: "section",
-                name: text(new.as_bytes()),
+                name: shown(new.as_bytes()),
             });
         }
         if let Some(datasec) = object.btf.section(name.as_bytes()) {
@@ -281,14 +281,14 @@ mod tests {
 
     #[test]
     fn entries_are_read_as_they_are_written() {
-        let entry = |id, section: &str| Entry {
+        let entry = |id, section: &str| LoweredSection {
             id,
             size: 0x1_0203,
             section: section.to_string(),
         };
         let entries = [entry(0, ".percpu"), entry(7, ".percpu.some_longer_name")];
-        let bytes = entries.each_ref().map(Entry::to_bytes).concat();
-        assert_eq!(bytes.len(), 2 * Entry::LEN);
-        assert_eq!(Entry::read(&bytes), entries);
+        let bytes = entries.each_ref().map(LoweredSection::to_bytes).concat();
+        assert_eq!(bytes.len(), 2 * LoweredSection::LEN);
+        assert_eq!(LoweredSection::read(&bytes), entries);
     }
 }

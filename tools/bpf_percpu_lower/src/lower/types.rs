@@ -11,14 +11,14 @@ use crate::btf::Btf;
 use crate::btf::Kind;
 use crate::btf::Member;
 use crate::btf::Param;
-use crate::btf::Placed;
+use crate::btf::VarSecinfo;
 use crate::lower::object::Object;
-use crate::lower::sections::Entry;
+use crate::lower::sections::LoweredSection;
 use crate::lower::Error;
 use crate::lower::Result;
-use crate::lower::HELD;
-use crate::lower::HOLD;
-use crate::lower::LOWERED;
+use crate::lower::HELD_SECTION;
+use crate::lower::HOLD_PROGRAM;
+use crate::lower::LOWERED_SECTION;
 
 /// `BTF_FUNC_EXTERN` and its kin.
 const EXTERN: u16 = 2;
@@ -40,25 +40,25 @@ pub struct Added {
 }
 
 /// Adds it all, but code.
-pub fn add(object: &mut Object<'_>, sections: &[(SectionId, Entry)]) -> Result<Added> {
-    if object.symbol(HOLD).is_some() {
+pub fn add(object: &mut Object<'_>, sections: &[(SectionId, LoweredSection)]) -> Result<Added> {
+    if object.symbol(HOLD_PROGRAM).is_some() {
         return Err(Error::Taken {
             what: "symbol",
-            name: HOLD.to_string(),
+            name: HOLD_PROGRAM.to_string(),
         });
     }
     let btf = &mut object.btf;
-    let numbers = Numbers::new(btf);
-    let store = store(btf, &numbers);
+    let base = BaseTypes::new(btf);
+    let store = store(btf, &base);
     let store_ptr = btf.add(b"", Kind::Ptr(store));
     let context = btf.add(b"", Kind::Ptr(0));
     let signatures = [
         (
             "bpf_percpu_data",
-            numbers.bytes,
-            vec![("id", numbers.u32), ("rdwr_buf_size", numbers.int)],
+            base.bytes,
+            vec![("id", base.u32), ("rdwr_buf_size", base.int)],
         ),
-        ("bpf_percpu_store_get", store_ptr, vec![("id", numbers.u32)]),
+        ("bpf_percpu_store_get", store_ptr, vec![("id", base.u32)]),
         (
             "bpf_percpu_store_acquire",
             store_ptr,
@@ -68,15 +68,15 @@ pub fn add(object: &mut Object<'_>, sections: &[(SectionId, Entry)]) -> Result<A
         ("bpf_rcu_read_lock", 0, vec![]),
         ("bpf_rcu_read_unlock", 0, vec![]),
     ];
-    let hold = proto(btf, numbers.int, &[("ctx", context)]);
+    let hold = proto(btf, base.int, &[("ctx", context)]);
     let hold = btf.add(
-        HOLD.as_bytes(),
+        HOLD_PROGRAM.as_bytes(),
         Kind::Func {
             proto: hold,
             linkage: GLOBAL,
         },
     );
-    add_entries(btf, &numbers, sections);
+    add_entries(btf, &base, sections);
     add_held(btf, store, sections.len());
 
     let mut kfuncs = Vec::new();
@@ -93,9 +93,14 @@ pub fn add(object: &mut Object<'_>, sections: &[(SectionId, Entry)]) -> Result<A
         let section = object.add_section(name, flags, bytes);
         object.add_symbol(symbol, elf::STT_OBJECT, Some((section, 0, len)))
     };
-    let lowered = data(LOWERED, "bpf_percpu_lowered", elf::SHF_ALLOC, entries);
+    let lowered = data(
+        LOWERED_SECTION,
+        "bpf_percpu_lowered",
+        elf::SHF_ALLOC,
+        entries,
+    );
     let held = data(
-        HELD,
+        HELD_SECTION,
         "bpf_percpu_held",
         elf::SHF_ALLOC | elf::SHF_WRITE,
         held,
@@ -113,7 +118,7 @@ pub fn add(object: &mut Object<'_>, sections: &[(SectionId, Entry)]) -> Result<A
     })
 }
 
-struct Numbers {
+struct BaseTypes {
     u32: u32,
     u64: u32,
     int: u32,
@@ -122,7 +127,7 @@ struct Numbers {
     bytes: u32,
 }
 
-impl Numbers {
+impl BaseTypes {
     fn new(btf: &mut Btf) -> Self {
         const SIGNED: u32 = 1 << 24;
         let mut int = |name: &str, size: u32, flags: u32| {
@@ -143,7 +148,7 @@ impl Numbers {
 }
 
 /// `struct bpf_percpu_store` of `bpf_percpu_kfuncs.h`.
-fn store(btf: &mut Btf, numbers: &Numbers) -> u32 {
+fn store(btf: &mut Btf, base: &BaseTypes) -> u32 {
     let pointer = btf.add(b"", Kind::Ptr(0));
     let mut member = |name: &str, of, bytes: u32| Member {
         name: btf.add_string(name.as_bytes()),
@@ -152,8 +157,8 @@ fn store(btf: &mut Btf, numbers: &Numbers) -> u32 {
     };
     let members = vec![
         member("__data", pointer, 0),
-        member("size", numbers.u64, 8),
-        member("id", numbers.u32, 16),
+        member("size", base.u64, 8),
+        member("id", base.u32, 16),
     ];
     btf.add(b"bpf_percpu_store", Kind::Struct { size: 24, members })
 }
@@ -167,42 +172,42 @@ fn proto(btf: &mut Btf, result: u32, params: &[(&str, u32)]) -> u32 {
     btf.add(b"", Kind::FuncProto { result, params })
 }
 
-/// Section [`LOWERED`]: an array of `struct bpf_percpu_lowered`.
-fn add_entries(btf: &mut Btf, numbers: &Numbers, sections: &[(SectionId, Entry)]) {
-    let size = Entry::LEN as u32;
-    let name = array(btf, numbers, numbers.char, size - 8);
+/// Section [`LOWERED_SECTION`]: an array of `struct bpf_percpu_lowered`.
+fn add_entries(btf: &mut Btf, base: &BaseTypes, sections: &[(SectionId, LoweredSection)]) {
+    let size = LoweredSection::LEN as u32;
+    let name = array(btf, base, base.char, size - 8);
     let mut member = |name: &str, of, bytes: u32| Member {
         name: btf.add_string(name.as_bytes()),
         of,
         offset: bytes * 8,
     };
     let members = vec![
-        member("id", numbers.u32, 0),
-        member("size", numbers.u32, 4),
+        member("id", base.u32, 0),
+        member("size", base.u32, 4),
         member("section", name, 8),
     ];
     let entry = btf.add(b"bpf_percpu_lowered", Kind::Struct { size, members });
     let count = sections.len() as u32;
-    let entries = array(btf, numbers, entry, count);
+    let entries = array(btf, base, entry, count);
     add_datasec(
         btf,
-        LOWERED,
+        LOWERED_SECTION,
         &[("bpf_percpu_lowered", entries, size * count)],
     );
 }
 
-/// Section [`HELD`]: pointers that the kernel knows as references. They are static so that libbpf
+/// Section [`HELD_SECTION`]: pointers that the kernel knows as references. They are static so that libbpf
 /// does not map their memory, which the kernel forbids for such.
 fn add_held(btf: &mut Btf, store: u32, count: usize) {
     let tag = btf.add(b"kptr", Kind::TypeTag(store));
     let kptr = btf.add(b"", Kind::Ptr(tag));
     let names: Vec<String> = (0..count).map(|i| format!("bpf_percpu_held_{i}")).collect();
     let vars: Vec<_> = names.iter().map(|name| (name.as_str(), kptr, 8)).collect();
-    add_datasec(btf, HELD, &vars);
+    add_datasec(btf, HELD_SECTION, &vars);
 }
 
-fn array(btf: &mut Btf, numbers: &Numbers, of: u32, len: u32) -> u32 {
-    let index = numbers.u32;
+fn array(btf: &mut Btf, base: &BaseTypes, of: u32, len: u32) -> u32 {
+    let index = base.u32;
     btf.add(b"", Kind::Array { of, index, len })
 }
 
@@ -213,7 +218,7 @@ fn add_datasec(btf: &mut Btf, name: &str, vars: &[(&str, u32, u32)]) {
     for (name, of, size) in vars {
         let linkage = STATIC;
         let of = btf.add(name.as_bytes(), Kind::Var { of: *of, linkage });
-        placed.push(Placed {
+        placed.push(VarSecinfo {
             of,
             offset,
             size: *size,
@@ -247,7 +252,7 @@ fn kfunc(
         let proto = proto(btf, result, params);
         let linkage = EXTERN;
         let of = btf.add(name.as_bytes(), Kind::Func { proto, linkage });
-        let placed = Placed {
+        let placed = VarSecinfo {
             of,
             offset: 0,
             size: 0,

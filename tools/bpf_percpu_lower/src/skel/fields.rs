@@ -2,9 +2,9 @@
 
 //! Fields of structs, with all that is between them.
 
+use crate::skel::layout::CMember;
 use crate::skel::layout::Laid;
-use crate::skel::layout::Placed;
-use crate::skel::model::Bits;
+use crate::skel::model::Bitfield;
 use crate::skel::model::Field;
 use crate::skel::model::Struct;
 use crate::skel::model::Type;
@@ -14,13 +14,19 @@ use crate::skel::names::Names;
 
 /// Whether a struct may be larger than it is in C, so that it need not be packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Open,
-    Fixed,
+pub enum Size {
+    AtLeast,
+    Exact,
 }
 
 /// A struct of `size` bytes with these members.
-pub fn place(name: String, doc: String, size: u64, end: End, placed: Vec<Placed>) -> Laid<Struct> {
+pub fn lay_out(
+    name: String,
+    doc: String,
+    size: u64,
+    end: Size,
+    placed: Vec<CMember>,
+) -> Laid<Struct> {
     let mut names = Names::default();
     let mut fields = Vec::new();
     let mut bitfields = Vec::new();
@@ -58,7 +64,7 @@ pub fn place(name: String, doc: String, size: u64, end: End, placed: Vec<Placed>
     let is_apart = |field: &Field| field.offset % field.of.align != 0;
     let is_apart = fields.iter().any(is_apart);
     let size = match end {
-        End::Open if !is_apart => size.next_multiple_of(align),
+        Size::AtLeast if !is_apart => size.next_multiple_of(align),
         _ => size,
     };
     let is_packed = is_apart || size % align != 0;
@@ -75,7 +81,7 @@ pub fn place(name: String, doc: String, size: u64, end: End, placed: Vec<Placed>
 }
 
 /// Adds the bytes that bitfields are in: those of neighbours are one field.
-fn store(names: &mut Names, fields: &mut Vec<Field>, mut bitfields: Vec<Placed>) -> Vec<Bits> {
+fn store(names: &mut Names, fields: &mut Vec<Field>, mut bitfields: Vec<CMember>) -> Vec<Bitfield> {
     bitfields.sort_by_key(|each| each.offset);
     let mut all = Vec::new();
     // The bytes from the one to the other, and what they are called.
@@ -122,8 +128,8 @@ pub fn bits(
     bit: u64,
     width: u64,
     value: Value,
-) -> Bits {
-    Bits {
+) -> Bitfield {
+    Bitfield {
         name: accessor(names, &name),
         doc,
         storage: storage.to_string(),

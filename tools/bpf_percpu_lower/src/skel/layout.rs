@@ -13,7 +13,7 @@ use crate::skel::declare::declare;
 use crate::skel::declare::text;
 use crate::skel::declare::type_name;
 use crate::skel::fields;
-use crate::skel::fields::End;
+use crate::skel::fields::Size;
 use crate::skel::input;
 use crate::skel::input::Class;
 use crate::skel::model::Enum;
@@ -44,7 +44,7 @@ pub type Laid<T> = std::result::Result<T, String>;
 
 /// What is to be placed in a struct.
 #[derive(Debug)]
-pub struct Placed {
+pub struct CMember {
     /// In C; empty when it has none.
     pub name: String,
     pub doc: String,
@@ -119,7 +119,7 @@ impl Layout<'_> {
             let of = self
                 .of(variable.of, &hint, 0)
                 .map_err(|why| format!("variable {}: {why}", text(&variable.name)))?;
-            placed.push(Placed {
+            placed.push(CMember {
                 name: variable.name.clone(),
                 doc: declare(self.btf, variable.of, &variable.name),
                 offset: variable.offset.checked_mul(8).ok_or("its end is too far")?,
@@ -127,7 +127,7 @@ impl Layout<'_> {
                 bits: None,
             });
         }
-        fields::place(name, doc, section.size, End::Open, placed)
+        fields::lay_out(name, doc, section.size, Size::AtLeast, placed)
     }
 
     /// A type, where `hint` is what it is called if it has no name.
@@ -168,7 +168,7 @@ impl Layout<'_> {
             Kind::Struct { size, members } => {
                 let name = self.types.take(&name);
                 let placed = self.members(id, members, &name, depth)?;
-                let item = fields::place(name, doc, (*size).into(), End::Fixed, placed)
+                let item = fields::lay_out(name, doc, (*size).into(), Size::Exact, placed)
                     .map_err(|why| format!("{}: {why}", type_name(self.btf, id)))?;
                 let done = Type::new(item.name.clone(), item.size, item.align);
                 self.items.push(Item::Struct(item));
@@ -246,7 +246,7 @@ impl Layout<'_> {
         members: &[BtfMember],
         outer: &str,
         depth: usize,
-    ) -> Laid<Vec<Placed>> {
+    ) -> Laid<Vec<CMember>> {
         let has_bits = self.btf.get(id).flag;
         let mut placed = Vec::new();
         let mut unnamed = 0;
@@ -278,12 +278,12 @@ impl Layout<'_> {
             let mut doc = declare(self.btf, member.of, &name);
             if let Some((width, _)) = &bits {
                 doc += &format!(" : {width}");
-                // Bits that nobody can name.
+                // Bitfield that nobody can name.
                 if name.is_empty() {
                     continue;
                 }
             }
-            placed.push(Placed {
+            placed.push(CMember {
                 name: match name.is_empty() {
                     true => format!("anon{unnamed}"),
                     false => name.clone(),
@@ -335,7 +335,7 @@ impl Layout<'_> {
 }
 
 /// A union of its members, each at its start.
-fn union(name: String, doc: String, size: u64, placed: Vec<Placed>) -> Laid<Union> {
+fn union(name: String, doc: String, size: u64, placed: Vec<CMember>) -> Laid<Union> {
     let mut names = Names::default();
     let mut align = 1;
     let (mut members, mut bits) = (Vec::new(), Vec::new());

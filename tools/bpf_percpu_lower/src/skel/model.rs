@@ -58,7 +58,7 @@ pub struct Struct {
     pub align: u64,
     pub is_packed: bool,
     pub fields: Vec<Field>,
-    pub bits: Vec<Bits>,
+    pub bits: Vec<Bitfield>,
 }
 
 /// A field.
@@ -73,7 +73,7 @@ pub struct Field {
 
 /// A bitfield.
 #[derive(Debug)]
-pub struct Bits {
+pub struct Bitfield {
     pub name: String,
     pub doc: String,
     /// The field that has its bits.
@@ -100,7 +100,7 @@ pub struct Union {
     pub size: u64,
     pub align: u64,
     pub members: Vec<Member>,
-    pub bits: Vec<Bits>,
+    pub bits: Vec<Bitfield>,
 }
 
 /// A member of a union, which begins where the union does.

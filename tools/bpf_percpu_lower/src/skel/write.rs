@@ -3,7 +3,7 @@
 //! The text of the module.
 
 use crate::skel::lines::Lines;
-use crate::skel::model::Bits;
+use crate::skel::model::Bitfield;
 use crate::skel::model::Enum;
 use crate::skel::model::Item;
 use crate::skel::model::Model;
@@ -174,12 +174,12 @@ fn union(out: &mut Lines, item: &Union) {
 }
 
 /// Methods for bitfields.
-fn accessors(out: &mut Lines, all: &[Bits]) {
+fn accessors(out: &mut Lines, all: &[Bitfield]) {
     for (nth, bits) in all.iter().enumerate() {
         if nth > 0 {
             out.add("\n");
         }
-        let Bits {
+        let Bitfield {
             name,
             doc,
             storage,

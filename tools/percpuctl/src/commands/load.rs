@@ -19,7 +19,7 @@ use bpf_percpu::variables::Choice;
 use bpf_percpu::variables::Form;
 use bpf_percpu::variables::Loaded;
 use bpf_percpu::variables::Options;
-use bpf_percpu::variables::HOLD;
+use bpf_percpu::variables::HOLD_PROGRAM;
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::Link;
 use libbpf_rs::Object;
@@ -144,7 +144,7 @@ fn programs(
 ) -> Result<Vec<ProgramRow>> {
     let mut rows = Vec::new();
     for mut program in object.progs_mut() {
-        if !program.autoload() || program.name() == HOLD {
+        if !program.autoload() || program.name() == HOLD_PROGRAM {
             continue;
         }
         let name = program.name().to_string_lossy().into_owned();

@@ -20,10 +20,10 @@ pub fn run(args: &Lower, json: bool) -> Result<()> {
     let object = fs::read(input)
         .with_context(|| format!("the object cannot be read: {}", input.display()))?;
     let (form, result) = match args.native {
-        true => (Form::Native, lower::rename(&object)),
+        true => (Form::Native, lower::native(&object)),
         false => (
             Form::Lowered,
-            lower::lower_and_tell(&object, |doubt| eprintln!("percpuctl: warning: {doubt}")),
+            lower::lower_with_warnings(&object, |doubt| eprintln!("percpuctl: warning: {doubt}")),
         ),
     };
     let bytes = result.with_context(|| format!("{} stays as it is", input.display()))?;

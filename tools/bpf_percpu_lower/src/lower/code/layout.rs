@@ -20,7 +20,7 @@ pub struct Function {
     /// Whether the verifier checks it by itself, and what it is called with by its type.
     pub is_global: bool,
     pub section: SectionId,
-    /// Its slots in the section.
+    /// Its first instruction in the section, and how many it has.
     pub start: usize,
     pub len: usize,
 }
@@ -71,56 +71,56 @@ impl Functions {
     }
 
     /// The number of the function that starts there.
-    pub fn find(&self, section: SectionId, start: usize) -> Option<usize> {
+    pub fn starting_at(&self, section: SectionId, start: usize) -> Option<usize> {
         let place = |function: &Function| (key(function.section), function.start);
         self.0
             .binary_search_by_key(&(key(section), start), place)
             .ok()
     }
 
-    /// The function that a slot is of.
-    pub fn at(&self, section: SectionId, slot: usize) -> Option<&Function> {
+    /// The function that an instruction is part of.
+    pub fn containing(&self, section: SectionId, index: usize) -> Option<&Function> {
         let behind = self.0.partition_point(|function| {
-            (key(function.section), function.start) <= (key(section), slot)
+            (key(function.section), function.start) <= (key(section), index)
         });
         let function = self.0.get(behind.checked_sub(1)?)?;
-        (function.section == section && slot < function.start + function.len).then_some(function)
+        (function.section == section && index < function.start + function.len).then_some(function)
     }
 }
 
-/// Where the slots of a section are afterwards.
-pub struct Moved {
-    /// Each slot, and the end.
-    places: Vec<usize>,
+/// Where the instructions of a section are afterwards.
+pub struct InsnMap {
+    /// Each instruction, and the end.
+    insns: Vec<usize>,
     /// Where functions start: with their prologue.
     entries: BTreeMap<usize, usize>,
 }
 
-impl Moved {
+impl InsnMap {
     fn new(code: &Code, functions: &Functions, prologues: &[Option<Prologue>]) -> Self {
         let mut moved = Self {
-            places: Vec::with_capacity(code.insns.len() + 1),
+            insns: Vec::with_capacity(code.insns.len() + 1),
             entries: BTreeMap::new(),
         };
         let mut shift = 0;
-        for slot in 0..=code.insns.len() {
-            if let Some(function) = functions.find(code.id, slot) {
-                moved.entries.insert(slot, slot + shift);
+        for index in 0..=code.insns.len() {
+            if let Some(function) = functions.starting_at(code.id, index) {
+                moved.entries.insert(index, index + shift);
                 shift += prologues[function].as_ref().map_or(0, Prologue::len);
             }
-            moved.places.push(slot + shift);
+            moved.insns.push(index + shift);
         }
         moved
     }
 
     /// Where the instruction is that was there.
-    pub fn place(&self, slot: usize) -> Option<usize> {
-        self.places.get(slot).copied()
+    pub fn insn(&self, index: usize) -> Option<usize> {
+        self.insns.get(index).copied()
     }
 
     /// Where the function, or else the instruction, is that was there.
-    pub fn entry(&self, slot: usize) -> Option<usize> {
-        self.entries.get(&slot).copied().or(self.place(slot))
+    pub fn entry(&self, index: usize) -> Option<usize> {
+        self.entries.get(&index).copied().or(self.insn(index))
     }
 }
 
@@ -129,12 +129,12 @@ pub struct Layout {
     pub functions: Functions,
     /// By the functions' numbers; nothing for those without per-CPU variables.
     pub prologues: Vec<Option<Prologue>>,
-    moved: BTreeMap<usize, Moved>,
+    moved: BTreeMap<usize, InsnMap>,
 }
 
 impl Layout {
     pub fn new(codes: &[Code], functions: Functions, prologues: Vec<Option<Prologue>>) -> Self {
-        let moved = |code: &Code| (key(code.id), Moved::new(code, &functions, &prologues));
+        let moved = |code: &Code| (key(code.id), InsnMap::new(code, &functions, &prologues));
         let moved = codes.iter().map(moved).collect();
         Self {
             functions,
@@ -144,18 +144,18 @@ impl Layout {
     }
 
     /// How a section's code moves; nothing for sections without.
-    pub fn of(&self, section: SectionId) -> Option<&Moved> {
+    pub fn map(&self, section: SectionId) -> Option<&InsnMap> {
         self.moved.get(&key(section))
     }
 
     /// The prologue of the function that starts there.
     pub fn prologue(&self, section: SectionId, start: usize) -> Option<&Prologue> {
-        self.prologues[self.functions.find(section, start)?].as_ref()
+        self.prologues[self.functions.starting_at(section, start)?].as_ref()
     }
 
     /// Where a function, by its number, will start.
     pub fn entry(&self, function: usize) -> Option<usize> {
         let function = self.functions.get(function);
-        self.of(function.section)?.entry(function.start)
+        self.map(function.section)?.entry(function.start)
     }
 }

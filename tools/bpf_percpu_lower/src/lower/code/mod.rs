@@ -12,7 +12,7 @@ use object::build::elf::SectionId;
 use object::elf;
 
 use crate::lower::object::Object;
-use crate::lower::sections::Entry;
+use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
 use crate::lower::Error;
 use crate::lower::Result;
@@ -26,16 +26,16 @@ pub const CALL: elf::RelocationType = elf::RelocationType(10);
 /// Rewrites all code of the object.
 pub fn rewrite(
     object: &mut Object<'_>,
-    sections: &[(SectionId, Entry)],
+    sections: &[(SectionId, LoweredSection)],
     added: &Added,
-    tell: impl FnMut(Error),
+    warn: impl FnMut(Error),
 ) -> Result<()> {
     let functions = read::functions(object)?;
     let mut codes = Vec::new();
     for id in object.code() {
         codes.push(read::code(object, id, sections, &functions)?);
     }
-    let prologues = prologue::plan(object, &functions, &codes, sections, tell)?;
+    let prologues = prologue::plan(object, &functions, &codes, sections, warn)?;
     let layout = Layout::new(&codes, functions, prologues);
     for code in &codes {
         write::section(object, code, &layout, added)?;

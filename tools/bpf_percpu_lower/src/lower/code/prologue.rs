@@ -8,7 +8,7 @@ use object::build::elf::Relocation;
 use object::build::elf::SectionId;
 use object::build::elf::SymbolId;
 
-use crate::btf::offset;
+use crate::btf::record_offset;
 use crate::btf::Ext;
 use crate::btf::Kind;
 use crate::lower::code::layout::key;
@@ -24,13 +24,14 @@ use crate::lower::insn::bit;
 use crate::lower::insn::Insn;
 use crate::lower::insn::ARGS;
 use crate::lower::insn::FP;
-use crate::lower::insn::SLOT;
+use crate::lower::insn::INSN_SIZE;
 use crate::lower::object::damaged;
 use crate::lower::object::Object;
-use crate::lower::sections::Entry;
+use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
 use crate::lower::Error;
 use crate::lower::Result;
+use crate::lower::POINTER_SIZE;
 use crate::lower::STACK;
 
 /// What a function needs at its start.
@@ -38,7 +39,7 @@ pub struct Prologue {
     /// The arguments to keep, as bits.
     arguments: u16,
     /// The sections, and where on the stack their addresses are.
-    pub slots: BTreeMap<usize, i16>,
+    pub saved: BTreeMap<usize, i16>,
 }
 
 impl Prologue {
@@ -47,16 +48,16 @@ impl Prologue {
     /// The last has no register left.
     const LAST: u8 = 5;
 
-    /// Its slots.
+    /// How many instructions it has.
     pub fn len(&self) -> usize {
-        2 * self.arguments.count_ones() as usize + 2 + 6 * self.slots.len()
+        2 * self.arguments.count_ones() as usize + 2 + 6 * self.saved.len()
     }
 
     /// Writes it, with relocations for the place where it is.
     pub fn write(&self, out: &mut Vec<Insn>, relocations: &mut Vec<Relocation>, added: &Added) {
         let mut relocate = |out: &Vec<Insn>, r_type, symbol: SymbolId| {
             relocations.push(Relocation {
-                r_offset: (out.len() * SLOT) as u64,
+                r_offset: (out.len() * INSN_SIZE) as u64,
                 symbol: Some(symbol),
                 r_type,
                 r_addend: 0,
@@ -64,7 +65,7 @@ impl Prologue {
         };
         let has = |argument: u8| self.arguments & bit(argument) != 0;
         // This stays free until all sections are done.
-        let last = self.slots.values().copied().min().unwrap_or_default();
+        let last = self.saved.values().copied().min().unwrap_or_default();
         for (argument, register) in Self::KEPT {
             if has(argument) {
                 out.push(Insn::copy(register, argument));
@@ -76,17 +77,17 @@ impl Prologue {
         // The map that holds the stores lives as long as a program that refers to it.
         relocate(out, ADDRESS, added.held);
         out.extend(Insn::address(0, 0));
-        for (section, slot) in &self.slots {
+        for (section, offset) in &self.saved {
             relocate(out, ADDRESS, added.lowered);
-            out.extend(Insn::address(1, (section * Entry::LEN) as i32));
+            out.extend(Insn::address(1, (section * LoweredSection::LEN) as i32));
             out.push(Insn::load32(2, 1, 4));
             out.push(Insn::load32(1, 1, 0));
             relocate(out, CALL, added.data);
             out.push(Insn::call());
-            if *slot == last && has(Self::LAST) {
+            if *offset == last && has(Self::LAST) {
                 out.push(Insn::load64(Self::LAST, FP, last));
             }
-            out.push(Insn::store64(FP, *slot, 0));
+            out.push(Insn::store64(FP, *offset, 0));
         }
         for (argument, register) in Self::KEPT {
             if has(argument) {
@@ -101,10 +102,10 @@ pub fn plan(
     object: &Object<'_>,
     functions: &Functions,
     codes: &[Code],
-    sections: &[(SectionId, Entry)],
-    mut tell: impl FnMut(Error),
+    sections: &[(SectionId, LoweredSection)],
+    mut warn: impl FnMut(Error),
 ) -> Result<Vec<Option<Prologue>>> {
-    let declared = declared(object)?;
+    let declared = declared_params(object)?;
     let mut bodies = Vec::new();
     for function in functions.iter() {
         let code = codes
@@ -115,7 +116,7 @@ pub fn plan(
         };
         let range = function.start..function.start + function.len;
         let body = Body::new(&code.insns[range.clone()], &code.targets[range]);
-        let body = body.map_err(|fault| at(object, function, fault))?;
+        let body = body.map_err(|fault| code_error(object, function, fault))?;
         let in_text = object.section_name(function.section) == ".text";
         let declared = match declared.get(&(key(function.section), function.start)) {
             Some(params) if in_text => args(*params),
@@ -135,7 +136,7 @@ pub fn plan(
         }
         let trace = body.trace();
         if let Some(bad) = trace.bad {
-            let callee = body.callee(bad.slot);
+            let callee = body.callee(bad.index);
             let error = Error::Argument {
                 function: function.name.clone(),
                 section: sections[bad.section].1.section.clone(),
@@ -147,12 +148,12 @@ pub fn plan(
             if !object.section_name(function.section).starts_with('?') {
                 return Err(error);
             }
-            tell(error);
+            warn(error);
         }
-        let mut depth = trace.depth.next_multiple_of(SLOT as u32);
-        let mut slots = BTreeMap::new();
+        let mut depth = trace.depth.next_multiple_of(POINTER_SIZE);
+        let mut saved = BTreeMap::new();
         for section in used {
-            depth += SLOT as u32;
+            depth += POINTER_SIZE;
             if depth > STACK {
                 return Err(Error::Stack {
                     function: function.name.clone(),
@@ -160,7 +161,7 @@ pub fn plan(
                     bytes: depth,
                 });
             }
-            slots.insert(section, -(depth as i16));
+            saved.insert(section, -(depth as i16));
         }
         // What the code of a program reads beside is nothing that it is given.
         let in_text = object.section_name(function.section) == ".text";
@@ -169,7 +170,7 @@ pub fn plan(
         } else {
             arguments & declared
         };
-        prologues.push(Some(Prologue { arguments, slots }));
+        prologues.push(Some(Prologue { arguments, saved }));
     }
     Ok(prologues)
 }
@@ -201,8 +202,8 @@ fn arguments(functions: &Functions, bodies: &[(Body<'_>, u16)]) -> Vec<u16> {
     all
 }
 
-/// How many parameters functions have in the source, by section and slot.
-fn declared(object: &Object<'_>) -> Result<BTreeMap<(usize, usize), u8>> {
+/// How many parameters functions have in the source, by section and first instruction.
+fn declared_params(object: &Object<'_>) -> Result<BTreeMap<(usize, usize), u8>> {
     let mut declared = BTreeMap::new();
     let Some(ext) = &object.ext else {
         return Ok(declared);
@@ -214,11 +215,11 @@ fn declared(object: &Object<'_>) -> Result<BTreeMap<(usize, usize), u8>> {
             continue;
         };
         for record in &block.records {
-            let of = offset(&record[4..]);
+            let of = record_offset(&record[4..]);
             if let Kind::Func { proto, .. } = object.btf.get(of).kind {
                 if let Kind::FuncProto { params, .. } = &object.btf.get(proto).kind {
-                    let slot = offset(record) as usize / SLOT;
-                    declared.insert((key(section), slot), params.len().min(5) as u8);
+                    let index = record_offset(record) as usize / INSN_SIZE;
+                    declared.insert((key(section), index), params.len().min(5) as u8);
                 }
             }
         }
@@ -226,11 +227,11 @@ fn declared(object: &Object<'_>) -> Result<BTreeMap<(usize, usize), u8>> {
     Ok(declared)
 }
 
-fn at(object: &Object<'_>, function: &Function, fault: Fault) -> Error {
+fn code_error(object: &Object<'_>, function: &Function, fault: Fault) -> Error {
     Error::Code {
         function: function.name.clone(),
         section: object.section_name(function.section),
-        insn: fault.slot,
+        insn: fault.index,
         why: fault.why,
     }
 }

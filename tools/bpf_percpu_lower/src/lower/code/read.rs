@@ -21,11 +21,11 @@ use crate::lower::helpers::helper;
 use crate::lower::insn::bit;
 use crate::lower::insn::Call;
 use crate::lower::insn::Insn;
-use crate::lower::insn::SLOT;
+use crate::lower::insn::INSN_SIZE;
 use crate::lower::object::damaged;
-use crate::lower::object::text;
+use crate::lower::object::shown;
 use crate::lower::object::Object;
-use crate::lower::sections::Entry;
+use crate::lower::sections::LoweredSection;
 use crate::lower::types::extern_function;
 use crate::lower::Error;
 use crate::lower::Result;
@@ -41,17 +41,17 @@ pub fn functions(object: &Object<'_>) -> Result<Functions> {
         if symbol.delete || symbol.st_type() != elf::STT_FUNC || !code.contains(&key(section)) {
             continue;
         }
-        let name = text(symbol.name.as_slice());
+        let name = shown(symbol.name.as_slice());
         let (start, len) = (symbol.st_value, symbol.st_size);
         let end = start.checked_add(len);
         let inside = end.is_some_and(|end| end <= object.bytes(section).len() as u64);
-        if start % SLOT as u64 != 0 || len % SLOT as u64 != 0 || len == 0 || !inside {
+        if start % INSN_SIZE as u64 != 0 || len % INSN_SIZE as u64 != 0 || len == 0 || !inside {
             let section = object.section_name(section);
             return Err(damaged(format!(
                 "function {name} is {len} bytes at {start} of section {section}"
             )));
         }
-        let (start, len) = (start as usize / SLOT, len as usize / SLOT);
+        let (start, len) = (start as usize / INSN_SIZE, len as usize / INSN_SIZE);
         // libbpf makes static what is hidden: the verifier follows such calls.
         let is_hidden = matches!(
             symbol.st_other.visibility(),
@@ -75,31 +75,33 @@ pub fn functions(object: &Object<'_>) -> Result<Functions> {
     Functions::new(functions.into_values().collect())
 }
 
-/// Reads the code of a section, and finds what its slots refer to.
+/// Reads the code of a section, and finds what its instructions refer to.
 pub fn code(
     object: &Object<'_>,
     id: SectionId,
-    sections: &[(SectionId, Entry)],
+    sections: &[(SectionId, LoweredSection)],
     functions: &Functions,
 ) -> Result<Code> {
     let bytes = object.bytes(id);
-    if bytes.len() % SLOT != 0 {
+    if bytes.len() % INSN_SIZE != 0 {
         let (len, name) = (bytes.len(), object.section_name(id));
         return Err(damaged(format!("section {name} has {len} bytes of code")));
     }
-    let mut slots = bytes.chunks_exact(SLOT).map(|chunk| {
-        let mut slot = [0; SLOT];
-        slot.copy_from_slice(chunk);
-        Insn::read(slot)
+    let mut insns = bytes.chunks_exact(INSN_SIZE).map(|chunk| {
+        let mut insn = [0; INSN_SIZE];
+        insn.copy_from_slice(chunk);
+        Insn::read(insn)
     });
-    let insns: Vec<Insn> = slots.by_ref().collect();
+    let insns: Vec<Insn> = insns.by_ref().collect();
     let relocations = object
         .relocations(id)?
         .map_or(Vec::new(), |(_, all)| all.to_vec());
-    let mut by_slot: Vec<Option<&Symbol<'_>>> = vec![None; insns.len()];
+    let mut by_index: Vec<Option<&Symbol<'_>>> = vec![None; insns.len()];
     for relocation in &relocations {
         let off = usize::try_from(relocation.r_offset).unwrap_or(usize::MAX);
-        let place = by_slot.get_mut(off / SLOT).filter(|_| off % SLOT == 0);
+        let place = by_index
+            .get_mut(off / INSN_SIZE)
+            .filter(|_| off % INSN_SIZE == 0);
         let symbol = relocation.symbol.map(|id| object.elf.symbols.get(id));
         match (place, symbol) {
             (Some(place @ None), Some(symbol)) => *place = Some(symbol),
@@ -113,22 +115,30 @@ pub fn code(
     }
     let mut targets = vec![Target::None; insns.len()];
     let mut skip = false;
-    for (slot, insn) in insns.iter().enumerate() {
+    for (index, insn) in insns.iter().enumerate() {
         let is_second = skip;
         skip = !is_second && insn.is_wide();
         let found = match is_second {
-            true if by_slot[slot].is_some() => Err("it has a relocation within".to_string()),
+            true if by_index[index].is_some() => Err("it has a relocation within".to_string()),
             true => Ok(Target::None),
             // A weak function that a linker has found a better one for; libbpf leaves it out.
-            false if functions.at(id, slot).is_none() => Ok(Target::None),
-            false => target(object, id, slot, *insn, by_slot[slot], sections, functions),
+            false if functions.containing(id, index).is_none() => Ok(Target::None),
+            false => target(
+                object,
+                id,
+                index,
+                *insn,
+                by_index[index],
+                sections,
+                functions,
+            ),
         };
-        targets[slot] = found.map_err(|why| {
-            let function = functions.at(id, slot);
+        targets[index] = found.map_err(|why| {
+            let function = functions.containing(id, index);
             Error::Code {
                 function: function.map_or("?".to_string(), |function| function.name.clone()),
                 section: object.section_name(id),
-                insn: slot - function.map_or(0, |function| function.start),
+                insn: index - function.map_or(0, |function| function.start),
                 why,
             }
         })?;
@@ -145,17 +155,17 @@ pub fn code(
 fn target(
     object: &Object<'_>,
     id: SectionId,
-    slot: usize,
+    index: usize,
     insn: Insn,
     symbol: Option<&Symbol<'_>>,
-    sections: &[(SectionId, Entry)],
+    sections: &[(SectionId, LoweredSection)],
     functions: &Functions,
 ) -> std::result::Result<Target, String> {
     let called = insn.called();
     let section = symbol.and_then(|symbol| symbol.section);
     let value = symbol.map_or(0, |symbol| symbol.st_value);
-    let function = |section: SectionId, slot: Option<usize>| {
-        let function = slot.and_then(|slot| functions.find(section, slot));
+    let function = |section: SectionId, index: Option<usize>| {
+        let function = index.and_then(|index| functions.starting_at(section, index));
         function.ok_or("it refers to where no function starts".to_string())
     };
     let percpu = sections
@@ -199,21 +209,21 @@ fn target(
         })),
         (Some(Call::Function), Some(symbol), None) => Ok(Target::Extern(kfunc(object, symbol))),
         (Some(Call::Function), Some(_), Some(section)) => {
-            let slot = value / SLOT as u64;
-            let slot = slot.checked_add_signed(i64::from(insn.imm) + 1);
-            let slot = slot.and_then(|slot| usize::try_from(slot).ok());
-            function(section, slot).map(Target::Call)
+            let index = value / INSN_SIZE as u64;
+            let index = index.checked_add_signed(i64::from(insn.imm) + 1);
+            let index = index.and_then(|index| usize::try_from(index).ok());
+            function(section, index).map(Target::Call)
         }
         (Some(Call::Function), None, _) => {
-            let slot = (slot as i64 + 1).checked_add(insn.imm.into());
-            let slot = slot.and_then(|slot| usize::try_from(slot).ok());
-            function(id, slot).map(Target::Call)
+            let index = (index as i64 + 1).checked_add(insn.imm.into());
+            let index = index.and_then(|index| usize::try_from(index).ok());
+            function(id, index).map(Target::Call)
         }
         (None, Some(_), Some(section)) if is_code && insn.is_wide() => {
             let off = value.checked_add_signed(insn.imm.into());
-            let off = off.filter(|off| off % SLOT as u64 == 0);
-            let slot = off.and_then(|off| usize::try_from(off / SLOT as u64).ok());
-            function(section, slot).map(Target::Address)
+            let off = off.filter(|off| off % INSN_SIZE as u64 == 0);
+            let index = off.and_then(|off| usize::try_from(off / INSN_SIZE as u64).ok());
+            function(section, index).map(Target::Address)
         }
         (None, Some(_), _) if !insn.is_wide() => {
             Err("it has a relocation and no address".to_string())
@@ -226,7 +236,7 @@ fn target(
 fn kfunc(object: &Object<'_>, symbol: &Symbol<'_>) -> Callee {
     let (name, btf) = (symbol.name.as_slice(), &object.btf);
     let mut callee = Callee {
-        name: text(name),
+        name: shown(name),
         most: 5,
         wanted: "a constant string",
         ..Callee::default()

@@ -7,13 +7,13 @@ use super::Target;
 use super::REGISTERS;
 use crate::lower::insn::bit;
 use crate::lower::insn::FP;
-use crate::lower::insn::SLOT;
+use crate::lower::POINTER_SIZE;
 use crate::lower::STACK;
 
 /// An argument that cannot be what it is.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadArgument {
-    pub slot: usize,
+    pub index: usize,
     pub argument: u8,
     pub section: usize,
 }
@@ -30,12 +30,12 @@ impl Body<'_> {
             *first = Some(entry);
             todo.push(0);
         }
-        while let Some(slot) = todo.pop() {
-            let Some(mut state) = states[slot] else {
+        while let Some(index) = todo.pop() {
+            let Some(mut state) = states[index] else {
                 continue;
             };
-            self.step(slot, &mut state, &mut trace);
-            for next in self.next[slot].iter().flatten() {
+            self.step(index, &mut state, &mut trace);
+            for next in self.next[index].iter().flatten() {
                 let merged = match states[*next] {
                     None => state,
                     Some(before) => merge(before, state),
@@ -50,17 +50,17 @@ impl Body<'_> {
     }
 
     /// What an instruction makes of the registers.
-    fn step(&self, slot: usize, state: &mut State, trace: &mut Trace) {
-        let insn = self.insns[slot];
+    fn step(&self, index: usize, state: &mut State, trace: &mut Trace) {
+        let insn = self.insns[index];
         if let Some((base, off)) = insn.memory() {
-            trace.see(state[base as usize].stack.reached(off.into()));
+            trace.reaches(state[base as usize].stack.reached(off.into()));
         }
-        if let Target::Extern(callee) = &self.targets[slot] {
+        if let Target::Extern(callee) = &self.targets[index] {
             for argument in 1..=5 {
                 let sections = state[argument as usize].sections;
                 if callee.excluded & bit(argument) != 0 && sections != 0 {
                     trace.bad.get_or_insert(BadArgument {
-                        slot,
+                        index,
                         argument,
                         section: sections.trailing_zeros() as usize,
                     });
@@ -71,9 +71,9 @@ impl Body<'_> {
             state[insn.dst as usize % REGISTERS],
             state[insn.src as usize % REGISTERS],
         );
-        let value = if let Target::Variable { section, .. } = self.targets[slot] {
+        let value = if let Target::Variable { section, .. } = self.targets[index] {
             Value {
-                stack: Stack::Not,
+                stack: Stack::Elsewhere,
                 sections: 1 << section,
             }
         } else if insn.is_copy() {
@@ -91,7 +91,7 @@ impl Body<'_> {
         } else {
             Value::default()
         };
-        trace.see(value.stack);
+        trace.reaches(value.stack);
         let (_, writes) = insn.effects();
         for register in 0..FP {
             if writes & bit(register) != 0 {
@@ -115,7 +115,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    fn see(&mut self, stack: Stack) {
+    fn reaches(&mut self, stack: Stack) {
         if let Stack::At(off) | Stack::Near(off) = stack {
             self.depth = self.depth.max(off.min(0).unsigned_abs());
         }
@@ -136,7 +136,7 @@ struct Value {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Stack {
     #[default]
-    Not,
+    Elsewhere,
     At(i32),
     /// Somewhere there or above: the lowest place that is known.
     Near(i32),
@@ -145,7 +145,7 @@ enum Stack {
 impl Stack {
     /// Below the last place that a function may use. What is there is as bad as what is further
     /// down.
-    const LOWEST: i32 = -(STACK as i32) - SLOT as i32;
+    const LOWEST: i32 = -(STACK as i32) - POINTER_SIZE as i32;
 
     fn plus(self, off: i32) -> Self {
         match self {
@@ -172,7 +172,7 @@ impl Stack {
 
     fn or(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Not, other) | (other, Self::Not) => other,
+            (Self::Elsewhere, other) | (other, Self::Elsewhere) => other,
             (Self::At(a), Self::At(b)) if a == b => self,
             (Self::At(a) | Self::Near(a), Self::At(b) | Self::Near(b)) => Self::Near(a.min(b)),
         }
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(
             bad(bit(3)),
             Some(BadArgument {
-                slot: 4,
+                index: 4,
                 argument: 3,
                 section: 2
             })
