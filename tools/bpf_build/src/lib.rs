@@ -16,17 +16,17 @@ mod many;
 pub use many::compile_all;
 pub use many::Compilation;
 
-/// Names the folder of `vmlinux.h`.
+/// The environment variable with the directory of `vmlinux.h`.
 const VMLINUX_DIR: &str = "BPF_PERCPU_VMLINUX";
 
 /// The project's root.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Compiles `NAME.bpf.c` of the package, and makes its skeleton: `OUT_DIR/NAME.skel.rs`.
+/// Compiles `NAME.bpf.c` of the package, and generates its skeleton, `OUT_DIR/NAME.skel.rs`.
 ///
 /// # Errors
 ///
-/// There is no `vmlinux.h`; clang's errors.
+/// Fails if there is no `vmlinux.h`, and with clang's errors.
 pub fn skeleton(name: &str) -> Result<(), Box<dyn Error>> {
     let source = format!("{name}.bpf.c");
     println!("cargo:rerun-if-changed={source}");
@@ -38,28 +38,28 @@ pub fn skeleton(name: &str) -> Result<(), Box<dyn Error>> {
 ///
 /// # Errors
 ///
-/// There is no `vmlinux.h`; clang's errors.
+/// Fails if there is no `vmlinux.h`, and with clang's errors.
 pub fn object(source: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={}", source.display());
     builder(source)?.obj(out_dir()?.join(name)).build()?;
     Ok(())
 }
 
-/// Compiles `NAME.bpf.c` of the package, which has `SEC(".percpu")` variables, and makes its
-/// module: `OUT_DIR/NAME.percpu.rs`, as of [`bpf_percpu_lower::skel`].
+/// Compiles `NAME.bpf.c` of the package, which has `SEC(".percpu")` variables, and generates its
+/// module, `OUT_DIR/NAME.percpu.rs`, with [`bpf_percpu_lower::skel`].
 ///
 /// # Errors
 ///
-/// There is no `vmlinux.h`; clang's errors; there are no such variables.
+/// Fails if there is no `vmlinux.h`, with clang's errors, and if there are no such variables.
 pub fn percpu_skeleton(name: &str) -> Result<(), Box<dyn Error>> {
     percpu_skeleton_of(Path::new(&format!("{name}.bpf.c")), name)
 }
 
-/// As [`percpu_skeleton`], from any source.
+/// Does the same as [`percpu_skeleton`] for any source.
 ///
 /// # Errors
 ///
-/// Those of [`percpu_skeleton`].
+/// Fails like [`percpu_skeleton`].
 pub fn percpu_skeleton_of(source: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     let file = format!("{name}.bpf.o");
     object(source, &file)?;

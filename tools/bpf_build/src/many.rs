@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles many small programs that include nothing, beside each other.
+//! Compiles many small programs without includes, in parallel.
 
 use std::error::Error;
 use std::fs;
@@ -15,7 +15,7 @@ use std::thread;
 pub struct Compilation {
     /// The file's name.
     pub source: String,
-    /// What is in it.
+    /// Its content.
     pub text: String,
     /// The object's name.
     pub object: String,
@@ -23,12 +23,12 @@ pub struct Compilation {
     pub args: Vec<String>,
 }
 
-/// Writes and compiles the sources in `dir`, as many at a time as there are CPUs. An object that is
-/// there of the same source, arguments and clang stays.
+/// Writes and compiles the sources in `dir`, in parallel on all CPUs. Keeps an object if source,
+/// arguments and clang have not changed.
 ///
 /// # Errors
 ///
-/// Clang's first errors.
+/// Returns clang's first errors.
 pub fn compile_all(dir: &Path, all: &[Compilation]) -> Result<(), Box<dyn Error>> {
     let version = Command::new("clang").arg("--version").output()?.stdout;
     let version = String::from_utf8_lossy(&version).into_owned();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets of CPUs, and the way that the kernel writes them.
+//! Sets of CPUs, in the kernel's notation.
 
 use anyhow::{ensure, Context, Error, Result};
 use serde::{Serialize, Serializer};
@@ -10,10 +10,10 @@ use std::{
     str::FromStr,
 };
 
-/// More CPUs than any kernel has: a list that names a later one is broken.
+/// More CPUs than any kernel has. A list with a higher number is invalid.
 const MAX_CPUS: u32 = 1 << 16;
 
-/// A set of CPUs, written as the kernel does: `0-3,5`.
+/// A set of CPUs, written like the kernel does: `0-3,5`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuList(BTreeSet<u32>);
 
@@ -43,12 +43,12 @@ impl CpuList {
         self.0.last().copied()
     }
 
-    /// Whether `cpu` is one of them.
+    /// Whether the set contains `cpu`.
     pub fn contains(&self, cpu: u32) -> bool {
         self.0.contains(&cpu)
     }
 
-    /// The CPUs that are in `other`, too.
+    /// The CPUs that are in both sets.
     pub fn both(&self, other: &Self) -> Self {
         Self(&self.0 & &other.0)
     }

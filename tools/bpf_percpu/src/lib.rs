@@ -2,8 +2,8 @@
 
 //! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
 //!
-//! [`store`] has the stores, [`variables`] the `SEC(".percpu")` variables, and [`libbpf`] says what
-//! libbpf's errors mean.
+//! [`store`] provides stores, [`variables`] provides `SEC(".percpu")` variables, and [`libbpf`]
+//! explains libbpf's errors.
 
 pub mod cpu_list;
 pub mod cpus;
@@ -12,7 +12,7 @@ pub mod store;
 pub mod uapi;
 pub mod variables;
 
-/// For modules of [`bpf_percpu_lower::skel`], which need no other crate.
+/// For modules of [`bpf_percpu_lower::skel`], which depend on no other crate.
 pub use anyhow;
-/// For modules of [`bpf_percpu_lower::skel`], which need no other crate.
+/// For modules of [`bpf_percpu_lower::skel`], which depend on no other crate.
 pub use libbpf_rs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Control groups, as directories: their ids, and what they are called.
+//! Control groups as directories: their ids and names.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -16,18 +16,18 @@ use anyhow::Result;
 
 use crate::kernel::is_on_cgroup2;
 
-/// A cgroup, and those below it.
+/// A cgroup and its descendants.
 #[derive(Debug)]
 pub struct Tree {
     mount: PathBuf,
     top: PathBuf,
     names: HashMap<u64, String>,
-    /// Ids that are not here. No other cgroup gets them.
+    /// Ids that were not found. No new cgroup gets them.
     missing: HashSet<u64>,
 }
 
 impl Tree {
-    /// The cgroup at `path`, as below where cgroups are mounted, or whole.
+    /// Opens the cgroup at `path`, which is absolute or starts at the cgroup mount.
     pub fn new(path: &Path) -> Result<Self> {
         let mounts =
             fs::read_to_string("/proc/self/mounts").context("/proc/self/mounts cannot be read")?;
@@ -54,31 +54,31 @@ impl Tree {
         })
     }
 
-    /// The directory of the first.
+    /// The directory of the topmost cgroup.
     pub fn path(&self) -> &Path {
         &self.top
     }
 
-    /// The kernel's id of the first.
+    /// The kernel's id of the topmost cgroup.
     pub fn id(&self) -> Result<u64> {
         let top = &self.top;
         let found = fs::metadata(top).with_context(|| format!("{} was removed", top.display()))?;
         Ok(found.ino())
     }
 
-    /// The name of the first: its path below where cgroups are mounted.
+    /// The name of the topmost cgroup: its path below the mount.
     pub fn name(&self) -> String {
         self.name_of(&self.top)
     }
 
-    /// How many there are now.
+    /// The current number of cgroups.
     pub fn count(&mut self) -> usize {
         self.read();
         self.names.len()
     }
 
-    /// The names of those with these ids; none of what is gone. Looks at the directories once at
-    /// most.
+    /// Finds the names of the cgroups with these ids; `None` for those that are gone. Walks the
+    /// directories at most once.
     pub fn find(&mut self, ids: &[u64]) -> Vec<Option<String>> {
         let known = |id| self.names.contains_key(id) || self.missing.contains(id);
         if !ids.iter().all(known) {
@@ -93,7 +93,7 @@ impl Tree {
         self.names.clear();
         let mut todo = vec![self.top.clone()];
         while let Some(dir) = todo.pop() {
-            // It may be removed meanwhile.
+            // It may have been removed.
             let Ok(found) = fs::metadata(&dir) else {
                 continue;
             };
@@ -110,7 +110,7 @@ impl Tree {
     }
 }
 
-/// The first place where cgroups of version 2 are mounted.
+/// The first mount of cgroup version 2.
 fn find_mount(mounts: &str) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
@@ -149,7 +149,7 @@ mod tests {
         let name = |name: &str| Some(name.to_string());
         assert_eq!(found, [name("/a/b"), None, name("/"), name("/a")]);
 
-        // What was not there is not looked for again; what is new is.
+        // An id that was missing is not searched again, but a new one is.
         fs::create_dir(mount.join("c")).unwrap();
         let new = id("c");
         fs::remove_dir(mount.join("a/b")).unwrap();

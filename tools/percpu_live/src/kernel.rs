@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel says, as samples take it.
+//! Information from the kernel that samples use.
 
 use std::ffi::c_char;
 use std::ffi::CString;
@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A task's name (`comm`), up to its end.
+/// A task's name (`comm`), up to the NUL.
 pub fn comm(bytes: &[c_char]) -> String {
     let bytes: Vec<u8> = bytes
         .iter()
@@ -20,35 +20,35 @@ pub fn comm(bytes: &[c_char]) -> String {
     printable(&String::from_utf8_lossy(&bytes))
 }
 
-/// The name of a task that is there, by its thread id.
+/// The name of an existing task, by its thread id.
 pub fn comm_of(tid: u64) -> Option<String> {
     let bytes = fs::read(format!("/proc/{tid}/comm")).ok()?;
     let name = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     Some(printable(&String::from_utf8_lossy(name)))
 }
 
-/// A name that may hold what a terminal takes for a command.
+/// A name without characters that a terminal could interpret.
 pub fn printable(name: &str) -> String {
     name.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
 }
 
-/// Whether a file is a cgroup's, of version 2.
+/// Whether a file is in cgroup version 2.
 pub fn is_on_cgroup2(path: &Path) -> io::Result<bool> {
     Ok(file_system(path)? == libc::CGROUP2_SUPER_MAGIC)
 }
 
-/// Whether a file is on a BPF file system, where programs can be pinned.
+/// Whether a file is in a BPF file system, where programs can be pinned.
 pub fn is_on_bpffs(path: &Path) -> io::Result<bool> {
     Ok(file_system(path)? == libc::BPF_FS_MAGIC)
 }
 
-/// The number that a file's file system has.
+/// The type of a file's file system.
 fn file_system(path: &Path) -> io::Result<libc::__fsword_t> {
     let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
     let mut stat = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: The arguments are a string and room for the answer, valid for the call.
+    // SAFETY: The arguments are a string and a buffer, valid for the call.
     if unsafe { libc::statfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -72,7 +72,7 @@ mod tests {
     fn threads_have_names() {
         let name = |name: &str| {
             let thread = std::thread::Builder::new().name(name.to_string());
-            // SAFETY: It takes nothing.
+            // SAFETY: It takes no arguments.
             let tid = || unsafe { libc::gettid() } as u64;
             let thread = thread.spawn(move || comm_of(tid()));
             thread.unwrap().join().unwrap()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `percpuctl` and the samples share: live tables, cgroups, names of tasks, numbers as users
-//! write them.
+//! Code that `percpuctl` and the samples share: live tables, cgroups, names of tasks, and number
+//! parsing.
 
 pub mod cgroup;
 pub mod kernel;

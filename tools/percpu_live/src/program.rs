@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `percpuctl` and the samples have in common: how they end, and what they print.
+//! Errors, exit status and output of `percpuctl` and the samples.
 
 use std::fmt::Display;
 use std::io::stdout;
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use bpf_percpu::store::Info;
 
-/// Runs the program `name`. The exit status is what `run` returns, or 1 after an error, which goes
+/// Runs the program `name`. The exit status is what `run` returns, or 1 after an error. Errors go
 /// to standard error.
 pub fn run(name: &str, run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     end_with_reader();
@@ -24,18 +24,18 @@ pub fn run(name: &str, run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// A reader that has enough is no error: end as other tools do.
+/// If the reader closes the pipe, end like other tools do.
 fn end_with_reader() {
-    // SAFETY: The default action is no function of ours.
+    // SAFETY: The default action is not a function of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
-/// That nobody but `program` has its store, of which `info` is: another that counts in it would make
-/// the counts wrong.
+/// Checks that only `program` uses its store, described by `info`. A second user would make the
+/// counts wrong.
 ///
 /// # Errors
 ///
-/// Somebody else has it.
+/// Fails if the store has another user.
 pub fn only_user(program: &str, info: &Info) -> Result<()> {
     let name = &info.name;
     ensure!(
@@ -46,7 +46,7 @@ pub fn only_user(program: &str, info: &Info) -> Result<()> {
     Ok(())
 }
 
-/// Prints `report`: for people, or as JSON.
+/// Prints `report` as text or as JSON.
 pub fn print(report: &(impl Display + Serialize), json: bool) -> Result<()> {
     let text = match json {
         true => format!("{}\n", serde_json::to_string_pretty(report)?),

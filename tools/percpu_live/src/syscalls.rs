@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's functions that system calls of 64-bit programs enter.
+//! The kernel functions that are the entry points of system calls of 64-bit programs.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ const SYMBOLS: &str = "/proc/kallsyms";
 const TRACEABLE: &str = "/sys/kernel/tracing/available_filter_functions_addrs";
 const PREFIX: &str = "__x64_sys_";
 
-/// Their names, one for each that can be traced.
+/// The names of those that can be traced.
 pub fn functions() -> Result<Vec<String>> {
     let read = |path| fs::read_to_string(path).with_context(|| format!("{path} cannot be read"));
     let functions = select(&read(SYMBOLS)?, &read(TRACEABLE)?);
@@ -34,7 +34,7 @@ fn select(symbols: &str, traceable: &str) -> Vec<String> {
         let (Some(at), _, Some(name)) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
-        // Where a function starts with ENDBR64, what traces it comes after that.
+        // If a function starts with ENDBR64, the tracing code comes after it.
         let is_traceable = |at: &u64| traceable.contains(at) || traceable.contains(&(at + 4));
         if let Some(at) = address(at).filter(is_traceable) {
             if name.starts_with(PREFIX) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables for people: columns that line up.
+//! Text tables with aligned columns.
 
 use std::fmt;
 
-/// Where a column's cells stand.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     /// For words.
@@ -13,7 +13,7 @@ pub enum Align {
     Right,
 }
 
-/// A table with a head.
+/// A table with a header.
 #[derive(Debug, Clone)]
 pub struct Table {
     align: Vec<Align>,
@@ -21,7 +21,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with no rows but its head.
+    /// Creates a table with only a header.
     pub fn new(columns: &[(&str, Align)]) -> Self {
         Self {
             align: columns.iter().map(|(_, align)| *align).collect(),
@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-/// The characters of the widest.
+/// The number of characters of the widest cell.
 pub fn width<'a>(cells: impl IntoIterator<Item = &'a String>) -> usize {
     let widths = cells.into_iter().map(|cell| cell.chars().count());
     widths.max().unwrap_or(0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers as users write them, and as stores hold them.
+//! Parsing of numbers, and numbers in stores.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde::Serialize;
 
-/// A number of a store.
+/// The type of a number in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Word {
@@ -19,7 +19,7 @@ pub enum Word {
 }
 
 impl Word {
-    /// Its bytes.
+    /// Its size in bytes.
     pub fn width(self) -> u32 {
         match self {
             Self::U32 => 4,
@@ -43,7 +43,7 @@ impl Word {
         }
     }
 
-    /// The values that are in `bytes` as a whole, and the rest.
+    /// The values in `bytes`, and the bytes that are left over.
     pub fn split(self, bytes: &[u8]) -> (Vec<u64>, &[u8]) {
         let width = self.width() as usize;
         let chunks = bytes.chunks_exact(width);
@@ -61,13 +61,13 @@ impl Word {
         (value <= self.max()).then(|| value.to_le_bytes()[..self.width() as usize].to_vec())
     }
 
-    /// The sum of values, as a counter of this width sees it.
+    /// The sum of the values, which wraps like a counter of this width.
     pub fn sum(self, values: impl IntoIterator<Item = u64>) -> u64 {
         values.into_iter().fold(0, u64::wrapping_add) & self.max()
     }
 
-    /// How much was added to make `after` of `before`; negative when it was less than half of the
-    /// range back.
+    /// The growth from `before` to `after`. It is negative if the counter decreased by less than
+    /// half of its range.
     pub fn growth(self, before: u64, after: u64) -> i64 {
         let growth = after.wrapping_sub(before);
         match self {
@@ -101,13 +101,13 @@ pub fn parse_u64(text: &str) -> Result<u64, String> {
     u64::from_str_radix(digits, radix).map_err(|_| format!("larger than {}", u64::MAX))
 }
 
-/// The same, for what the kernel takes in 32 bits.
+/// The same, but at most 32 bits.
 pub fn parse_u32(text: &str) -> Result<u32, String> {
     let number = parse_u64(text)?;
     u32::try_from(number).map_err(|_| format!("larger than {}", u32::MAX))
 }
 
-/// A time in seconds, as an option gives it.
+/// A time in seconds.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
@@ -116,7 +116,7 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_string())
 }
 
-/// The same, or with `K` a number of KiB.
+/// The same, but `K` after the number means KiB.
 pub fn parse_size(text: &str) -> Result<u32, String> {
     let Some(kib) = text.strip_suffix(['K', 'k']) else {
         return parse_u32(text);
@@ -126,7 +126,7 @@ pub fn parse_size(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("larger than {}", u32::MAX))
 }
 
-/// Bytes as pairs of hexadecimal digits; `0x` may be before them.
+/// Bytes as pairs of hexadecimal digits, optionally after `0x`.
 pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let bad = || "not pairs of hexadecimal digits, one pair a byte".to_string();
@@ -137,7 +137,7 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
         .step_by(2)
         .map(|at| {
             let pair = &digits[at..at + 2];
-            // from_str_radix() takes a sign.
+            // from_str_radix() accepts a sign.
             let hex = pair.bytes().all(|c| c.is_ascii_hexdigit());
             hex.then(|| u8::from_str_radix(pair, 16).ok())
                 .flatten()
@@ -146,7 +146,7 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
         .collect()
 }
 
-/// Bytes as pairs of hexadecimal digits, with `between` between them.
+/// Formats bytes as pairs of hexadecimal digits, separated by `between`.
 pub fn hex(bytes: &[u8], between: &str) -> String {
     let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(between)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Variables as the kernel has them: a section is a per-CPU array of one value.
+//! Native variables: each section is a per-CPU array of one value.
 //!
-//! libbpf does not know them before 1.8: it would give the first CPU alone its initial values. So
-//! the array is made here, and libbpf takes it as it is.
+//! libbpf before 1.8 does not know them: it would set the initial values of the first CPU only. So
+//! the array is created here, and libbpf reuses it.
 
 use std::ffi::c_void;
 use std::io;
@@ -24,14 +24,14 @@ use crate::store::no_such_cpu;
 use crate::uapi::MAX_SIZE;
 use bpf_percpu_lower::lower;
 
-/// What the kernel keeps of a map's name.
+/// The maximum length of a map's name in the kernel.
 const NAME_LEN: usize = 15;
 
-/// Of `BPF_MAP_LOOKUP_ELEM` and `BPF_MAP_UPDATE_ELEM`: the CPU is in the upper half.
+/// A flag of `BPF_MAP_LOOKUP_ELEM` and `BPF_MAP_UPDATE_ELEM`: the upper half has the CPU.
 const F_CPU: u64 = libbpf_sys::BPF_F_CPU as u64;
 const F_ALL_CPUS: u64 = libbpf_sys::BPF_F_ALL_CPUS as u64;
 
-/// The section's name in the source, of a map with this name.
+/// The section's name in the source, for a map with this name.
 pub fn section(map: &str) -> Option<&str> {
     map.strip_prefix(lower::NATIVE_PREFIX)
         .filter(|name| lower::is_percpu(name))
@@ -46,7 +46,7 @@ pub struct Array {
 }
 
 impl Array {
-    /// An array of one value, which is `image` on every CPU.
+    /// Creates an array of one value, which is `image` on each CPU.
     pub fn new(section: &str, image: &[u8]) -> Result<Self> {
         let map = create(section, image.len()).map_err(|error| match error.raw_os_error() {
             Some(libc::E2BIG) => anyhow::anyhow!(
@@ -72,7 +72,7 @@ impl Array {
         self.map.as_fd()
     }
 
-    /// The value of one CPU.
+    /// Reads the value of one CPU.
     pub fn read(&self, cpu: u32) -> Result<Vec<u8>> {
         let mut value = vec![0; self.size];
         // SAFETY: The kernel reads a key of four bytes and fills the size of one value.
@@ -88,8 +88,8 @@ impl Array {
         Ok(value)
     }
 
-    /// Writes bytes of one CPU. What programs write to the rest of its section meanwhile may be
-    /// lost: the kernel takes whole values.
+    /// Writes bytes of one CPU. The kernel updates whole values only, so what programs write to the
+    /// rest of the section at the same time may be lost.
     pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
         let range = self.range(off, bytes.len())?;
         let mut value = self.read(cpu)?;
@@ -148,7 +148,7 @@ impl Array {
     }
 }
 
-/// The only one.
+/// The key of the only element.
 static KEY: u32 = 0;
 
 fn of_cpu(cpu: u32) -> u64 {
@@ -160,17 +160,17 @@ fn create(section: &str, size: usize) -> io::Result<OwnedFd> {
     let len = section.len().min(NAME_LEN);
     name[..len].copy_from_slice(&section.as_bytes()[..len]);
     let size = u32::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
-    // SAFETY: The name is a string, and no options are a choice.
+    // SAFETY: The name is a string, and the options may be NULL.
     let fd = unsafe {
         let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
         libbpf_sys::bpf_map_create(kind, name.as_ptr().cast(), 4, size, 1, ptr::null())
     };
     result(fd)?;
-    // SAFETY: It is open, and nobody else's.
+    // SAFETY: The file descriptor is new and open, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// What libbpf returned: 0 or a file, or a negative errno.
+/// Converts libbpf's result: 0 or a file descriptor, or a negative errno.
 fn result(ret: i32) -> io::Result<()> {
     if ret < 0 {
         return Err(io::Error::from_raw_os_error(-ret));

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bitfields, as little-endian machines have them.
+//! Bitfields, in the little-endian layout.
 
-/// The number in `width` bits, up to 128, from bit `first` of some bytes on. Bits that are not
-/// there are zero.
+/// Reads a number of `width` bits, up to 128, from bit `first` on. Missing bits are zero.
 #[must_use]
 pub fn bits(bytes: &[u8], first: usize, width: usize) -> u128 {
     let bit = |nth: usize| {
@@ -13,14 +12,14 @@ pub fn bits(bytes: &[u8], first: usize, width: usize) -> u128 {
     (0..width.min(128)).map(bit).sum()
 }
 
-/// As [`bits`], where the last bit is the sign.
+/// Like [`bits`], but the highest bit is the sign.
 #[must_use]
 pub fn signed_bits(bytes: &[u8], first: usize, width: usize) -> i128 {
     let unused = 128 - width.clamp(1, 128);
     (bits(bytes, first, width) << unused) as i128 >> unused
 }
 
-/// Writes the last bits of a number. Bits that are not there are not written.
+/// Writes the low bits of a number. Missing bits are not written.
 pub fn set_bits(bytes: &mut [u8], first: usize, width: usize, value: u128) {
     for nth in 0..width.min(128) {
         if let Some(byte) = bytes.get_mut((first + nth) / 8) {

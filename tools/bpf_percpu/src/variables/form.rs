@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! In which form the variables of an object get into the kernel, and why in this one.
+//! The form in which the variables of an object are loaded, and why.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,11 +17,11 @@ use crate::variables::Answer;
 use bpf_percpu_lower::lower::is_percpu;
 use bpf_percpu_lower::lower::LOWERED_SECTION;
 
-/// How the variables of an object get into the kernel.
+/// The form in which the variables of an object are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// As the kernel has them, from 7.3 on: each section is a per-CPU array.
+    /// Native, from 7.3 on: each section is a per-CPU array.
     Native,
     /// In stores of the module.
     Lowered,
@@ -48,12 +48,12 @@ impl FromStr for Form {
     }
 }
 
-/// A form, and why it is this one.
+/// A form, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Choice {
     /// The form.
     pub form: Form,
-    /// Part of a line.
+    /// The reason: part of a line.
     pub why: String,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// What fits a kernel that gave this answer when asked for variables of its own.
+/// Chooses the form for a kernel, by the answer whether it supports native variables.
 pub fn choose(native: &Answer) -> Choice {
     if native.yes == Some(true) {
         return Choice::new(Form::Native, "the kernel has SEC(\".percpu\") variables");
@@ -83,19 +83,19 @@ pub fn choose(native: &Answer) -> Choice {
     Choice::new(Form::Lowered, format!("{has}: {why}"))
 }
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// As clang has made it, with `.percpu` sections.
+    /// Compiled by clang, with `.percpu` sections.
     Compiled,
-    /// Lowered or renamed already.
+    /// Already lowered or renamed.
     Has(Form),
     /// Without such variables.
     Without,
 }
 
 impl Input {
-    /// What `object` is.
+    /// Finds out the kind of `object`.
     pub fn of(object: &[u8]) -> Result<Self> {
         let file = object::File::parse(object).context("the object cannot be read")?;
         let names: Vec<_> = file

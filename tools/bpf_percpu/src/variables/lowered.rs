@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What [`lower`](bpf_percpu_lower::lower::lower) puts into an object, as a loader needs it.
+//! The parts of an object that [`lower`](bpf_percpu_lower::lower::lower) adds, for a loader.
 
 use anyhow::bail;
 use anyhow::Context;
@@ -28,7 +28,7 @@ pub fn sections(table: &[u8]) -> Result<Vec<String>> {
     Ok(entries.map(|entry| entry.section).collect())
 }
 
-/// Puts the stores into the entries, in their order.
+/// Writes the stores to the entries, in order.
 pub fn fill_in<'a>(table: &mut [u8], stores: impl IntoIterator<Item = &'a Store>) {
     let stores = stores.into_iter().map(|store| (store.id(), store.size()));
     fill_in_numbers(table, stores);
@@ -46,7 +46,7 @@ pub fn image_map(section: &str) -> String {
     format!("{IMAGE_PREFIX}{section}")
 }
 
-/// The store that others know by this name, too.
+/// Creates or opens the store that others share by this name.
 pub fn shared(section: &str, name: &str, image: &[u8]) -> Result<Store> {
     let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
     store::Options::new(name, size)
@@ -55,7 +55,7 @@ pub fn shared(section: &str, name: &str, image: &[u8]) -> Result<Store> {
         .with_context(|| format!("section {section}"))
 }
 
-/// A store of this object alone.
+/// Creates a store of this object alone.
 pub fn private(object: &str, section: &str, image: &[u8]) -> Result<Store> {
     let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
     let mut nth = 1;
@@ -68,7 +68,7 @@ pub fn private(object: &str, section: &str, image: &[u8]) -> Result<Store> {
     }
 }
 
-/// The name of the `nth` object that has this name.
+/// The store name of a section of the `nth` object of this name.
 fn private_name(object: &str, section: &str, nth: u32) -> String {
     let fitting = |text: &str| -> String {
         let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -82,7 +82,7 @@ fn private_name(object: &str, section: &str, nth: u32) -> String {
     };
     let (mut object, mut section) = (fitting(object), fitting(section));
     let room = uapi::NAME_LEN - 1 - end.len();
-    // Of a long name the object's part has half of the room at least.
+    // If the name is too long, the object's part gets at least half of it.
     object.truncate(room.saturating_sub(section.len()).max(room / 2));
     section.truncate(room - object.len());
     object + &section + &end

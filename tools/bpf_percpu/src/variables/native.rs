@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the kernel itself has `SEC(".percpu")` variables: whether it takes an instruction with
-//! the address of a per-CPU array's value, which is what libbpf makes of them.
+//! Whether the kernel supports `SEC(".percpu")` variables: whether it accepts an instruction with
+//! the address of a per-CPU array's value, which libbpf generates for them.
 
 use std::fmt;
 use std::io;
@@ -16,9 +16,9 @@ use serde::Serialize;
 /// Yes or no, and why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
-    /// Nothing when it cannot be known.
+    /// `None` if it cannot be determined.
     pub yes: Option<bool>,
-    /// One line.
+    /// The reason, in one line.
     pub why: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Answer {
         }
     }
 
-    /// It cannot be known, and why.
+    /// It cannot be determined, and why.
     pub fn unknown(why: impl fmt::Display) -> Self {
         Self {
             yes: None,
@@ -59,7 +59,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Asks the kernel.
+/// Tests the kernel.
 pub fn probe() -> Answer {
     let map = match array() {
         Ok(map) => map,
@@ -74,9 +74,9 @@ pub fn probe() -> Answer {
     }
 }
 
-/// A per-CPU array of one value.
+/// Creates a per-CPU array of one value.
 fn array() -> io::Result<OwnedFd> {
-    // SAFETY: The name is a string, and no options are a choice.
+    // SAFETY: The name is a string, and the options may be NULL.
     let fd = unsafe {
         let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
         libbpf_sys::bpf_map_create(kind, c"probe".as_ptr(), 4, 8, 1, ptr::null())
@@ -84,7 +84,7 @@ fn array() -> io::Result<OwnedFd> {
     owned(fd)
 }
 
-/// A program that has the address of the array's value, and returns 0.
+/// Loads a program that uses the address of the array's value, and returns 0.
 fn program(map: &OwnedFd) -> io::Result<OwnedFd> {
     const LD_IMM64: u32 = libbpf_sys::BPF_LD | libbpf_sys::BPF_DW | libbpf_sys::BPF_IMM;
     const MOV: u32 = libbpf_sys::BPF_ALU64 | libbpf_sys::BPF_MOV | libbpf_sys::BPF_K;
@@ -96,7 +96,7 @@ fn program(map: &OwnedFd) -> io::Result<OwnedFd> {
         insn(MOV, 0, 0, 0),
         insn(EXIT, 0, 0, 0),
     ];
-    // SAFETY: The names are strings, the instructions as many as said.
+    // SAFETY: The names are strings, and the count of instructions is right.
     let fd = unsafe {
         libbpf_sys::bpf_prog_load(
             libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER,
@@ -121,11 +121,11 @@ fn insn(code: u32, dst: u8, src: u8, imm: i32) -> libbpf_sys::bpf_insn {
     insn
 }
 
-/// What libbpf returned: a file, or a negative errno.
+/// Converts libbpf's result: a file descriptor, or a negative errno.
 fn owned(fd: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
     }
-    // SAFETY: It is open, and nobody else's.
+    // SAFETY: The file descriptor is new and open, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

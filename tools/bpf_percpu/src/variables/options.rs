@@ -26,29 +26,30 @@ pub struct Options {
 }
 
 impl Options {
-    /// The kernel's own variables where it has them, stores otherwise; stores of the object's own.
+    /// The default: native variables if the kernel supports them, otherwise stores of the object
+    /// alone.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Uses this form, instead of choosing.
+    /// Uses this form, instead of choosing by the kernel.
     pub fn form(mut self, form: Form) -> Self {
         self.form = Some(form);
         self
     }
 
     /// Puts section `section` (`.percpu`, `.percpu.NAME`) into the store of this name, which other
-    /// objects may share. Chooses [`Form::Lowered`]. The store has the initial values of the object
+    /// objects may share. Implies [`Form::Lowered`]. The store has the initial values of the object
     /// that is loaded first.
     pub fn share(mut self, section: &str, store: &str) -> Self {
         self.shared.insert(section.to_string(), store.to_string());
         self
     }
 
-    /// Opens an object that clang has compiled. One that is lowered or renamed already is opened as
-    /// it is, and so is one that has no such variables.
+    /// Opens an object that clang has compiled. An object that is already lowered or renamed, or
+    /// that has no such variables, is opened unchanged.
     ///
-    /// `name` is for people: it is part of the stores' names.
+    /// `name` becomes part of the stores' names.
     pub fn open(&self, name: &str, object: &[u8]) -> Result<Open> {
         let input = Input::of(object).with_context(|| format!("object {name}"))?;
         let choice = self.choose(name, input)?;
@@ -64,7 +65,7 @@ impl Options {
         Ok(Open::new(name, object, choice, self.clone()))
     }
 
-    /// The form, and why it is this one.
+    /// Chooses the form.
     fn choose(&self, name: &str, input: Input) -> Result<Choice> {
         if self.form == Some(Form::Native) {
             self.check_native()?;
@@ -97,7 +98,7 @@ impl Options {
         Ok(())
     }
 
-    /// Holds what was asked for against the object as it is.
+    /// Checks the options against the object.
     pub(super) fn check(&self, form: Form, sections: &[String]) -> Result<()> {
         if let Some(section) = self.shared.keys().find(|name| !sections.contains(name)) {
             let there = match sections {
@@ -112,7 +113,7 @@ impl Options {
         }
     }
 
-    /// The name of the store that is to be shared.
+    /// The name of the store for a shared section.
     pub(super) fn store_of(&self, section: &str) -> Option<&str> {
         self.shared.get(section).map(String::as_str)
     }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that are bytes: any bytes are one.
+//! Plain values: any bytes are valid.
 
 use std::fmt;
 use std::slice;
 
-/// Types of which any bytes are a value, and that have no byte without a meaning to Rust.
+/// Types for which any bytes are a valid value, and that have no padding.
 ///
 /// # Safety
 ///
-/// Any bytes, as many as it has, are a value of it, and it has no padding.
+/// Any bytes of its size are a valid value of the type, and it has no padding.
 pub unsafe trait Pod: Copy + 'static {}
 
 macro_rules! pod {
     ($($number:ty)*) => {
         $(
-            // SAFETY: Any bytes are a number.
+            // SAFETY: Any bytes are a valid integer, and integers have no padding.
             unsafe impl Pod for $number {}
         )*
     };
@@ -23,15 +23,15 @@ macro_rules! pod {
 
 pod!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
 
-// SAFETY: So are the elements, and there is nothing between them.
+// SAFETY: Any bytes are valid elements, and there is no padding between elements.
 unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
 
-/// Bytes that have no meaning. All of them are equal.
+/// Bytes without a meaning. All values are equal.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Pad<const N: usize>([u8; N]);
 
-// SAFETY: Any bytes are bytes.
+// SAFETY: Any bytes are valid `u8`s.
 unsafe impl<const N: usize> Pod for Pad<N> {}
 
 impl<const N: usize> Default for Pad<N> {
@@ -54,28 +54,28 @@ impl<const N: usize> fmt::Debug for Pad<N> {
     }
 }
 
-/// The value that is all zeros.
+/// Returns the value whose bytes are all zero.
 #[must_use]
 pub fn zeroed<T: Pod>() -> T {
-    // SAFETY: Zeros are a value, as any bytes are.
+    // SAFETY: Any bytes are a valid value, also zeroes.
     unsafe { std::mem::zeroed() }
 }
 
-/// The bytes of a value.
+/// Returns the bytes of a value.
 #[must_use]
 pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
-    // SAFETY: There is no padding, so that all of its bytes have a value.
+    // SAFETY: There is no padding, so all bytes are initialized.
     unsafe { slice::from_raw_parts((&raw const *value).cast(), size_of::<T>()) }
 }
 
-/// The bytes of a value, to be changed.
+/// Returns the bytes of a value for writing.
 #[must_use]
 pub fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
-    // SAFETY: As above, and any bytes are a value.
+    // SAFETY: There is no padding, so all bytes are initialized, and any bytes are a valid value.
     unsafe { slice::from_raw_parts_mut((&raw mut *value).cast(), size_of::<T>()) }
 }
 
-/// The value at the beginning of some bytes. What they lack is zero.
+/// Reads a value from the start of some bytes. Missing bytes are zero.
 #[must_use]
 pub fn first<T: Pod>(bytes: &[u8]) -> T {
     let mut value = zeroed();
@@ -83,21 +83,21 @@ pub fn first<T: Pod>(bytes: &[u8]) -> T {
     value
 }
 
-/// Writes a value to the beginning of some bytes, as far as there are.
+/// Writes a value to the start of some bytes, as far as they go.
 pub fn set_first<T: Pod>(bytes: &mut [u8], value: &T) {
     copy(bytes, bytes_of(value));
 }
 
-/// Copies what both have room for.
+/// Copies as many bytes as both have.
 pub(super) fn copy(to: &mut [u8], from: &[u8]) {
     let len = to.len().min(from.len());
     to[..len].copy_from_slice(&from[..len]);
 }
 
-/// A value that may be too large for the stack.
+/// Reads a value that may be too large for the stack.
 pub(super) fn boxed<T: Pod>(bytes: &[u8]) -> Box<T> {
     let mut value = Box::<T>::new_uninit();
-    // SAFETY: Zeros are a value, as any bytes are.
+    // SAFETY: Any bytes are a valid value, also zeroes.
     let mut value = unsafe {
         value.as_mut_ptr().write_bytes(0, 1);
         value.assume_init()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sections of variables as structs: what modules of [`bpf_percpu_lower::skel`] are made of.
+//! Sections of variables as structs, for the modules of [`bpf_percpu_lower::skel`].
 //!
-//! Such a module has an [`InSection`] for each section, whose values [`initial`] and
-//! [`set_initial`] read and write before the object is loaded, and [`PerCpu`] and [`Shared`] after.
+//! Such a module has an [`InSection`] for each section. [`initial`] and [`set_initial`] read and
+//! write its values before the object is loaded, and [`PerCpu`] and [`Shared`] after that.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -37,7 +37,7 @@ pub use super::pod::zeroed;
 pub use super::pod::Pad;
 pub use super::pod::Pod;
 
-/// The struct of a section. What it has more at its end than the section is padding.
+/// The struct of a section. If it is larger than the section, the rest is padding.
 pub trait InSection: Pod {
     /// The section's name in the source.
     const SECTION: &'static str;
@@ -45,13 +45,13 @@ pub trait InSection: Pod {
     const SIZE: usize;
 }
 
-/// The bytes that are in the section.
+/// The bytes of the value that are in the section.
 fn bytes_in<T: InSection>(value: &T) -> &[u8] {
     let bytes = bytes_of(value);
     bytes.get(..T::SIZE).unwrap_or(bytes)
 }
 
-/// The part of a section that its struct is of. A loader may have made the section larger.
+/// The part of a section that belongs to the struct. A loader may have made the section larger.
 fn part<T: InSection>(bytes: &[u8]) -> Result<&[u8]> {
     bytes
         .get(..T::SIZE)
@@ -88,18 +88,18 @@ fn missing<T: InSection>() -> String {
     )
 }
 
-/// Whether libbpf calls the map of a section so. Before the names of the usual ones is the
-/// object's.
+/// Whether this is libbpf's name for the map of a section. For the usual sections, the object's
+/// name precedes it.
 fn is_map(map: &str, section: &str) -> bool {
     map == section
         || (section.matches('.').count() == 1 && !map.starts_with('.') && map.ends_with(section))
 }
 
-/// The initial values of a section.
+/// Reads the initial values of a section.
 ///
 /// # Errors
 ///
-/// The object has no such section.
+/// Fails if the object has no such section.
 pub fn initial<T: InSection>(open: &mut Open) -> Result<Box<T>> {
     with_image::<T, _>(open, |image| Ok(boxed(part::<T>(image)?)))
 }
@@ -108,7 +108,7 @@ pub fn initial<T: InSection>(open: &mut Open) -> Result<Box<T>> {
 ///
 /// # Errors
 ///
-/// The object has no such section.
+/// Fails if the object has no such section.
 pub fn set_initial<T: InSection>(open: &mut Open, value: &T) -> Result<()> {
     with_image::<T, _>(open, |image| {
         let image_len = image.len();
@@ -119,11 +119,11 @@ pub fn set_initial<T: InSection>(open: &mut Open, value: &T) -> Result<()> {
     })
 }
 
-/// A program of an open object.
+/// Finds a program of an open object.
 ///
 /// # Errors
 ///
-/// There is none of this name.
+/// Fails if there is none of this name.
 pub fn open_program<'obj>(open: &'obj mut Open, name: &str) -> Result<OpenProgramMut<'obj>> {
     let mut programs = open.object_mut().progs_mut();
     programs
@@ -131,11 +131,11 @@ pub fn open_program<'obj>(open: &'obj mut Open, name: &str) -> Result<OpenProgra
         .with_context(|| no_program(name))
 }
 
-/// A program of a loaded object.
+/// Finds a program of a loaded object.
 ///
 /// # Errors
 ///
-/// There is none of this name.
+/// Fails if there is none of this name.
 pub fn program<'obj>(loaded: &'obj mut Loaded, name: &str) -> Result<ProgramMut<'obj>> {
     let mut programs = loaded.object_mut().progs_mut();
     programs
@@ -159,7 +159,7 @@ impl<T: InSection> PerCpu<T> {
     ///
     /// # Errors
     ///
-    /// The object has no such section.
+    /// Fails if the object has no such section.
     pub fn take(loaded: &mut Loaded) -> Result<Self> {
         let section = loaded.take_section(T::SECTION).with_context(missing::<T>)?;
         part::<T>(section.image())?;
@@ -167,73 +167,73 @@ impl<T: InSection> PerCpu<T> {
         Ok(Self { section, of })
     }
 
-    /// The variables of one CPU.
+    /// Reads the variables of one CPU.
     ///
     /// # Errors
     ///
-    /// There is no such CPU.
+    /// Fails if the CPU is not possible.
     pub fn get(&self, cpu: u32) -> Result<T> {
         Ok(first(part::<T>(&self.section.read(cpu)?)?))
     }
 
-    /// The possible CPUs and their variables.
+    /// Reads the variables of all possible CPUs.
     ///
     /// # Errors
     ///
-    /// The CPUs are not known.
+    /// Fails if the possible CPUs cannot be determined.
     pub fn all(&self) -> Result<Vec<(u32, T)>> {
         let cpus = cpus::possible()?.into_iter();
         cpus.map(|cpu| Ok((cpu, self.get(cpu)?))).collect()
     }
 
-    /// Writes the variables of one CPU, all of the section's. What programs write to them meanwhile
-    /// may be lost.
+    /// Writes all variables of the section for one CPU. What programs write to them at the same
+    /// time may be lost.
     ///
     /// # Errors
     ///
-    /// There is no such CPU.
+    /// Fails if the CPU is not possible.
     pub fn set(&self, cpu: u32, value: &T) -> Result<()> {
         self.section.write(cpu, 0, bytes_in(value))
     }
 
-    /// Writes the variables of every possible CPU.
+    /// Writes all variables of the section for every possible CPU.
     ///
     /// # Errors
     ///
-    /// They cannot be written.
+    /// Fails if they cannot be written.
     pub fn set_all(&self, value: &T) -> Result<()> {
         self.section.write_all(0, bytes_in(value))
     }
 
-    /// What each CPU started with.
+    /// The initial value of each CPU.
     #[must_use]
     pub fn image(&self) -> T {
         first(self.section.image())
     }
 
-    /// The section, as bytes: to write a part of it.
+    /// The section as bytes, to write a part of it.
     #[must_use]
     pub fn section(&self) -> &Section {
         &self.section
     }
 }
 
-/// A section of variables that all CPUs share: `.data`, `.bss` and their like.
+/// A section of variables that all CPUs share, such as `.data` and `.bss`.
 #[derive(Debug)]
 pub struct Shared<T> {
     map: MapHandle,
     of: PhantomData<T>,
 }
 
-/// The only one of a section's map.
+/// The key of the only element of a section's map.
 const KEY: [u8; 4] = [0; 4];
 
 impl<T: InSection> Shared<T> {
-    /// The section of a loaded object.
+    /// Finds the section of a loaded object.
     ///
     /// # Errors
     ///
-    /// The object has no such section.
+    /// Fails if the object has no such section.
     pub fn find(loaded: &Loaded) -> Result<Self> {
         let mut maps = loaded.object().maps();
         let map = maps
@@ -249,11 +249,11 @@ impl<T: InSection> Shared<T> {
         Ok(Self { map, of })
     }
 
-    /// The variables.
+    /// Reads the variables.
     ///
     /// # Errors
     ///
-    /// They cannot be read.
+    /// Fails if they cannot be read.
     pub fn get(&self) -> Result<Box<T>> {
         Ok(boxed(part::<T>(&self.read()?)?))
     }
@@ -265,12 +265,12 @@ impl<T: InSection> Shared<T> {
             .with_context(missing::<T>)
     }
 
-    /// Writes the variables, all of the section's. What programs write to them meanwhile may be
+    /// Writes all variables of the section. What programs write to them at the same time may be
     /// lost.
     ///
     /// # Errors
     ///
-    /// They cannot be written.
+    /// Fails if they cannot be written.
     pub fn set(&self, value: &T) -> Result<()> {
         let mut bytes = Cow::from(bytes_in(value));
         if self.map.value_size() as usize > bytes.len() {

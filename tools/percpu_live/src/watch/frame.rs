@@ -8,32 +8,32 @@ use crate::watch::format_rate;
 /// A line of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// What is counted.
+    /// The name of the counter.
     pub key: String,
-    /// Over all CPUs.
+    /// The sum over all CPUs.
     pub total: u64,
-    /// Growth per second, once it is known.
+    /// The growth per second, if it is known.
     pub rate: Option<f64>,
-    /// One of each CPU, in the order of the frame's.
+    /// The value of each CPU, in the order of the frame's CPUs.
     pub values: Vec<u64>,
 }
 
-/// What is shown at one moment.
+/// The state at one point in time.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The first line.
     pub title: String,
-    /// The head of the column of keys.
+    /// The header of the first column.
     pub key: &'static str,
     /// Whether keys are numbers.
     pub numeric: bool,
-    /// Whose values are shown, when there is room; none for the totals only.
+    /// The CPUs to show if there is room; empty for only totals.
     pub cpus: Vec<u32>,
     /// The lines.
     pub rows: Vec<Row>,
 }
 
-/// Columns and lines of a terminal.
+/// The size of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// Columns.
@@ -43,21 +43,21 @@ pub struct Size {
 }
 
 const GAP: usize = 2;
-/// Of the bar, where nothing limits it.
+/// The maximum width of a bar.
 const BAR: usize = 20;
 const BAR_MIN: usize = 10;
 const BAR_MAX: usize = 40;
 
-/// Which characters bars are made of.
+/// The characters that bars consist of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bars {
-    /// Blocks of eighths of a character.
+    /// Blocks, in eighths of a character.
     Blocks,
     /// `#`.
     Ascii,
 }
 
-/// A bar of up to `width` characters: all of them for `max`.
+/// A bar of up to `width` characters, which is the length for `max`.
 pub fn bar(value: f64, max: f64, width: usize, bars: Bars) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if value <= 0.0 || max <= 0.0 {
@@ -65,7 +65,7 @@ pub fn bar(value: f64, max: f64, width: usize, bars: Bars) -> String {
     }
     let part = (value / max).min(1.0) * width as f64;
     match bars {
-        // What is not nothing shows.
+        // A value that is not zero must be visible.
         Bars::Ascii => "#".repeat((part.round() as usize).max(1)),
         Bars::Blocks => {
             let eighths = ((part * 8.0).round() as usize).max(1);
@@ -75,7 +75,7 @@ pub fn bar(value: f64, max: f64, width: usize, bars: Bars) -> String {
 }
 
 impl Frame {
-    /// The lines, cut to what fits into `size`.
+    /// The lines, truncated to fit `size`.
     pub fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
         let room = size.map_or(usize::MAX, |size| size.height.saturating_sub(2));
         let shown = match self.rows.len() <= room {
@@ -115,7 +115,7 @@ impl Frame {
 
         let key_width = table::width(&keys);
         let total_width = table::width(&totals);
-        // Rates change from frame to frame, and what is after them shall stand still.
+        // Rates change from frame to frame, and the columns after them must not move.
         let rate_width = table::width(&rates).max(7);
         let cpu_width = table::width(cpus.iter().flatten());
         let left = key_width + total_width + rate_width + 3 * GAP;
@@ -153,7 +153,8 @@ impl Frame {
     }
 }
 
-/// Shares columns between the bar and CPUs: how wide the bar is, and how many CPUs are shown.
+/// Divides the width between the bar and the CPUs. Returns the width of the bar, and the number of
+/// CPUs.
 fn share(room: Option<usize>, cpus: usize, cpu_width: usize) -> (usize, usize) {
     let Some(room) = room else {
         return (BAR, cpus);
@@ -165,7 +166,7 @@ fn share(room: Option<usize>, cpus: usize, cpu_width: usize) -> (usize, usize) {
     {
         return (rest.min(BAR_MAX), cpus);
     }
-    // A head says how many CPUs have no room.
+    // The header says how many CPUs are not shown.
     let more = GAP + 1 + cpus.to_string().len();
     let shown = room.saturating_sub(BAR_MIN + more) / each;
     (BAR_MIN.min(room), shown)

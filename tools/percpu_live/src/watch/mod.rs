@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live tables of counters: what `percpuctl watch` and samples show.
+//! Live tables of counters, for `percpuctl watch` and the samples.
 
 mod frame;
 mod rate;
@@ -26,38 +26,38 @@ pub use signals::Event;
 pub use signals::Signals;
 pub use signals::ENDING;
 
-/// What is shown, for people and for programs.
+/// Something to show as text and as JSON.
 pub trait Show {
-    /// For people: the lines, cut to what fits into `size`.
+    /// The lines of text, truncated to fit `size`.
     fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String>;
-    /// For programs.
+    /// The JSON.
     fn json(&self) -> serde_json::Result<String>;
 }
 
-/// How long and how often.
+/// How often and how long to repeat.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Between two looks.
+    /// The time between two reads.
     pub interval: Duration,
-    /// How many looks; without end when there is none.
+    /// The number of reads; unlimited if `None`.
     pub iterations: Option<u64>,
-    /// When to end, if no signal comes before.
+    /// When to end, unless a signal comes first.
     pub until: Option<Instant>,
-    /// Whether to write JSON, one line a look.
+    /// Whether to write JSON, one line per read.
     pub json: bool,
 }
 
-/// Looks and shows, again and again, until the last iteration, the end of the time or a signal
-/// that asks to end. The terminal is then as it was before.
+/// Reads and shows repeatedly, until the last iteration, the end of the time or a signal that ends
+/// the program. Restores the terminal at the end.
 pub fn run<S: Show>(
     options: Options,
     mut look: impl FnMut() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
-    // What comes before the terminal is changed waits until it is.
+    // Signals that arrive before the terminal is changed wait until it is.
     let signals = Signals::new(&[&ENDING[..], &[libc::SIGWINCH, libc::SIGTSTP]].concat())?;
     let mut shown = 0;
     let mut next = Instant::now();
-    // An error of the first look needs no screen.
+    // If the first read fails, do not change the screen.
     let mut now = look()?;
     let mut screen = match options.json {
         true => None,
@@ -72,7 +72,7 @@ pub fn run<S: Show>(
         if options.iterations.is_some_and(|all| shown >= all) {
             return Ok(());
         }
-        // A machine that is too slow for the interval skips looks.
+        // If the machine is too slow for the interval, skip reads.
         next = (next + options.interval).max(Instant::now());
         let last = options.until.is_some_and(|until| next >= until);
         let next = options.until.map_or(next, |until| next.min(until));
@@ -83,7 +83,8 @@ pub fn run<S: Show>(
     }
 }
 
-/// Waits until `next`, and keeps the screen right meanwhile. False when a signal asks to end.
+/// Waits until `next`, and updates the screen if necessary. Returns false if a signal ends the
+/// program.
 fn wait<S: Show>(
     signals: &Signals,
     screen: &mut Option<Screen>,
@@ -97,7 +98,7 @@ fn wait<S: Show>(
                 if let Some(screen) = screen {
                     screen.leave()?;
                 }
-                // SAFETY: It stops this process until the user goes on with it.
+                // SAFETY: It stops this process until the user continues it.
                 unsafe { libc::raise(libc::SIGSTOP) };
                 if let Some(screen) = screen {
                     screen.enter()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How fast counters grow.
+//! The growth rates of counters.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::value::Word;
 
-/// The totals of one moment, to compare those of the next with.
+/// The totals at one point in time, to compare the next ones with.
 #[derive(Debug)]
 pub struct Rates<K> {
     word: Word,
@@ -17,7 +17,7 @@ pub struct Rates<K> {
 }
 
 impl<K: Copy + Eq + Hash> Rates<K> {
-    /// Knows no totals yet.
+    /// Creates it without totals.
     pub fn new(word: Word) -> Self {
         Self {
             word,
@@ -26,8 +26,8 @@ impl<K: Copy + Eq + Hash> Rates<K> {
         }
     }
 
-    /// The growth per second of each total since the last call; none the first time. What was not
-    /// there then was zero.
+    /// The growth per second of each total since the last call; `None` the first time. A new
+    /// counter is assumed to have been zero.
     pub fn update(&mut self, now: Instant, totals: &[(K, u64)]) -> Vec<Option<f64>> {
         let seconds = self
             .last

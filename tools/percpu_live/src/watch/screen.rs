@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The terminal, which is left as it was.
+//! The terminal, which is restored at the end.
 
 use std::env;
 use std::io;
@@ -12,11 +12,11 @@ use crate::watch::Bars;
 use crate::watch::Show;
 use crate::watch::Size;
 
-/// To the alternate screen, and without a cursor.
+/// Switch to the alternate screen, and hide the cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// Where frames are shown: a terminal, or a file that gets one after the other.
+/// The output for frames: a terminal, or a file that gets one after the other.
 #[derive(Debug)]
 pub struct Screen {
     full: bool,
@@ -39,19 +39,19 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Shows a frame in the place of the last one.
+    /// Shows a frame in place of the last one.
     pub fn show(&mut self, now: &impl Show) -> io::Result<()> {
         let mut text = String::new();
         if self.full {
             text += "\x1b[H";
-            // Serial consoles do not know theirs.
+            // Serial consoles do not know their size.
             let size = size().unwrap_or(Size {
                 width: 80,
                 height: 24,
             });
             let lines = now.lines(Some(size), self.bars);
-            // What was there is erased before, not after: a line that fills the width leaves the
-            // cursor on its last character.
+            // Erase the old text before each line, not after: a line that fills the width leaves
+            // the cursor on its last character.
             let last = lines.len().saturating_sub(1);
             for (i, line) in lines.iter().enumerate() {
                 text += &match i < last {
@@ -70,7 +70,7 @@ impl Screen {
         write(&text)
     }
 
-    /// Whether it is a terminal, whose frames replace each other.
+    /// Whether it is a terminal, on which frames replace each other.
     pub fn is_full(&self) -> bool {
         self.full
     }
@@ -84,7 +84,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Shows what was there before.
+    /// Shows the normal screen again.
     pub fn leave(&mut self) -> io::Result<()> {
         if self.entered {
             self.entered = false;
@@ -96,7 +96,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // When it cannot be written to, it is gone.
+        // If it cannot be written to, it is gone.
         let _ = self.leave();
     }
 }
@@ -112,7 +112,7 @@ pub fn size() -> Option<Size> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: The request fills this struct.
     let ret = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) };
-    // SAFETY: Zeroes are valid, too.
+    // SAFETY: All zeroes are a valid value, too.
     let size = unsafe { size.assume_init() };
     (ret == 0 && size.ws_col > 0 && size.ws_row > 0).then(|| Size {
         width: size.ws_col.into(),
@@ -120,12 +120,12 @@ pub fn size() -> Option<Size> {
     })
 }
 
-/// What the locale can show.
+/// The kind of bars that the locale supports.
 pub fn bars() -> Bars {
     bars_of(|name| env::var(name).ok())
 }
 
-/// The first variable that says something decides.
+/// The first variable that is set decides.
 fn bars_of(var: impl Fn(&str) -> Option<String>) -> Bars {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for time to pass, for signals, and for input, with none of them lost.
+//! Waits for time to pass, for signals and for input, without losing any of them.
 
 use std::io;
 use std::mem::size_of;
@@ -12,30 +12,30 @@ use std::ptr;
 use std::time::Duration;
 use std::time::Instant;
 
-/// What was waited for.
+/// The event that ended the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// This signal came.
+    /// This signal.
     Signal(libc::c_int),
-    /// Standard input has something, or its end.
+    /// Input on standard input, or its end.
     Input,
     /// The time is up.
     Timeout,
 }
 
-/// Signals that are taken here, and do nothing else, until this is dropped. Threads that are
-/// started meanwhile do not take them either.
+/// Signals that are received only here until this is dropped. Threads that are started in the
+/// meantime do not receive them either.
 #[derive(Debug)]
 pub struct Signals {
     fd: OwnedFd,
     before: libc::sigset_t,
 }
 
-/// The signals that end a program which a user has started.
+/// The signals that end a program that a user has started.
 pub const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
 impl Signals {
-    /// Takes these signals.
+    /// Blocks these signals, and receives them here.
     pub fn new(signals: &[libc::c_int]) -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
@@ -59,7 +59,7 @@ impl Signals {
             return Err(error);
         }
         Ok(Self {
-            // SAFETY: It is open, and nobody else's.
+            // SAFETY: The file descriptor is new and open, and nothing else owns it.
             fd: unsafe { OwnedFd::from_raw_fd(fd) },
             before,
         })
