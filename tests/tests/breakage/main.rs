@@ -4,7 +4,7 @@
 //! what is wrong.
 //!
 //! Runs in the root. Each test builds a tree of its own that is wrong in one place; the first one
-//! builds a tree that is not.
+//! builds a tree that is not. What is the same in all of them is built once.
 
 mod tree;
 

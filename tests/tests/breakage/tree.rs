@@ -7,8 +7,13 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
     thread,
 };
+
+/// Where the programs of a build see its tree, in a mount namespace of their own. As all trees are at one
+/// place, make builds only what differs from the tree that they were copied from.
+const PLACE: &str = "/mnt";
 
 /// A folder of one test's own: the module's source in `src`, the kernel's build tree in `obj`, and
 /// in `out` what is built.
@@ -16,10 +21,31 @@ use std::{
 /// `obj` has links to what the stock kernel's has, so a file there is replaced, never written to.
 pub struct Tree(PathBuf);
 
+/// A tree that nothing is wrong with, and that is built.
+fn built() -> &'static Tree {
+    static BUILT: OnceLock<Tree> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let tree = Tree::unbuilt("built");
+        let (built, output) = tree.run("module", &["obj", "src", "out"]);
+        assert!(built, "{output}");
+        // Each build is to link anew.
+        tree.remove("out/bpf_percpu.ko")
+    })
+}
+
 impl Tree {
+    /// A tree with all but the module built.
     pub fn new() -> Self {
         // Tests have threads that are named like them.
         let name = thread::current().name().unwrap().to_owned();
+        let tree = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+        let _ = fs::remove_dir_all(&tree.0);
+        let copied = Command::new("cp").arg("-a").arg(&built().0).arg(&tree.0).status();
+        assert!(copied.unwrap().success());
+        tree
+    }
+
+    fn unbuilt(name: &str) -> Self {
         let tree = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
         let _ = fs::remove_dir_all(&tree.0);
         fs::create_dir_all(tree.path("src")).unwrap();
@@ -39,12 +65,8 @@ impl Tree {
             symlink(entry.path(), tree.path("obj").join(entry.file_name())).unwrap();
         }
         // Of all files of a build tree, make reads here where the tree is.
-        let obj = tree.path("obj");
-        tree.edit(
-            "obj/Makefile",
-            kernel.to_str().unwrap(),
-            obj.to_str().unwrap(),
-        )
+        let obj = format!("{PLACE}/obj");
+        tree.edit("obj/Makefile", kernel.to_str().unwrap(), &obj)
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -92,15 +114,20 @@ impl Tree {
     /// output with the same paths.
     pub fn run(&self, script: &str, paths: &[&str]) -> (bool, String) {
         let log = File::create(self.path("log")).unwrap();
-        let status = Command::new(self.path("src/scripts/kernel").join(script))
-            .args(paths.iter().map(|path| self.path(path)))
+        let there = |path: &str| Path::new(PLACE).join(path);
+        let status = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c"])
+            .arg("mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"")
+            .args(["sh".as_ref(), self.0.as_os_str(), PLACE.as_ref()])
+            .arg(there("src/scripts/kernel").join(script))
+            .args(paths.iter().map(|path| there(path)))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .status()
             .unwrap();
         let output = self
             .read("log")
-            .replace(&format!("{}/", self.0.display()), "");
+            .replace(&format!("{PLACE}/"), "");
         (status.success(), output)
     }
 
