@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kfunc family that Documentation/adding.rst adds: its patch, in a copy of the tree. Reports like
-# libtest.
+# The kfunc family that Documentation/adding.rst adds: its patch, in a copy of the tree. Prints KTAP.
 #
 # usage: family.sh KERNEL
 set -euo pipefail
@@ -17,14 +16,16 @@ git ls-files -z | xargs -0 cp -a --parents -t "$copy"
 # Without the file of the patch: it is no patch of itself.
 mv "$copy/Documentation/adding.patch" "$copy/adding.patch"
 mkdir "$copy/build"
-[ ! -d build/cargo ] || cp -a build/cargo build/bin "$copy/build/"
+for part in build/cargo build/bin "build/$kernel"; do
+	[ ! -d "$part" ] || cp -a "$part" "$copy/build/"
+done
 
 apply() { git -C "$copy" apply adding.patch; }
 module() { "$copy/scripts/module" "$kernel"; }
 # The test of the family and that of the reference, as build/node and build/reference.
 programs() {
 	local log=$copy/build/programs.log
-	BPF_PERCPU_VMLINUX=/src/build/$kernel "$copy/scripts/cargo" test --release -p tests --test node --test reference --no-run >"$log" 2>&1 ||
+	BPF_PERCPU_VMLINUX=/src/build/$kernel "$copy/scripts/cargo" test --release --workspace --test node --test reference --no-run >"$log" 2>&1 ||
 		{ cat "$log" && return 1; }
 	sed -nE 's#^ *Executable .*\((/src/)?(build/[^)]*/([^/)]*)-[0-9a-f]+)\)#\2 \3#p' "$log" |
 		while read -r file name; do cp "$copy/$file" "$copy/build/$name"; done
