@@ -23,11 +23,20 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 .DELETE_ON_ERROR:
 .PHONY: help run test check bench doc rustdoc rust-analyzer root module tools percpuctl install uninstall sign deb clean
 
+# $(call build,PROGRAM...): some of the programs for user space. With the workspace's features of what they
+# share, so that what they need is built once.
+define build
+BPF_PERCPU_VMLINUX=/src/build/$(KERNEL) scripts/cargo build --release --workspace $(addprefix --bin=,$1)
+mkdir -p build/bin
+ln -f $(addprefix build/cargo/release/,$1) build/bin/
+endef
+
 help: ## list the targets
 	@echo 'bpf_percpu: make TARGET [KERNEL=stock | debug | bench | a series like 7.2 | $$(uname -r)]'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
 
-run: module tools ## boot the stock kernel, load the module, run SAMPLE='NAME...' (samples/)
+run: module ## boot the stock kernel, load the module, run SAMPLE='NAME...' (samples/)
+	$(call build,percpuctl $(SAMPLE))
 	scripts/vm --kernel $(KERNEL) --check-log $(SAMPLE:%=--file build/bin/%) -- \
 		"uname -r; lsmod; $$(cat $(SAMPLE:%=samples/%/demo.sh))"
 
@@ -67,9 +76,7 @@ tools: module ## build the programs for user space into build/bin
 
 # What is installed of the tools
 percpuctl:
-	scripts/cargo build --release --package percpuctl
-	mkdir -p build/bin
-	ln -f build/cargo/release/percpuctl build/bin/
+	$(call build,$@)
 
 install: export KERNEL = $(INSTALLED)
 install: module percpuctl ## install module, tools and headers; for the running KERNEL; PREFIX=/usr/local DESTDIR=, KEY and CERT
