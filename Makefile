@@ -21,7 +21,7 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench doc rustdoc rust-analyzer root module tools percpuctl install uninstall sign deb clean
+.PHONY: help run test soak check bench doc rustdoc rust-analyzer root module tools percpuctl install uninstall sign deb clean
 
 # $(call build,PROGRAM...): some of the programs for user space. With the workspace's features of what they
 # share, so that what they need is built once.
@@ -40,8 +40,11 @@ run: module ## boot the stock kernel, load the module, run SAMPLE='NAME...' (sam
 	scripts/vm --kernel $(KERNEL) --check-log $(SAMPLE:%=--file build/bin/%) -- \
 		"uname -r; lsmod; $$(cat $(SAMPLE:%=samples/%/demo.sh))"
 
-test: module tools ## run all tests: host, build, KUnit, guest on the stock and the debug kernel
+test: ## run all tests, or SUITES='NAME NAME/WHERE...', or their cases with CASE in the name
 	tests/run $(TESTED)
+
+soak: ## run what can take long for long: stress, random programs, damaged objects
+	tests/run --soak $(TESTED)
 
 check: module ## check format, lints and docs
 	scripts/check $(TESTED)

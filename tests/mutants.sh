@@ -23,9 +23,9 @@ git ls-files -z | xargs -0 cp -a --parents -t "$copy"
 cp -a .git "$copy/"
 [ ! -d build/cargo ] || { mkdir "$copy/build" && cp -a build/cargo build/bin "$copy/build/"; }
 
-# caught_by LOG: the first cases that failed there
+# caught_by KTAP: the first cases that failed there
 caught_by() {
-	sed -nE 's/^test (.*) \.\.\. (.*[^a-zA-Z])?FAILED$/\1/p; s/^ +FAILED +([0-9]+).*/\1/p' "$1" | awk '!seen[$0]++' | head -n 4 | paste -sd' '
+	sed -nE 's/^ +not ok [0-9]+ (.*)/\1/p' "$1" | awk '!seen[$0]++' | head -n 4 | paste -sd' '
 }
 
 missed=0
@@ -35,9 +35,9 @@ for name in "${names[@]}"; do
 	found=''
 	for round in "${rounds[@]}"; do
 		if ! SUITES=$round "$copy/tests/run" stock debug >"$copy/log" 2>&1; then
-			found=$(caught_by "$copy/log")
+			found=$(caught_by "$copy/build/tests/results.ktap")
 			# What the check of the kernel's log says, else what the run says last.
-			[ -n "$found" ] || found=$(sed -nE '/^[0-9]+:/{s/^[0-9]+:(\[ *[0-9.]+\] )?/the log: /p;q}' "$copy/log")
+			[ -n "$found" ] || found=$(sed -nE '/the kernel.s log, /{s/.*: [0-9]+:(\[ *[0-9.]+\] )?/the log: /p;q}' "$copy/log")
 			[ -n "$found" ] || found=$(tail -n 1 "$copy/log")
 			break
 		fi

@@ -3,7 +3,7 @@
 #
 # The quick start, pasted into a fresh Debian: each command of Documentation/quickstart.rst is run, in
 # order, and prints what the page says. A number may be another one; a line "…" stands for any lines.
-# Reports like libtest.
+# Prints KTAP.
 #
 # usage: quickstart.sh
 #        quickstart.sh --in-root DIR    the commands, in the fresh root; what they print goes to DIR

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of the scripts, on the host. Reports like libtest.
+# Tests of the scripts, on the host. Prints KTAP.
 #
 # usage: scripts.sh KERNEL
 set -euo pipefail

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the debug kernel watches for is seen, and fails the run that asked for the check: the controls
-# of all runs that show nothing. Reports like libtest.
+# of all runs that show nothing. Prints KTAP.
 #
 # usage: watchers.sh KERNEL
 set -euo pipefail

@@ -40,12 +40,16 @@ fn written(tree: &Tree, document: &str, language: &str, text: &str) -> Result<()
     }
 }
 
+/// The list of suites.
+const SUITES: &str = "tests/runner/src/suites.rs";
+
 fn session(tree: &Tree, document: &str, text: &str) -> Result<(), String> {
     if let Some(suite) = elsewhere::suite_of(document) {
-        let suites = tree.included("tests/suites.sh").map_or("", String::as_str);
+        let suites = tree.included(SUITES).map_or("", String::as_str);
+        // guest("NAME", …
         let is_there = suites.lines().any(|line| {
-            let mut words = line.split_whitespace();
-            matches!(words.next(), Some("guest" | "host" | "suite")) && words.next() == Some(suite)
+            let mut words = line.trim().split('"');
+            words.next().is_some_and(|word| word.ends_with('(')) && words.next() == Some(suite)
         });
         return match is_there {
             true => Ok(()),
@@ -159,9 +163,10 @@ fn made_up() -> Tree {
         "# one\n1  2\n# two\n3\n".to_string(),
     );
     tree.add(
-        "tests/suites.sh",
-        "host other\n\tguest sample sample \"\"\n".to_string(),
+        SUITES,
+        "host(\"other\", \"other\"),\n    guest(\"sample\", \"sample\", USUAL),\n".to_string(),
     );
+    tree.add("tests/check.sh", "other\n".to_string());
     tree
 }
 
@@ -290,10 +295,10 @@ fn included_files_are_found() {
             "Documentation/examples/a.bpf.c is no file that is compiled or run as console",
         ),
         (
-            "../../tests/suites.sh",
+            "../../tests/check.sh",
             "c",
             "other",
-            "tests/suites.sh is no file that is compiled or run as c",
+            "tests/check.sh is no file that is compiled or run as c",
         ),
     ] {
         assert_eq!(wrong(page(path, language, mark)), [expected]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What holds only on a machine that was booted for it: see `tests/suites.sh`.
+//! What holds only on a machine that was booted for it: see `tests/runner/src/suites.rs`.
 
 use std::path::Path;
 use std::process::Command;

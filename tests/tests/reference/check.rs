@@ -140,6 +140,9 @@ fn fields(entry: &Entry, kfunc: &Kfunc) -> Vec<String> {
     wrong
 }
 
+/// The list of suites.
+const SUITES: &str = "tests/runner/src/suites.rs";
+
 /// ":test: ``SUITE`` ``CASE``, ``CASE``; ``SUITE`` ``CASE``"
 fn tests(entry: &Entry, tree: &Tree) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -151,9 +154,7 @@ fn tests(entry: &Entry, tree: &Tree) -> Vec<String> {
         for case in cases {
             any = true;
             if sources.is_empty() {
-                wrong.push(format!(
-                    "names suite {suite:?}, which tests/suites.sh has not"
-                ));
+                wrong.push(format!("names suite {suite:?}, which {SUITES} has not"));
             } else if !sources.iter().any(|source| has(source, case, tree)) {
                 wrong.push(format!(
                     "names case {case:?}, which suite {suite:?} has not"
@@ -162,7 +163,7 @@ fn tests(entry: &Entry, tree: &Tree) -> Vec<String> {
         }
         if !any {
             let form = "\":test: ``SUITE`` ``MODULE::CASE``\"";
-            wrong.push(format!("names no test: write {form}, of tests/suites.sh"));
+            wrong.push(format!("names no test: write {form}, of {SUITES}"));
         }
     }
     wrong
@@ -170,12 +171,13 @@ fn tests(entry: &Entry, tree: &Tree) -> Vec<String> {
 
 /// Where the cases of a suite are: the folder of its target, or the module.
 fn sources(suite: &str, tree: &Tree) -> Vec<String> {
-    let suites = tree.file("tests/suites.sh").lines();
-    let mut words = suites.map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let line = words.find(|words| words.len() > 1 && words[1] == suite);
+    // guest("NAME", "TARGET", …
+    let suites = tree.file(SUITES).lines();
+    let mut words = suites.map(|line| line.trim().split('"').collect::<Vec<_>>());
+    let line = words.find(|words| words.len() > 3 && words[1] == suite);
     let target = match line.as_deref() {
-        Some(["guest", _, target, ..]) | Some(["host", target, ..]) => target,
-        Some(["suite", "kunit", ..]) => return vec!["rust".to_string()],
+        Some(["guest(" | "host(", _, _, target, ..]) => target,
+        Some(["script(", "kunit", ..]) => return vec!["rust".to_string()],
         _ => return Vec::new(),
     };
     vec![format!("tests/tests/{target}")]

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# How suites run in a guest. Reports go to the second serial port, and to the third what the kernel has
+# logged meanwhile, below a line that says whose it is. The runner adds the suites.
+export RUSTC_BOOTSTRAP=1
+all=0 first=1
+
+# report EVENT MORE
+report() {
+	echo "{ \"type\": \"session\", \"event\": \"$1\", $2 }" >/dev/ttyS1
+}
+
+log() {
+	dmesg -c >/dev/ttyS2
+	echo "== $1" >/dev/ttyS2
+}
+
+# The module anew, once what is freed in the background is gone.
+fresh_module() {
+	tries=0
+	while grep -q '^bpf_percpu ' /proc/modules && ! rmmod bpf_percpu 2>/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 300 ] || return
+		sleep 0.1
+	done
+	insmod /t/bpf_percpu.ko
+}
+
+# suite NAME COMMAND...
+suite() {
+	name=$1 status=0
+	shift
+	log "$name"
+	[ -n "$first" ] || fresh_module || {
+		report broken "\"message\": \"the module could not be loaded anew before $name: $(grep '^bpf_percpu' /proc/modules | tr -d '"')\""
+		exit 1
+	}
+	first=
+	report begin "\"name\": \"$name\""
+	"$@" >/dev/ttyS1 || status=$?
+	[ "$status" -eq 0 ] || all=1
+	report end "\"status\": $status"
+}
+
+finish() {
+	log end
+	exit "$all"
+}
+

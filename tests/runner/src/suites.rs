@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The suites: what runs where, in which guest, and how long it takes.
+//!
+//! Suites that want the same guest share one. Each finds the module freshly loaded.
+
+use crate::suite::guest;
+use crate::suite::host;
+use crate::suite::host_script;
+use crate::suite::script;
+use crate::suite::Boot;
+use crate::suite::Suite;
+
+/// A guest with all that a suite may ask for: NMIs, and QEMU's monitor.
+const USUAL: Boot = Boot::new("usual", &["--nmi", "--monitor"]);
+
+/// For tools on top of kfuncs that other suites have kmemleak look at, and for what it takes too long.
+const NO_KMEMLEAK: Boot = USUAL.without_kmemleak("fast");
+
+/// Some CPUs only, one of them isolated, and no PSI.
+const PARTIAL: Boot =
+    Boot::new("partial", &["--append", "maxcpus=2 isolcpus=1 psi=0"]).without_kmemleak("partial");
+
+/// More CPUs than a word has bits. Their memory takes kmemleak a minute.
+const MANY_CPUS: Boot = Boot::new("many", &["--cpus", "66"]).without_kmemleak("many");
+
+/// One instruction at a time. What has no part in it takes none: other CPUs than two, and KFENCE's
+/// timer.
+const ONE_INSN: Boot = Boot::new(
+    "one-insn",
+    &[
+        "--nmi",
+        "--monitor",
+        "--cpus",
+        "2",
+        "--append",
+        "kfence.sample_interval=0",
+    ],
+);
+
+/// The clock counts instructions.
+const ICOUNT: Boot = Boot::new("icount", &["--cpus", "1", "--icount"]);
+
+/// All suites but the unit tests of the crates, each of which is one by itself. `seconds()` is what a
+/// suite takes on two CPUs, without the boot: on the host or the stock kernel, and on the debug kernel.
+#[rustfmt::skip]
+pub fn suites() -> Vec<Suite> {
+    vec![
+        guest("exact", "exact", USUAL).filter("stress::").seconds(65, 70).soak(),
+        guest("exact-interrupted", "exact", ONE_INSN).filter("one_insn::").seconds(105, 110).soak(),
+        guest("cost", "cost", ICOUNT).except("debug", "what watches costs, too").seconds(15, 0),
+        guest("faults", "faults", USUAL).only("debug", "this kernel is built without fault injection").seconds(0, 140),
+        guest("module", "module", USUAL).seconds(105, 50),
+        guest("store", "store", USUAL).filter("--skip slots::partial_boot").seconds(20, 90),
+        guest("store-partial", "store", PARTIAL).filter("slots:: errors:: sums::").seconds(4, 40),
+        guest("cpumask", "cpumask", USUAL).filter("--skip boots::").seconds(8, 40),
+        guest("cpumask-many", "cpumask", MANY_CPUS).filter("masks:: iterator:: boots::many").seconds(10, 60),
+        guest("cpumask-partial", "cpumask", PARTIAL).filter("masks:: iterator:: boots::partial").seconds(4, 20),
+        guest("percpu", "percpu", USUAL).module("selftest").seconds(12, 25),
+        guest("control", "control", USUAL).seconds(10, 75),
+        guest("lifetime", "lifetime", USUAL).seconds(7, 35),
+        guest("keyed", "keyed", USUAL).seconds(47, 85),
+        guest("keyed_stress", "keyed_stress", USUAL).seconds(160, 500).soak(),
+        guest("lower_native", "lower_native", USUAL).seconds(1, 5),
+        guest("lower_run", "lower_run", USUAL).seconds(32, 40),
+        guest("lower_load", "lower_load", USUAL).seconds(8, 35),
+        guest("lower_skel", "lower_skel", USUAL).seconds(3, 8),
+        guest("reference", "reference", USUAL).filter("examples::").seconds(3, 15),
+        guest("examples", "examples", USUAL).filter("guest::").programs().seconds(25, 110),
+        guest("ctl", "ctl", USUAL).seconds(50, 125),
+        guest("lower_random", "lower_random", NO_KMEMLEAK).filter("--skip diversity::").seconds(190, 40).soak(),
+        guest("sample", "sample", NO_KMEMLEAK).programs().seconds(135, 220),
+        guest("psi", "psi", NO_KMEMLEAK).filter("--skip boots::").seconds(18, 140),
+        guest("psi-off", "psi", PARTIAL).filter("boots::").programs().seconds(1, 5),
+        script("kunit", "tests/kunit.sh").only("debug", "this kernel is built without KUnit").seconds(0, 50),
+        script("watchers", "tests/watchers.sh").only("debug", "").module("faults").seconds(0, 136),
+        host_script("scripts", "tests/scripts.sh").programs().seconds(294, 0),
+        host_script("quickstart", "tests/quickstart.sh").only("stock", "").programs().seconds(56, 0),
+        host_script("install", "tests/install.sh").only("stock", "").programs().seconds(129, 0),
+        host_script("family", "tests/family.sh").programs().seconds(159, 0),
+        host("breakage", "breakage").seconds(189, 0),
+        host("lower_random", "lower_random").filter("diversity::"),
+        host("lower_fuzz", "lower_fuzz").programs().soak().seconds(10, 0),
+        host("bits", "bits"),
+        host("examples", "examples").filter("--skip guest::"),
+        host("lower_errors", "lower_errors"),
+        host("lower_layouts", "lower_layouts").seconds(3, 0),
+        host("reference", "reference").filter("--skip examples::"),
+        host("kfunc_code", "kfunc_code").filter("--skip listing::"),
+        host("kfunc_code-listing", "kfunc_code").filter("listing::").only("stock", "the listing is of the stock kernel's module"),
+    ]
+}
