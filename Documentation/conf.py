@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How Sphinx makes the documentation: `make doc`."""
+"""Sphinx configuration, for `make doc`."""
 
 import tomllib
 from pathlib import Path
@@ -10,13 +10,13 @@ author = "the bpf_percpu maintainers"
 copyright = author
 
 extensions = ["myst_parser", "sphinx.ext.graphviz"]
-# Tables that `make bench` has printed are included as they are; they are no pages.
+# Pages include these tables, which `make bench` prints. They are not pages of their own.
 exclude_patterns = ["benchmarks/*.md", "examples/**"]
 source_suffix = {".rst": "restructuredtext"}
 
 primary_domain = "c"
 highlight_language = "none"
-# The tables are a part of a page, and begin below its title.
+# The included tables start with a second-level title.
 suppress_warnings = ["myst.header"]
 
 html_theme = "alabaster"

@@ -45,7 +45,7 @@ fn a_table_has_all_kernels() {
         ]
     );
     assert!(text.starts_with(
-        "## Read-modify-write with a result\n\nIn guest instructions per operation.\n\nNet of "
+        "## Read-modify-write with a result\n\nIn guest instructions per operation.\n\nThe cost of "
     ));
     assert!(text.contains("|      1235 |"), "{text}");
     assert!(text.ends_with("\n`-`: not there before 7.3.\n"), "{text}");
