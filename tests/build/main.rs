@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles the BPF programs, one object a file: `tests/FAMILY/NAME.bpf.c` becomes
-//! `OUT_DIR/FAMILY-NAME.bpf.o`. Then a loader in C, against the libbpf that the tests have, and the
-//! random programs.
+//! Compiles each BPF program into an object of its own: `tests/TARGET/NAME.bpf.c` becomes
+//! `OUT_DIR/TARGET-NAME.bpf.o`. Also compiles a loader in C against the libbpf that the tests link
+//! to, and the random programs.
 
 use std::env;
 use std::error::Error;
@@ -13,15 +13,15 @@ use std::path::PathBuf;
 
 mod random;
 
-/// Those whose programs have modules, `OUT_DIR/NAME.percpu.rs`, too.
+/// The target whose programs also get a Rust module each, `OUT_DIR/NAME.percpu.rs`.
 const SKEL: &str = "lower_skel";
 
-/// The programs that the kfunc reference shows.
+/// The programs of the kfunc reference: the prefix of their objects, and their folder.
 const REFERENCE: (&str, &str) = ("reference", "../Documentation/examples/reference");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (_, reference) = REFERENCE;
-    // With what is in them, and what is new there.
+    // cargo looks at a folder recursively, so a new file counts as a change.
     println!("cargo:rerun-if-changed=tests");
     println!("cargo:rerun-if-changed={reference}");
     for (family, dir) in families()? {
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     random::compile()
 }
 
-/// The families and their folders: those here that have programs, and the reference's.
+/// The targets that have programs and the reference, each with its folder.
 fn families() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
     let (family, dir) = REFERENCE;
     let mut families = vec![(family.to_string(), dir.into())];
@@ -53,7 +53,7 @@ fn families() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
     Ok(families)
 }
 
-/// What is in a folder, by name.
+/// The entries of a folder, sorted by name.
 fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect();
     let mut files = entries?;

@@ -17,7 +17,8 @@ use generator::PROGRAMS;
 use generator::SEED;
 use generator::SEED_VARIABLE;
 
-/// Compiles each random program twice, and makes `OUT_DIR/random.rs`, a table of both.
+/// Compiles each random program twice, with per-CPU and with ordinary variables, and writes
+/// `OUT_DIR/random.rs`, a table of both objects.
 pub fn compile() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed={SEED_VARIABLE}");
     let seed = match env::var(SEED_VARIABLE) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BPF objects whose programs tell what they saw in an array `seen` (see `cpumask/seen.h`).
+//! BPF objects: loading one with the verifier's log, running its programs, and reading its global
+//! variables, such as the array `seen` of `cpumask/seen.h`.
 
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -16,7 +17,7 @@ use libbpf_rs::ProgramMut;
 use crate::cpus::of_words;
 use crate::cpus::Cpus;
 
-/// The object of `tests/FAMILY/NAME.bpf.c`, as bytes.
+/// The compiled object of `tests/TARGET/NAME.bpf.c`, as bytes: `object!("TARGET-NAME")`.
 #[macro_export]
 macro_rules! object {
     ($name:literal) => {
@@ -24,7 +25,7 @@ macro_rules! object {
     };
 }
 
-/// What libbpf said of the newest load, the verifier's log included.
+/// The messages of libbpf about the newest load, with the verifier's log.
 static LOG: Mutex<String> = Mutex::new(String::new());
 
 fn log() -> MutexGuard<'static, String> {
@@ -33,24 +34,24 @@ fn log() -> MutexGuard<'static, String> {
 
 const WORDS: usize = 8;
 
-/// What a walk saw: `struct seen`.
+/// `struct seen`: what a walk over CPUs saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Seen {
-    /// CPUs, as bits; or what else the program says.
+    /// The CPUs as a bit mask, or other numbers that the program returns.
     pub words: [u64; WORDS],
-    /// One more than the last CPU.
+    /// The last CPU plus one.
     pub next: u32,
-    /// CPUs seen, the same ones again too.
+    /// The number of steps, repeated CPUs included.
     pub steps: u32,
-    /// CPUs that came after a higher one, or after themselves.
+    /// The number of steps to a CPU that was not higher than the one before.
     pub disorder: u32,
-    /// CPUs that cannot be.
+    /// The number of steps to an impossible CPU.
     pub strange: u32,
 }
 
 impl Seen {
-    /// The CPUs of a walk: each once, ascending.
+    /// The CPUs of the walk. Panics unless each was seen once, in ascending order.
     pub fn cpus(&self) -> Cpus {
         let cpus = of_words(&self.words);
         assert_eq!(
@@ -64,18 +65,18 @@ impl Seen {
     }
 }
 
-/// An object with one program of it loaded.
+/// An object of which some programs are loaded.
 pub struct Loaded {
     object: Object,
     program: &'static str,
 }
 
-/// Loads program `program` of `object`, or returns what libbpf and the verifier said.
+/// Loads program `program` of `object`. An error is the log of libbpf and the verifier.
 pub fn load(object: &[u8], program: &'static str) -> Result<Loaded, String> {
     load_some(object, &[program])
 }
 
-/// Loads some programs of `object`; the first is what [`Loaded::run`] runs.
+/// Loads some programs of `object`. [`Loaded::run`] runs the first.
 pub fn load_some(object: &[u8], programs: &[&'static str]) -> Result<Loaded, String> {
     let program = programs[0];
     libbpf_rs::set_print(Some((PrintLevel::Warn, |_, text| log().push_str(&text))));
@@ -100,7 +101,7 @@ pub fn load_some(object: &[u8], programs: &[&'static str]) -> Result<Loaded, Str
     }
 }
 
-/// Loads and runs a program, and returns what it saw.
+/// Loads a program and runs it once.
 pub fn run(object: &[u8], program: &'static str) -> Loaded {
     let loaded =
         load(object, program).unwrap_or_else(|log| panic!("{program} does not load: {log}"));
@@ -114,7 +115,7 @@ impl Loaded {
         &self.object
     }
 
-    /// The program.
+    /// The first program of those that were loaded.
     pub fn program(&self) -> ProgramMut<'_> {
         self.program_named(self.program)
     }
@@ -135,19 +136,20 @@ impl Loaded {
             .return_value
     }
 
-    /// A global variable of `T`'s size that is at `offset` of section `section`.
+    /// The global variable at `offset` in section `section`.
     pub fn global<T: Copy>(&self, section: &str, offset: usize) -> T {
         let (_, value) = self.value(section);
         let bytes = &value[offset..][..size_of::<T>()];
-        // SAFETY: The bytes are as many as a `T`, which tests ask for as integers.
+        // SAFETY: The slice has the size of `T`, and tests pass types for which any bytes are
+        // valid.
         unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
     }
 
-    /// Sets a global variable.
+    /// Sets the global variable at `offset` in section `section`.
     pub fn set_global<T: Copy>(&self, section: &str, offset: usize, global: T) {
         let (map, mut value) = self.value(section);
         let bytes = &mut value[offset..][..size_of::<T>()];
-        // SAFETY: The bytes are as many as a `T`.
+        // SAFETY: The slice has the size of `T`.
         unsafe { bytes.as_mut_ptr().cast::<T>().write_unaligned(global) };
         map.update(&[0; 4], &value, MapFlags::ANY)
             .expect("sections can be written");
@@ -161,7 +163,7 @@ impl Loaded {
             .return_value
     }
 
-    /// Runs the program once, on a packet of zeroes.
+    /// Runs the program once, on a packet of zeros.
     pub fn run_on_packet(&self) -> u32 {
         let input = ProgramInput {
             data_in: Some(&[0; 64]),
@@ -190,18 +192,18 @@ impl Loaded {
     pub fn seen(&self, i: usize) -> Seen {
         let (_, value) = self.value(".bss");
         let seen = &value[i * size_of::<Seen>()..][..size_of::<Seen>()];
-        // SAFETY: The bytes are as many as a `Seen`, which any bytes make.
+        // SAFETY: The slice has the size of a `Seen`, for which any bytes are valid.
         unsafe { seen.as_ptr().cast::<Seen>().read_unaligned() }
     }
 
-    /// Forgets what was seen.
+    /// Clears `seen`.
     pub fn clear(&self) {
         let (map, value) = self.value(".bss");
         map.update(&[0; 4], &vec![0; value.len()], MapFlags::ANY)
             .expect("sections can be written");
     }
 
-    /// Sets `input`: a mask to make and a task to look at.
+    /// Sets `input`: the mask to build and the task to look at.
     pub fn set_input(&self, words: &[u64; WORDS], pid: i32) {
         let (map, mut value) = self.value(".data");
         let words = words.iter().flat_map(|word| word.to_ne_bytes());

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What bpftool says.
+//! Running bpftool.
 
 use std::process::Command;
 
 use serde_json::Value;
 
-/// The standard output of bpftool, which must not fail.
+/// Runs bpftool, which must succeed, and returns its standard output.
 pub fn text(args: &[&str]) -> String {
     let output = Command::new("bpftool").args(args).output();
     let output = output.expect("bpftool is in the guest");
@@ -14,13 +14,13 @@ pub fn text(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The programs that are loaded.
+/// The loaded programs.
 pub fn programs() -> Vec<Value> {
     let text = text(&["--json", "prog", "show"]);
     serde_json::from_str(&text).expect("an array of programs")
 }
 
-/// The type of the program with this name, if one is loaded.
+/// The type of the loaded program with this name.
 pub fn type_of(name: &str) -> Option<String> {
     let programs = programs();
     let program = programs.iter().find(|program| program["name"] == name)?;

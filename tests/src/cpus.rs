@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets of CPUs, and what the kernel says of them.
+//! Sets of CPUs: lists and masks, sysfs, affinity, hotplug.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A set of CPUs.
 pub type Cpus = BTreeSet<u32>;
 
-/// The CPUs of a list like `0-3,5`.
+/// Parses a list like `0-3,5`.
 pub fn parse(list: &str) -> Cpus {
     let number = |s: &str| -> u32 { s.parse().unwrap_or_else(|_| panic!("bad list {list:?}")) };
     list.trim()
@@ -24,14 +24,14 @@ pub fn parse(list: &str) -> Cpus {
         .collect()
 }
 
-/// The CPUs that are set in `words`.
+/// The CPUs of a bit mask.
 pub fn of_words(words: &[u64]) -> Cpus {
     (0..words.len() as u32 * 64)
         .filter(|cpu| (words[*cpu as usize / 64] >> (cpu % 64)) & 1 != 0)
         .collect()
 }
 
-/// `cpus` as bits.
+/// `cpus` as a bit mask.
 pub fn to_words<const N: usize>(cpus: &Cpus) -> [u64; N] {
     let mut words = [0; N];
     for cpu in cpus {
@@ -40,13 +40,13 @@ pub fn to_words<const N: usize>(cpus: &Cpus) -> [u64; N] {
     words
 }
 
-/// The CPUs of file `name` in `/sys/devices/system/cpu`.
+/// The CPUs in file `name` of `/sys/devices/system/cpu`.
 pub fn sysfs(name: &str) -> Cpus {
     let path = format!("/sys/devices/system/cpu/{name}");
     parse(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}")))
 }
 
-/// The CPUs that the calling process may use, as procfs shows them.
+/// The CPUs that this process may use, from procfs.
 pub fn allowed() -> Cpus {
     let status = fs::read_to_string("/proc/self/status").expect("/proc/self/status");
     let line = status
@@ -56,12 +56,12 @@ pub fn allowed() -> Cpus {
     parse(line)
 }
 
-/// Those of them that are online.
+/// The CPUs that this process may use and that are online.
 pub fn usable() -> Cpus {
     &allowed() & &sysfs("online")
 }
 
-/// One more than the highest possible CPU.
+/// The highest possible CPU plus one.
 pub fn nr_cpu_ids() -> u32 {
     sysfs("possible").last().expect("a possible CPU") + 1
 }
@@ -72,7 +72,7 @@ pub fn set_online(cpu: u32, online: bool) {
     fs::write(&path, if online { "1" } else { "0" }).unwrap_or_else(|e| panic!("{path}: {e}"));
 }
 
-/// Takes a CPU offline until it is dropped.
+/// A CPU that is offline until this is dropped.
 pub struct Offline(u32);
 
 impl Offline {
@@ -89,7 +89,7 @@ impl Drop for Offline {
     }
 }
 
-/// Lets the calling thread run on `cpus` only.
+/// Restricts the calling thread to `cpus`.
 pub fn set_affinity(cpus: &Cpus) {
     let words: [u64; 16] = to_words(cpus);
     // SAFETY: `words` is valid for the call.
@@ -98,7 +98,7 @@ pub fn set_affinity(cpus: &Cpus) {
     const { assert!(size_of::<libc::cpu_set_t>() >= 128) };
 }
 
-/// Asks `condition` for up to two minutes, for machines differ.
+/// Polls `condition` for up to two minutes. Returns whether it became true.
 pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
     for _ in 0..12_000 {
         if condition() {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's fault injection: `Documentation/fault-injection/fault-injection.rst`. Only on kernels
-//! that are built with it.
+//! Fault injection, on kernels that are built with it: see
+//! `Documentation/fault-injection/fault-injection.rst` of the kernel.
 
 use std::fs;
 use std::ops::Range;
 
-/// What can be made to fail, of what the module does.
+/// What the kernel can make fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
-    /// Allocation of an object.
+    /// Allocation of slab objects.
     Slab,
-    /// Allocation of pages, which is also what per-CPU memory is made of.
+    /// Allocation of pages, which also backs per-CPU memory.
     Pages,
-    /// Copies from and to user space.
+    /// Copies to and from user space.
     UserCopy,
 }
 
@@ -33,20 +33,20 @@ impl Capability {
         fs::write(&path, value).unwrap_or_else(|e| panic!("{path}: {e}"));
     }
 
-    /// Fails in calls from code at `code` only.
+    /// Restricts failures to calls from `code`.
     fn only_below(self, code: &Range<u64>) {
         self.set("stacktrace-depth", "32");
         self.set("require-start", &format!("{:#x}", code.start));
         self.set("require-end", &format!("{:#x}", code.end));
-        // Where it looks closely at masks, the kernel itself makes a defect of one that it cannot have:
-        // a line and a trace in the log.
+        // With CONFIG_DEBUG_PER_CPU_MAPS the kernel prints a stack trace when a mask cannot be
+        // allocated, which the check of the log would take for a bug.
         let masks = function_code("alloc_cpumask_var_node");
         self.set("reject-start", &format!("{:#x}", masks.start));
         self.set("reject-end", &format!("{:#x}", masks.end));
-        // Nothing in the log, where it would look like a defect.
+        // Nothing in the log: the check of the log would take it for a bug.
         self.set("verbose", "0");
         if self != Self::UserCopy {
-            // Also where the kernel could wait for memory.
+            // Allocations that may sleep fail, too.
             self.set("ignore-gfp-wait", "0");
         }
         if self == Self::Pages {
@@ -56,22 +56,22 @@ impl Capability {
     }
 }
 
-/// How many uses of what can fail are left until one does; 0 when it has.
+/// How many uses are left until one fails; 0 once it has failed.
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
-/// No code is there.
+/// A range without code.
 const NOWHERE: Range<u64> = 1..2;
 
-/// The code of the module, as long as it stays loaded.
+/// The address range of the module's code. Valid until the module is unloaded.
 pub fn module_code() -> Range<u64> {
     let text = fs::read_to_string("/sys/module/bpf_percpu/sections/.text").expect("its address");
     let hex = text.trim().trim_start_matches("0x");
     let start = u64::from_str_radix(hex, 16).expect("a hexadecimal number");
-    // Modules are pages of their own.
+    // A module's code has whole pages.
     start..start + (1 << 20)
 }
 
-/// The code of function `name` of the kernel.
+/// The address range of the kernel's function `name`.
 pub fn function_code(name: &str) -> Range<u64> {
     let symbols = fs::read_to_string("/proc/kallsyms").expect("/proc/kallsyms");
     let mut code: Vec<(u64, &str)> = symbols
@@ -92,19 +92,19 @@ pub fn function_code(name: &str) -> Range<u64> {
     start..end
 }
 
-/// How often something failed, and how it ended.
+/// The results of the calls in which something failed.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Failures {
-    /// Calls that failed.
+    /// Calls that returned an error.
     pub failed: u32,
-    /// Calls that got along.
+    /// Calls that succeeded all the same.
     pub survived: u32,
 }
 
-/// Calls `work` with the first use of `capability` below `code` failing, then with the second, until
-/// there are no more; and `check` with what it returned, each time that one failed.
+/// Calls `work` with the first use of `capability` in `code` failing, then with the second, and so
+/// on until none is left to fail. Passes each result of a call with a failure to `check`.
 ///
-/// The last call, in which nothing fails, returns what this returns.
+/// Returns the result of the last call, in which nothing failed.
 pub fn in_turn<T>(
     capability: Capability,
     code: Range<u64>,

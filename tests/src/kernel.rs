@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which kernel runs, for what differs from series to series.
+//! Which kernel runs.
 
 use std::fs;
 
-/// The kernel is our own debug build, which takes several times as long.
+/// Whether this is the debug kernel, on which everything takes several times as long.
 #[must_use]
 pub fn is_debug() -> bool {
     release().ends_with("-debug")
@@ -15,7 +15,7 @@ fn release() -> String {
     release.trim().to_string()
 }
 
-/// The kernel is of series `major.minor`, or a later one.
+/// Whether the kernel is `major.minor` or later.
 #[must_use]
 pub fn is_since(major: u32, minor: u32) -> bool {
     let release = release();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tests in the guest share.
+//! What test targets share. Most of it works only in a guest.
 
 pub mod attach;
 pub mod bpf;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's memory is used for: by the machine, and by a control group.
+//! Memory that the kernel uses, for the whole machine and for one control group.
 
 use std::fs;
 use std::hint::black_box;
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::cpus::soon;
 
-/// Much memory for a control group to count, in bytes.
+/// A change of the charge that makes the kernel flush the counts of a control group, in bytes.
 const MUCH: usize = 4 << 20;
 
-/// What `Percpu` may grow by, in KiB, though all is freed: the kernel keeps empty pages and chunks for
-/// its next allocations, here up to 2 MiB. Smaller leaks show in [`Group::is_free`].
+/// How much `Percpu` may grow, in KiB, though all is freed: the kernel keeps empty pages and chunks
+/// for later allocations, here up to 2 MiB. [`Group::is_free`] shows smaller leaks.
 const KEPT: i64 = 2560;
 
 /// A line of `/proc/meminfo`, in KiB.
@@ -26,15 +26,15 @@ pub fn meminfo(name: &str) -> i64 {
         .unwrap_or_else(|| panic!("no {name} in /proc/meminfo"))
 }
 
-/// Has the kernel free what it can do without.
+/// Makes the kernel drop its caches.
 pub fn drop_caches() {
-    // Without (4) a word of each time in the log, which has little room.
+    // Bit 2 (4) keeps this out of the log, which is small.
     for what in ["4", "3"] {
         fs::write("/proc/sys/vm/drop_caches", what).expect("drop_caches");
     }
 }
 
-/// `Percpu` once it does not change any more, in KiB.
+/// `Percpu` of `/proc/meminfo` once it is stable, in KiB.
 #[must_use]
 pub fn percpu() -> i64 {
     let mut last = None;
@@ -47,7 +47,8 @@ pub fn percpu() -> i64 {
     last.expect("it was read")
 }
 
-/// `Percpu` is back at `before`, but for what the allocator keeps, or soon is.
+/// Waits until `Percpu` is back at `before`, but for what the allocator keeps. False if it is not
+/// in time.
 #[must_use]
 pub fn percpu_is_back(before: i64) -> bool {
     soon(|| {
@@ -56,12 +57,12 @@ pub fn percpu_is_back(before: i64) -> bool {
     })
 }
 
-/// A control group, for processes that are in it while it lives.
+/// A control group that exists until this is dropped.
 #[derive(Debug)]
 pub struct Group(String);
 
 impl Group {
-    /// A new group of this name.
+    /// Creates a group of this name.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let path = format!("/sys/fs/cgroup/{name}");
@@ -70,7 +71,7 @@ impl Group {
         Self(path)
     }
 
-    /// A new group whose tasks use these CPUs.
+    /// Creates a group whose tasks run on these CPUs.
     #[must_use]
     pub fn with_cpus(name: &str, cpus: &str) -> Self {
         let group = Self::new(name);
@@ -79,7 +80,7 @@ impl Group {
         group
     }
 
-    /// A new group below this one, which is dropped after it.
+    /// Creates a group below this one. Drop it first.
     #[must_use]
     pub fn below(&self, name: &str) -> Self {
         let path = format!("{}/{name}", self.0);
@@ -87,20 +88,20 @@ impl Group {
         Self(path)
     }
 
-    /// Where it is.
+    /// The folder of the group.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.0
     }
 
-    /// A file of the group.
+    /// Reads a file of the group.
     #[must_use]
     pub fn read(&self, file: &str) -> String {
         let path = format!("{}/{file}", self.0);
         fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
-    /// Writes a file of the group.
+    /// Writes to a file of the group.
     pub fn set(&self, file: &str, value: &str) {
         let path = format!("{}/{file}", self.0);
         fs::write(&path, value).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -116,20 +117,21 @@ impl Group {
         value.unwrap_or_else(|| panic!("no {name} in memory.stat"))
     }
 
-    /// Per-CPU memory that was allocated in the group and is not free, in bytes of all CPUs. The
-    /// kernel does not count what fits in chunks that are older than the first group.
+    /// Per-CPU memory that the group has allocated and not freed, in bytes over all CPUs. The
+    /// kernel does not count allocations in chunks that are older than the first group.
     #[must_use]
     pub fn percpu(&self) -> u64 {
-        // The kernel adds up what CPUs have counted when it is more than 64 pages for each, else some
-        // seconds later (`memcg_vmstats_needs_flush()` in mm/memcontrol.c). So give it more.
+        // The kernel flushes the counts of its CPUs when they exceed 64 pages for each, else after
+        // some seconds (`memcg_vmstats_needs_flush()` in mm/memcontrol.c). So make them exceed
+        // that.
         self.run(|| drop(black_box(vec![1u8; MUCH])));
         self.stat("percpu")
     }
 
-    /// What the group is charged with, in bytes, and nothing that its CPUs hold ready for it.
+    /// The charge of the group in bytes, without the stock that CPUs keep for it.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        // A limit that is too low has CPUs give that back (`memory_high_write()` in mm/memcontrol.c).
+        // A limit that is too low drains the stock (`memory_high_write()` in mm/memcontrol.c).
         self.set("memory.high", "0");
         self.set("memory.high", "max");
         let mut last = None;
@@ -143,13 +145,13 @@ impl Group {
         charged.trim().parse().expect("a number")
     }
 
-    /// All per-CPU memory that was allocated in the group is free, or soon is.
+    /// Waits until all per-CPU memory of the group is freed. False if it is not in time.
     #[must_use]
     pub fn is_free(&self) -> bool {
         soon(|| self.percpu() == 0)
     }
 
-    /// Runs `work` in the group. Whatever it allocates is the group's.
+    /// Runs `work` in the group, which is charged for what it allocates.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         self.set("cgroup.procs", "0");
         let result = work();

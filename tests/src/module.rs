@@ -49,7 +49,7 @@ pub fn remove_other(name: &str) -> io::Result<()> {
     result(unsafe { libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK) })
 }
 
-/// `rmmod`, as soon as the last user is gone: programs are freed in the background.
+/// `rmmod`, which waits until the last user is gone: programs are freed in the background.
 pub fn remove_soon() {
     let mut last = None;
     let removed = soon(|| match remove() {

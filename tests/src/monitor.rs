@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! QEMU's monitor, which `scripts/vm --monitor` puts on the guest's fourth serial port.
+//! QEMU's monitor. `scripts/vm --monitor` connects it to the guest's fourth serial port.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -12,19 +12,20 @@ use std::thread;
 
 const PORT: &str = "/dev/ttyS3";
 
-/// One instruction at a time while it lives: interrupts and NMIs come between any two.
+/// While this lives, QEMU runs one instruction at a time: interrupts and NMIs come between any two.
 #[derive(Debug)]
 pub struct OneInsn(File);
 
 impl OneInsn {
-    /// Begins.
+    /// Switches the mode on.
     #[must_use]
     pub fn new() -> Self {
         let port = OpenOptions::new().read(true).write(true).open(PORT);
         let this =
             Self(port.unwrap_or_else(|e| panic!("{PORT}: {e}: is it a guest with --monitor?")));
-        // The port echoes until it is raw, so the monitor may have got its own greeting as commands.
-        // The empty line ends that; what it has answered is read before the first command.
+        // The port echoes until it is raw, so the monitor may have read its own greeting as a
+        // command. An empty line ends that command, and its answer is read before the first real
+        // command.
         this.answers("").expect("the monitor answers");
         this.ask("one-insn-per-tb on");
         this
@@ -36,7 +37,7 @@ impl OneInsn {
         assert_eq!(refused, None, "the monitor refuses '{command}'");
     }
 
-    /// What the monitor says until it has done `command`: it answers in turn.
+    /// Sends `command` and returns the answer. The monitor answers commands in order.
     fn answers(&self, command: &str) -> io::Result<Vec<String>> {
         let mut port = &self.0;
         write!(port, "{command}\ninfo status\n")?;
@@ -60,7 +61,7 @@ impl Default for OneInsn {
 
 impl Drop for OneInsn {
     fn drop(&mut self) {
-        // A test that fails already shall say why itself.
+        // A panic here would hide the panic of a test that has failed.
         if thread::panicking() {
             let _ = self.answers("one-insn-per-tb off");
         } else {

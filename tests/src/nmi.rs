@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NMIs, in a guest of `scripts/vm --nmi`.
+//! Sending NMIs, in a guest that `scripts/vm --nmi` has booted.
 
 use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
-/// The watchdog of the guest. The kernel does not know why there are NMIs, nor that they are slow
-/// here: what it has to say of them stays off the console while this lives.
+/// The watchdog device of the guest, which sends NMIs. The kernel complains that it does not know
+/// their reason, and that they are slow. While this lives, that stays off the console.
 pub struct Watchdog {
     ports: File,
     levels: String,
@@ -17,10 +17,10 @@ pub struct Watchdog {
 impl Watchdog {
     const LEVELS: &str = "/proc/sys/kernel/printk";
 
-    /// Its port, and what makes it fire at once.
+    /// The device's port, and the value that makes it fire at once.
     const FIRE: (u64, u8) = (0x443, 15);
 
-    /// The guest's watchdog, which there is one of.
+    /// The guest's only watchdog.
     pub fn new() -> Self {
         let levels = fs::read_to_string(Self::LEVELS).expect("levels of the log");
         fs::write(Self::LEVELS, "0").expect("the console's level");

@@ -11,17 +11,17 @@ use bpf_percpu::store::Options;
 use bpf_percpu::store::Store;
 use serde_json::Value;
 
-/// percpuctl with the arguments of a line.
+/// percpuctl with the arguments of `line`, which are separated by spaces.
 pub fn command(line: &str) -> Command {
     let mut command = Command::new("percpuctl");
     command.args(line.split_whitespace());
     command
 }
 
-/// The status and what was printed.
+/// How a run of percpuctl ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// The status, unless a signal ended it.
+    /// The exit status; none if a signal ended it.
     pub status: Option<i32>,
     /// The standard output.
     pub stdout: String,
@@ -40,13 +40,13 @@ impl From<Output> for Ran {
     }
 }
 
-/// Runs percpuctl to its end.
+/// Runs percpuctl and waits for its end.
 pub fn run(mut command: Command) -> Ran {
     let output = command.output().expect("percpuctl is on PATH");
     output.into()
 }
 
-/// What percpuctl ended with, which was started and shall end by now.
+/// Waits for a running percpuctl that must end soon.
 pub fn ends(mut child: Child) -> Ran {
     if !soon(|| child.try_wait().expect("a child").is_some()) {
         child.kill().expect("a child");
@@ -55,7 +55,7 @@ pub fn ends(mut child: Child) -> Ran {
     child.wait_with_output().expect("a child").into()
 }
 
-/// What percpuctl prints when it succeeds.
+/// Runs percpuctl, which must succeed, and returns its standard output.
 pub fn prints(line: &str) -> String {
     let ran = run(command(line));
     assert_eq!(ran.status, Some(0), "{line}: {ran:?}");
@@ -63,18 +63,18 @@ pub fn prints(line: &str) -> String {
     ran.stdout
 }
 
-/// The JSON that percpuctl prints when it succeeds.
+/// Runs percpuctl with `--json`, which must succeed, and returns the JSON.
 pub fn json(line: &str) -> Value {
     let text = prints(&format!("{line} --json"));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{line}: {e}: {text}"))
 }
 
-/// The line that percpuctl prints when it fails.
+/// Runs percpuctl, which must fail, and returns its message.
 pub fn fails(line: &str) -> String {
     failed(run(command(line)))
 }
 
-/// The line that percpuctl printed when it failed.
+/// The message of a run that failed: one line, without the name of the program.
 pub fn failed(ran: Ran) -> String {
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert_eq!(ran.stdout, "", "{ran:?}");
@@ -84,7 +84,7 @@ pub fn failed(ran: Ran) -> String {
         .to_string()
 }
 
-/// percpuctl fails, and each of the words is in its line.
+/// Runs percpuctl, which must fail with a message that has each of `words`.
 pub fn says(line: &str, words: &[&str]) {
     let text = fails(line);
     for word in words {
@@ -92,7 +92,7 @@ pub fn says(line: &str, words: &[&str]) {
     }
 }
 
-/// A store that is there until this is dropped, and has a name of its own.
+/// Creates a store that exists until it is dropped.
 pub fn store(name: &str, size: u32) -> Store {
     let created = Options::new(name, size).create();
     created.unwrap_or_else(|e| panic!("{name}: {e}"))

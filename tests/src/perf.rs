@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `perf_event_open(2)`, and scheduling.
+//! Perf events and real-time scheduling.
 
 use std::io;
 use std::os::fd::FromRawFd;
@@ -15,15 +15,15 @@ type Attr = [u64; 8];
 const SIZE: u64 = (size_of::<Attr>() as u64) << 32;
 
 fn open(attr: Attr, cpu: i32) -> OwnedFd {
-    // SAFETY: The struct is as large as it says.
+    // SAFETY: `attr` is valid for the call and has the size that it says.
     let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, attr.as_ptr(), -1, cpu, -1, 0) };
     assert!(fd >= 0, "perf_event_open: {}", io::Error::last_os_error());
-    // SAFETY: A new descriptor.
+    // SAFETY: The call returned a new file descriptor.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
 
-/// An event each `period_ns` of `cpu`'s time, in hard interrupt context. A link takes the
-/// descriptor over, and closes it.
+/// An event every `period_ns` of the time of `cpu`, in hard interrupt context. A link takes the
+/// descriptor over and closes it.
 pub fn clock(cpu: i32, period_ns: u64) -> OwnedFd {
     let kind = PERF_TYPE_SOFTWARE | SIZE;
     open(

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier refuses, in its own words; the same without the mistake loads: see `pair.h`.
+//! Programs that the verifier must reject, each with a control: the same program without the
+//! mistake, which must load. `PAIR()` of `tests/pair.h` makes both.
 
 use crate::bpf::load;
 use crate::kernel;
 
-/// Checks that `program` is refused with `messages`, and that `control` is not: the first of them,
-/// or the last on kernels from 7.3 on.
+/// Checks that the verifier rejects `program` and takes `control`. The log must have the first of
+/// `messages`, or the last on kernels from 7.3 on.
 pub fn check(object: &[u8], program: &'static str, control: &'static str, messages: &[&str]) {
     let message = messages[if kernel::is_since(7, 3) {
         messages.len() - 1
@@ -22,7 +23,7 @@ pub fn check(object: &[u8], program: &'static str, control: &'static str, messag
     }
 }
 
-/// A test a pair of programs, with the verifier's message, and the one of 7.3 if it is another.
+/// A test for each pair of programs, with the verifier's message, and that of 7.3 if it differs.
 #[macro_export]
 macro_rules! refused {
     ($object:expr; $($name:ident: $message:literal $(, from 7.3: $new:literal)?;)+) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `/dev/bpf_percpu` as it is: calls with any arguments, and their errno.
+//! The raw control file, `/dev/bpf_percpu`: ioctls with any arguments, and their errno.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -12,21 +12,21 @@ use bpf_percpu::uapi;
 /// The control file.
 pub const DEVICE: &str = "/dev/bpf_percpu";
 
-/// What a call ends with: an errno.
+/// The result of an ioctl; the error is an errno.
 pub type Result<T> = std::result::Result<T, i32>;
 
 /// An open control file.
 #[derive(Debug)]
 pub struct Control(pub File);
 
-/// The array that holds a name.
+/// The array of the ABI that holds a name.
 pub fn name(text: impl AsRef<[u8]>) -> [u8; uapi::NAME_LEN] {
     let mut bytes = [0; uapi::NAME_LEN];
     bytes[..text.as_ref().len()].copy_from_slice(text.as_ref());
     bytes
 }
 
-/// The arguments of a creation that works.
+/// Valid arguments of CREATE.
 pub fn create_args(text: impl AsRef<[u8]>, size: u32) -> uapi::Create {
     uapi::Create {
         name: name(text),
@@ -45,12 +45,12 @@ impl Default for Control {
 }
 
 impl Control {
-    /// An open file that refers to no store.
+    /// Opens the file. It refers to no store yet.
     pub fn new() -> Self {
         Self::try_new().unwrap_or_else(|e| panic!("{DEVICE}: {e}"))
     }
 
-    /// An open file, or why there is none.
+    /// Opens the file, which may fail.
     pub fn try_new() -> io::Result<Self> {
         OpenOptions::new()
             .read(true)
@@ -59,12 +59,12 @@ impl Control {
             .map(Self)
     }
 
-    /// A new store of `size` bytes, zeroed.
+    /// Creates a store of `size` bytes, all zero.
     pub fn with(text: &str, size: u32) -> Self {
         Self::with_image(text, size, &[])
     }
 
-    /// A new store of `size` bytes that begin with `image`.
+    /// Creates a store of `size` bytes. Each CPU's copy begins with `image`.
     pub fn with_image(text: &str, size: u32, image: &[u8]) -> Self {
         let this = Self::new();
         let mut args = create_args(text, size);
@@ -75,10 +75,10 @@ impl Control {
         this
     }
 
-    /// `ioctl`, with an argument that the caller vouches for or has made wrong on purpose.
+    /// `ioctl(2)` with any argument.
     pub fn call(&self, request: libc::Ioctl, arg: u64) -> Result<()> {
-        // SAFETY: The kernel checks all addresses; tests pass those of memory that they own, or bad
-        // ones.
+        // SAFETY: The kernel checks the addresses in the argument. Those that are valid are of
+        // memory that the test owns.
         match unsafe { libc::ioctl(self.0.as_raw_fd(), request, arg) } {
             0 => Ok(()),
             -1 => Err(io::Error::last_os_error().raw_os_error().expect("an errno")),
@@ -163,19 +163,19 @@ impl Control {
         self.call(uapi::IOC_WRITE, (&raw const args) as u64)
     }
 
-    /// The u64 at `off` of `cpu`.
+    /// The `u64` at `off` on `cpu`.
     pub fn u64_on(&self, cpu: u32, off: u32) -> u64 {
         let bytes = self.read(cpu, off, 8).expect("a possible CPU and offset");
         u64::from_ne_bytes(bytes.try_into().expect("8 bytes"))
     }
 
-    /// The sum of the u64 at `off` over all possible CPUs.
+    /// The sum of the `u64` at `off` over all possible CPUs.
     pub fn sum(&self, off: u32) -> u64 {
         let cpus = crate::cpus::sysfs("possible").into_iter();
         cpus.fold(0, |sum, cpu| sum.wrapping_add(self.u64_on(cpu, off)))
     }
 
-    /// All bytes of each possible CPU.
+    /// The copy of each possible CPU.
     pub fn all(&self) -> Vec<Vec<u8>> {
         let size = self.info().expect("the file refers to a store").size as usize;
         crate::cpus::sysfs("possible")
@@ -193,7 +193,7 @@ const NO_INFO: uapi::Info = uapi::Info {
     refs: 0,
 };
 
-/// All stores, by id, from walks with so many infos a step.
+/// All stores, sorted by id. Each LIST asks for `step` of them.
 pub fn list(step: u32) -> Vec<uapi::Info> {
     let control = Control::new();
     let mut all = Vec::new();
@@ -219,7 +219,7 @@ pub fn list(step: u32) -> Vec<uapi::Info> {
     all
 }
 
-/// Whether a store with this id lives.
+/// Whether a store with this id exists.
 pub fn lives(id: u32) -> bool {
     Control::new().open_id(id).is_ok()
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Programs that the verifier refuses, each with its control: the same program
- * without the mistake.
+ * Programs that the verifier must reject, each with its control: the same
+ * program without the mistake.
  */
 #define PAIR(type, name)                 \
 	SEC("?" type)                    \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Expressions. Each is a `u64`, so that nothing overflows that may not, and has no side effect, so
-//! that the order does not matter.
+//! Expressions. Each has type `u64`, so that overflow is defined, and no side effects, so that the
+//! order of evaluation does not matter.
 
 use super::function::Scope;
 use super::variable::Field;
@@ -28,7 +28,7 @@ impl Generator {
         format!("{value:#x}ULL")
     }
 
-    /// A number of something that is stored; [`Place::Constant`] only to read.
+    /// A number in memory. One in [`Place::Constant`] can only be read.
     pub(super) fn target(&mut self, scope: &Scope, to_read: bool) -> Target {
         let pointers = &scope.pointers;
         if !pointers.is_empty() && self.random.once_in(3) {
@@ -38,7 +38,7 @@ impl Generator {
                 .clone();
             return self.number_in(scope, &format!("{name}->"), i);
         }
-        // Mostly those that this is about.
+        // Mostly per-CPU variables: they are what is tested.
         let wants_percpu = self.random.below(4) > 0;
         let fields: Vec<_> = self
             .variables
@@ -54,7 +54,7 @@ impl Generator {
         self.number_of(scope, "", field)
     }
 
-    /// A number in a struct, of which `prefix` is all but the field.
+    /// A number in a struct. `prefix` is the expression up to the field's name.
     pub(super) fn number_in(&mut self, scope: &Scope, prefix: &str, of: usize) -> Target {
         let fields = self.structs[of].fields.clone();
         let field = &fields[self.random.below(fields.len())];
@@ -69,7 +69,7 @@ impl Generator {
         }
     }
 
-    /// The index of an element, for an array.
+    /// `[INDEX]` for an array, else nothing.
     pub(super) fn index(&mut self, scope: &Scope, field: &Field) -> String {
         let Some(len) = field.len else {
             return String::new();

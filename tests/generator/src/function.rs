@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use super::variable::Type;
 use super::Generator;
 
-/// What the verifier may have to look at in one function, in statements: it looks at a static one
-/// anew at each call.
+/// The most statements that the verifier may have to walk in one function. It walks a static
+/// function again at each call.
 const MAX_COST: usize = 120;
 
-/// What can be called as what.
+/// How a function can be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Static,
@@ -28,7 +28,7 @@ enum Parameter {
     Struct(usize),
 }
 
-/// A function that is written.
+/// A function that has been generated.
 #[derive(Debug, Clone)]
 pub(super) struct Function {
     pub text: String,
@@ -36,22 +36,22 @@ pub(super) struct Function {
     role: Role,
     parameters: Vec<Parameter>,
     cost: usize,
-    /// Calls below it.
+    /// The depth of calls below it.
     height: usize,
 }
 
-/// What a function's statements can use.
+/// What the statements of a function can use.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
-    /// Numbers that can be read, at least one.
+    /// Numbers that can be read. Never empty.
     pub locals: Vec<String>,
     /// Pointers to `structs[i]`.
     pub pointers: Vec<(String, usize)>,
-    /// The elements of the array on the stack, if it has one.
+    /// The length of the array on the stack, if there is one.
     pub stack: Option<usize>,
-    /// The nesting.
+    /// How deep the current block is nested.
     pub depth: usize,
-    /// How often a statement is done here.
+    /// How often a statement of the current block runs.
     pub times: usize,
     pub cost: usize,
     height: usize,
@@ -166,7 +166,8 @@ impl Generator {
             }
         }
         let linkage = if role == Role::Static { "static " } else { "" };
-        // The compiler passes anything for what is not used, which the verifier does not take.
+        // For an unused argument the compiler passes whatever is in the register, and the verifier
+        // rejects one that was never written.
         let mut first = scope.locals[2..].join(" ^ ");
         if first.is_empty() {
             first = self.constant();
@@ -201,7 +202,7 @@ impl Generator {
         text
     }
 
-    /// Uses what nothing has used: a section has at least one access, a function a call.
+    /// Uses what is unused so far: each section gets an access, each function a call.
     fn uses(&mut self, scope: &mut Scope) -> String {
         let mut text = String::new();
         let written: String = self.functions.iter().map(|f| f.text.as_str()).collect();
@@ -227,7 +228,7 @@ impl Generator {
         text
     }
 
-    /// A function of these roles, if another call is no burden.
+    /// A function with one of these roles, if the budget allows another call.
     fn callee(&mut self, scope: &Scope, roles: &[Role]) -> Option<usize> {
         let fits = |i: &usize| {
             let function = &self.functions[*i];
@@ -245,7 +246,7 @@ impl Generator {
         self.call_text(scope, i)
     }
 
-    /// A call of `bpf_loop`.
+    /// A call of `bpf_loop()`.
     pub(super) fn loop_call(&mut self, scope: &mut Scope) -> Option<String> {
         let i = self.callee(scope, &[Role::Callback])?;
         self.loop_text(scope, i)

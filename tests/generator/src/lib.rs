@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes random C programs on per-CPU and ordinary variables. What they do is defined by C, so
-//! that a program does the same wherever its variables are.
+//! Writes random BPF programs in C that use per-CPU and ordinary variables. C defines all that they
+//! do, so a program gives the same results whether its variables are per-CPU or not.
 
 mod expression;
 mod function;
@@ -16,21 +16,21 @@ use function::Function;
 use variable::Struct;
 use variable::Variable;
 
-/// How many there are.
+/// The number of programs.
 pub const PROGRAMS: usize = 200;
-/// What they are made from, unless the variable named [`SEED_VARIABLE`] says something else.
+/// The seed, unless the environment variable [`SEED_VARIABLE`] sets another.
 pub const SEED: u64 = 0x7065_7263_7075_0007;
-/// Another seed, for a build of the tests.
+/// The environment variable with the seed for a build of the tests.
 pub const SEED_VARIABLE: &str = "BPF_PERCPU_RANDOM_SEED";
 
-/// A program and how it is to be compiled.
+/// A program and how to compile it.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// Its C source. With `PLAIN` defined all variables are ordinary ones.
+    /// The source in C. With `PLAIN` defined, all variables are ordinary.
     pub source: String,
-    /// The instruction set that clang may use.
+    /// The instruction set, as clang's `-mcpu`.
     pub cpu: &'static str,
-    /// What kind of BPF program it is.
+    /// The type of BPF program: its section.
     pub kind: &'static str,
 }
 
@@ -39,7 +39,7 @@ pub fn program(seed: u64, i: usize) -> Program {
     Generator::new(Random::part(seed, i as u64)).program()
 }
 
-/// What a function may be written from.
+/// The program so far, from which further functions are generated.
 struct Generator {
     random: Random,
     cpu: &'static str,
@@ -86,7 +86,7 @@ struct loop {
 u64 results;
 ";
 
-/// What each kind of program is run with.
+/// The types of program, and the context that each gets.
 const CONTEXTS: [(&str, &str); 4] = [
     ("syscall", "struct context {\n\tu64 in[4];\n};\n"),
     ("raw_tp", "struct context {\n\tu64 in[4];\n};\n"),

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random numbers that a seed repeats.
+//! Reproducible random numbers.
 
-/// SplitMix64.
+/// The SplitMix64 generator.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of `seed`.
+    /// A generator that starts from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The numbers of part `i` of what `seed` makes, whatever the other parts take.
+    /// An independent generator for part `i` of `seed`: its numbers do not depend on how many the
+    /// other parts draw.
     pub fn part(seed: u64, i: u64) -> Self {
         let mut mixed = Self(seed ^ Self(i).next().rotate_left(17));
         Self(mixed.next())
     }
 
-    /// Any number.
+    /// The next number.
     #[allow(clippy::should_implement_trait, reason = "this one never ends")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -28,27 +29,27 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    /// A number from `first` to `last`.
+    /// A number from `first` to `last`, both included.
     pub fn within(&mut self, first: usize, last: usize) -> usize {
         first + self.below(last - first + 1)
     }
 
-    /// True once in `times`.
+    /// True with a probability of 1 in `times`.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of `values`, which are not empty.
+    /// One of `values`, which must not be empty.
     pub fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len())]
     }
 
-    /// Of several things one, by weight.
+    /// One of `things`, with a probability in proportion to its weight.
     pub fn weighted<T: Copy>(&mut self, things: &[(usize, T)]) -> T {
         let all = things.iter().map(|(weight, _)| weight).sum();
         let mut at = self.below(all);

@@ -47,7 +47,7 @@ const KINDS: [(usize, Kind); 14] = [
 ];
 
 impl Generator {
-    /// A block's statements.
+    /// The statements of a block.
     pub(super) fn block(&mut self, scope: &mut Scope, count: usize) -> String {
         (0..count).map(|_| self.statement(scope)).collect()
     }
@@ -62,7 +62,7 @@ impl Generator {
         }
     }
 
-    /// A statement of this kind, if there can be one here.
+    /// A statement of this kind, if one is possible here.
     fn statement_of(&mut self, scope: &mut Scope, kind: Kind) -> Option<String> {
         let tabs = "\t".repeat(scope.depth);
         let text = match kind {
@@ -100,7 +100,7 @@ impl Generator {
         Some(format!("{tabs}{text}\n"))
     }
 
-    /// A statement with others in it.
+    /// A compound statement.
     fn nested(&mut self, scope: &mut Scope, kind: Kind, tabs: &str) -> Option<String> {
         if scope.depth > 3 {
             return None;
@@ -155,14 +155,14 @@ impl Generator {
             }
         };
         let text = match kind {
-            // Its counter is declared.
+            // The counter is declared before the loop.
             Kind::While => format!("{tabs}{{\n{text}\n{tabs}}}"),
             _ => text,
         };
         Some(text + "\n")
     }
 
-    /// What is in the braces of something that is done `times` times.
+    /// The block of a statement that runs it `times` times.
     fn inner(&mut self, scope: &mut Scope, times: usize, count: usize) -> String {
         scope.times *= times;
         scope.depth += 1;
@@ -179,8 +179,8 @@ impl Generator {
             .find(|target| target.number == "u64" || target.number == "u32" && self.cpu != "v2")?;
         let Target { text, number } = target;
         let value = self.expression(scope, 2);
-        // This set of instructions has this one only, and not its result. To add nothing is another
-        // one.
+        // This instruction set has only an atomic add without a result. Not of 0, for which clang
+        // would use another instruction.
         if self.cpu == "v2" {
             return Some(format!("__sync_fetch_and_add(&{text}, {value} | 1);"));
         }
@@ -199,7 +199,7 @@ impl Generator {
         })
     }
 
-    /// The element of type `of` of a variable, in a section that can be written.
+    /// An element of type `of` of a variable that can be written.
     pub(super) fn element(&mut self, scope: &Scope, of: Type, percpu: bool) -> Option<String> {
         let fields: Vec<Field> = self
             .variables
@@ -219,7 +219,7 @@ impl Generator {
         Some(format!("{}{}", field.name, self.index(scope, field)))
     }
 
-    /// A struct's assignment.
+    /// The assignment of a whole struct.
     fn copy(&mut self, scope: &mut Scope) -> Option<String> {
         let of = Type::Struct(self.random.below(self.structs.len()));
         let to_percpu = self.random.once_in(2);
@@ -229,7 +229,7 @@ impl Generator {
         Some(format!("{to} = {from};"))
     }
 
-    /// A variable of numbers as a whole.
+    /// A variable that holds numbers, as a whole.
     fn fill(&mut self) -> Option<String> {
         let names: Vec<_> = self
             .variables
@@ -245,7 +245,7 @@ impl Generator {
         ))
     }
 
-    /// A pointer to one of two numbers, and what is done with it.
+    /// A pointer to one of two numbers, and its uses.
     fn pointer(&mut self, scope: &mut Scope, tabs: &str) -> Option<String> {
         let number = self.random.one_of(&["u8", "u16", "u32", "u64", "s32"]);
         let one = self.element(scope, Type::Number(number), true)?;

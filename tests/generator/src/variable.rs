@@ -23,7 +23,7 @@ pub(super) enum Type {
 pub(super) struct Field {
     pub name: String,
     pub of: Type,
-    /// A power of two of elements; none for what is no array.
+    /// The length of an array, a power of two; none if it is not an array.
     pub len: Option<usize>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Struct {
 /// Where a variable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In this per-CPU section: what is between `PERCPU` and the end.
+    /// In this per-CPU section: the text after `PERCPU`.
     PerCpu(&'static str),
     /// In `.bss`, `.data`.
     Ordinary,
@@ -87,7 +87,7 @@ impl Variable {
         let (before, after) = match self.place {
             Place::PerCpu("") => ("", " PERCPU".to_string()),
             Place::PerCpu(name) => ("", format!(" PERCPU_IN({name})")),
-            // Of one that it knows all uses of, the compiler makes a smaller one.
+            // The compiler shrinks a variable if it sees all its uses.
             Place::Ordinary if self.is_static => ("", " __attribute__((used))".to_string()),
             Place::Ordinary => ("", String::new()),
             Place::Constant => ("const volatile ", String::new()),
@@ -112,7 +112,7 @@ impl Generator {
         self.random.one_of(&NUMBERS)
     }
 
-    /// Structs, of which the later ones may have the earlier ones in them.
+    /// Adds structs. A later one may contain an earlier one.
     pub(super) fn add_structs(&mut self) {
         for index in 0..self.random.within(1, 3) {
             let mut fields = Vec::new();
@@ -132,7 +132,7 @@ impl Generator {
         }
     }
 
-    /// Variables: each per-CPU section has some, and each has a number that fits atomics.
+    /// Adds variables. Each per-CPU section gets some, among them a number that atomics can use.
     pub(super) fn add_variables(&mut self) {
         let names = ["", "alpha", "beta", "a_long_name.of_two"];
         let first = self.random.below(names.len());
@@ -173,7 +173,7 @@ impl Generator {
         let has_value = place == Place::Constant || self.random.below(3) > 0;
         let variable = Variable {
             place,
-            // The compiler folds a constant that nobody else can see.
+            // The compiler would fold a static constant.
             is_static: place != Place::Constant && self.random.once_in(3),
             alignment: self.random.once_in(6).then(|| 8 << self.random.below(4)),
             initialiser: has_value.then(|| self.initialiser(&field)),
@@ -186,7 +186,7 @@ impl Generator {
         let Some(len) = field.len else {
             return self.value(field.of);
         };
-        // What is not named is zero.
+        // Fields without an initializer are zero.
         let count = self.random.within(1, len);
         let values: Vec<_> = (0..count).map(|_| self.value(field.of)).collect();
         format!("{{ {} }}", values.join(", "))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What would break the module in silence must break its build, which ends with one line that says
-//! what is wrong.
+//! Mistakes that the kernel would accept silently must break the build. It must end with one line
+//! that says what is wrong.
 //!
-//! Runs in the root. Each test builds a tree of its own that is wrong in one place; the first one
-//! builds a tree that is not. What is the same in all of them is built once.
+//! Runs on the host, in the root. Each test builds its own tree with one mistake; the first builds
+//! a tree without one. What all trees share is built once.
 
 mod tree;
 
@@ -28,7 +28,7 @@ fn unchanged_tree_builds() {
     assert!(tree.path("out/vmlinux.h").exists(), "{output}");
 }
 
-// A kfunc is a prototype, a Rust function and an entry of a set.
+// A kfunc needs a prototype, a Rust function and an entry in a set.
 
 #[test]
 fn kfunc_without_prototype() {
@@ -107,7 +107,7 @@ fn kfunc_that_is_not_exported_from_rust() {
         );
 }
 
-// So is a destructor, but for the set.
+// A destructor needs a prototype and a function, but is in no set.
 
 #[test]
 fn destructor_without_prototype() {
@@ -134,7 +134,7 @@ fn destructor_that_is_not_exported_from_rust() {
         );
 }
 
-/// QEMU does not emulate what then ends a program on a CPU with IBT.
+/// On a CPU with IBT a call through a pointer would fault. QEMU does not emulate that.
 #[test]
 fn destructor_that_cannot_be_called_by_pointer() {
     Tree::new()
@@ -149,7 +149,7 @@ fn destructor_that_cannot_be_called_by_pointer() {
         );
 }
 
-// The structs of prototypes are the kernel's, or have a definition.
+// A struct in a prototype is the kernel's, or is defined.
 
 #[test]
 fn struct_of_the_kernel_that_the_module_defines() {
@@ -176,7 +176,7 @@ fn struct_that_nothing_defines() {
         );
 }
 
-// C and Rust agree.
+// The types in C and in Rust match.
 
 #[test]
 fn handle_that_is_not_laid_out_like_the_store() {
@@ -225,7 +225,7 @@ fn iterator_smaller_than_its_state() {
         .refuses("the iterator's state does not fit into what BPF reserves for it");
 }
 
-// What the kernel would refuse when the module is loaded, or misunderstand.
+// What the kernel would reject or misread when it loads the module.
 
 #[test]
 fn release_with_acquire() {
@@ -322,7 +322,7 @@ fn iterator_by_another_name() {
         );
 }
 
-// Other errors: the first one, with its place.
+// Other errors: the line is the first of them, with file and line.
 
 #[test]
 fn c_error() {
@@ -378,7 +378,7 @@ fn kernel_without_vmlinux() {
     );
 }
 
-/// Kbuild only prints that it skips BTF.
+/// Kbuild would only print that it skips BTF.
 #[test]
 fn module_without_btf() {
     Tree::new()

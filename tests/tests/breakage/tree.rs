@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Trees to break.
+//! Copies of the module's source to make mistakes in.
 
 use std::{
     fs::{self, File},
@@ -11,36 +11,41 @@ use std::{
     thread,
 };
 
-/// Where the programs of a build see its tree, in a mount namespace of their own. As all trees are at one
-/// place, make builds only what differs from the tree that they were copied from.
+/// The mount point of its tree in the mount namespace of each build. All trees are at the same path,
+/// so make builds only what differs from the tree that they were copied from.
 const PLACE: &str = "/mnt";
 
-/// A folder of one test's own: the module's source in `src`, the kernel's build tree in `obj`, and
-/// in `out` what is built.
+/// A folder for one test: the module's source in `src`, the kernel's build tree in `obj`, and the
+/// result of the build in `out`.
 ///
-/// `obj` has links to what the stock kernel's has, so a file there is replaced, never written to.
+/// `obj` has symbolic links into the stock kernel's build tree, so files there must be replaced,
+/// never written to.
 pub struct Tree(PathBuf);
 
-/// A tree that nothing is wrong with, and that is built.
+/// A tree without mistakes, which is built once.
 fn built() -> &'static Tree {
     static BUILT: OnceLock<Tree> = OnceLock::new();
     BUILT.get_or_init(|| {
         let tree = Tree::unbuilt("built");
         let (built, output) = tree.run("module", &["obj", "src", "out"]);
         assert!(built, "{output}");
-        // Each build is to link anew.
+        // Each build must link the module.
         tree.remove("out/bpf_percpu.ko")
     })
 }
 
 impl Tree {
-    /// A tree with all but the module built.
+    /// A copy of the built tree, without the module.
     pub fn new() -> Self {
-        // Tests have threads that are named like them.
+        // libtest names the thread after the test.
         let name = thread::current().name().unwrap().to_owned();
         let tree = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
         let _ = fs::remove_dir_all(&tree.0);
-        let copied = Command::new("cp").arg("-a").arg(&built().0).arg(&tree.0).status();
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(&built().0)
+            .arg(&tree.0)
+            .status();
         assert!(copied.unwrap().success());
         tree
     }
@@ -64,7 +69,7 @@ impl Tree {
             let entry = entry.unwrap();
             symlink(entry.path(), tree.path("obj").join(entry.file_name())).unwrap();
         }
-        // Of all files of a build tree, make reads here where the tree is.
+        // The only file of a build tree that says where the tree is.
         let obj = format!("{PLACE}/obj");
         tree.edit("obj/Makefile", kernel.to_str().unwrap(), &obj)
     }
@@ -77,7 +82,7 @@ impl Tree {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// Replaces `from`, which `file` has once.
+    /// Replaces `from`, which `file` must have once.
     pub fn edit(self, file: &str, from: &str, to: &str) -> Self {
         let text = self.read(file);
         let times = text.matches(from).count();
@@ -100,7 +105,7 @@ impl Tree {
         self
     }
 
-    /// `FILE:LINE:COLUMN` of `word`, as compilers write it.
+    /// The position of `word` as compilers print it: `FILE:LINE:COLUMN`.
     pub fn place(&self, file: &str, word: &str) -> String {
         let text = self.read(file);
         let (line, column) = (1..)
@@ -110,8 +115,8 @@ impl Tree {
         format!("{file}:{line}:{column}")
     }
 
-    /// Runs `script` of `scripts/kernel` with paths of this tree. Whether it succeeded, and its
-    /// output with the same paths.
+    /// Runs `script` of `scripts/kernel` on `paths` of this tree. Returns whether it succeeded, and
+    /// its output with paths relative to the tree.
     pub fn run(&self, script: &str, paths: &[&str]) -> (bool, String) {
         let log = File::create(self.path("log")).unwrap();
         let there = |path: &str| Path::new(PLACE).join(path);
@@ -125,13 +130,11 @@ impl Tree {
             .stderr(log)
             .status()
             .unwrap();
-        let output = self
-            .read("log")
-            .replace(&format!("{PLACE}/"), "");
+        let output = self.read("log").replace(&format!("{PLACE}/"), "");
         (status.success(), output)
     }
 
-    /// The build fails, leaves no module, and says `line` once, at its end.
+    /// The build must fail, leave no module, and print `line` once, as its last line.
     pub fn refuses(&self, line: &str) {
         let (built, output) = self.run("module", &["obj", "src", "out"]);
         assert!(!built, "this builds:\n{output}");
@@ -147,7 +150,7 @@ impl Tree {
     }
 }
 
-/// The folder of a test that failed stays, to look at.
+/// Keeps the folder of a test that failed.
 impl Drop for Tree {
     fn drop(&mut self) {
         if !thread::panicking() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Arguments of CREATE.
+//! CREATE: its arguments and errors.
 
 use bpf_percpu::uapi;
 use bpf_percpu::uapi::MAX_SIZE;
@@ -116,7 +116,7 @@ fn images() {
     let pages = Pages::new(libc::PROT_NONE);
     witness.refused("not readable", with(pages.last(64), 64), EFAULT);
 
-    // So much of it as is given; the rest is zero, and no more is read.
+    // The rest of the store is zero, and nothing past the image is read.
     for len in [0, 1, 7, 8, 63, 64] {
         let pages = Pages::new(libc::PROT_READ);
         let addr = pages.last(len);
@@ -131,7 +131,7 @@ fn images() {
             assert!(copy[len..].iter().all(|byte| *byte == 0));
         }
     }
-    // Nothing is read of an image without length.
+    // An image of no bytes is not read.
     assert!(with(BAD[1], 0).is_ok());
     witness.unchanged("stores with images came and went");
 }
@@ -155,7 +155,7 @@ fn struct_that_is_not_there() {
         EFAULT,
     );
 
-    // The id cannot be told.
+    // The id cannot be written back.
     let pages = Pages::new(libc::PROT_READ | libc::PROT_WRITE);
     let mut args = create_args("new", 64);
     args.flags = uapi::F_PINNED;

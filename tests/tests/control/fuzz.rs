@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random calls. What they do to the kernel shows in its log, which `scripts/vm --check-log` reads.
+//! Random ioctls. Damage to the kernel shows in its log, which `scripts/vm --check-log` checks.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Random {
         values[self.below(values.len() as u64) as usize]
     }
 
-    /// Mostly one of `values`, else anything.
+    /// Mostly one of `values`, else any number.
     fn mostly(&mut self, values: &[u32]) -> u32 {
         match self.below(16) {
             0 => self.next() as u32,
@@ -58,7 +58,7 @@ impl Random {
         }
     }
 
-    /// The address of `len` bytes or not.
+    /// The address of `len` bytes, or a bad one.
     fn address(&mut self, buf: &mut [u8], pages: &Pages) -> u64 {
         match self.below(16) {
             0 => self.one_of(&BAD),
@@ -83,7 +83,7 @@ const SIZES: [u32; 9] = [1, 8, 8, 64, 100, 4096, 32768, 32769, 0];
 const OFFSETS: [u32; 9] = [0, 0, 1, 8, 60, 64, 4095, 32767, 32768];
 const CPUS: [u32; 6] = [0, 1, 2, 3, 4, uapi::ALL_CPUS];
 
-/// One call, whose address is mostly that of its struct. What comes of it is not our concern.
+/// Makes one call, mostly with the address of the right struct, and ignores the result.
 fn call(random: &mut Random, control: &Control, buf: &mut [u8], pages: &Pages) -> (u32, i32) {
     let data = random.address(buf, pages);
     let mut create = uapi::Create {
@@ -142,10 +142,10 @@ fn used() -> [i64; 2] {
     [meminfo("Percpu"), meminfo("Slab")]
 }
 
-/// Calls on some files, which are closed and opened now and then; then all stores are removed.
+/// Makes calls on some files, which are closed and opened now and then. Then removes all stores.
 fn run(random: &mut Random, calls: u32) -> BTreeMap<(u32, i32), u32> {
     let pages = Pages::new(libc::PROT_READ | libc::PROT_WRITE);
-    // As large as the largest thing that a call writes: 100 infos, or a whole store.
+    // The size of the largest result of a call: 100 infos, or a whole store.
     let mut buf = vec![0u8; 1 << 16];
     let mut files: Vec<_> = (0..12).map(|_| Control::new()).collect();
     let mut seen = BTreeMap::new();
@@ -185,7 +185,7 @@ fn random_calls() {
             );
         }
         all_bytes_are_free();
-        // The allocator keeps what it may need again, sometimes 2 MiB.
+        // The allocator may keep 2 MiB for later.
         let mut after = before;
         let fits = soon(|| {
             after = used();
@@ -196,10 +196,10 @@ fn random_calls() {
     });
 }
 
-/// What stores may have in all, in bytes per CPU.
+/// The limit on the bytes per CPU of all stores.
 const MAX_BYTES: u32 = 2 << 20;
 
-/// No store is left, not one of a byte: as much can be created as the module allows.
+/// No store is left, not even one of a byte: a store of the whole limit can be created.
 fn all_bytes_are_free() {
     let all: Vec<_> = (0..MAX_BYTES / uapi::MAX_SIZE)
         .map(|i| Control::with(&format!("all{i}"), uapi::MAX_SIZE))

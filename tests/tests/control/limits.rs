@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many stores there may be, and their ids.
+//! The limits on stores, and their ids.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn create(text: &str, size: u32) -> Result<u32, i32> {
     Control::new().create(&mut create_args(text, size))
 }
 
-/// Runs `test` with the module loaded with `params`.
+/// Runs `test` with the module loaded with parameters `params`.
 pub fn with_params(params: &str, test: impl FnOnce()) {
     module::remove_soon();
     module::insert_with(module::FILE, params).expect("insmod");
@@ -74,7 +74,7 @@ fn bytes_of_all_stores() {
         let two = Control::with("two", 32768 - 208);
         assert_eq!(create("three", 1), Err(ENOSPC));
         drop(two);
-        // What waits to be freed is waited for.
+        // CREATE waits for stores that are being freed.
         for _ in 0..20 {
             drop(Control::with("two", 32768 - 208));
         }

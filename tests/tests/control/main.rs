@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The control file, in a guest.
+//! The ioctls of the control file on plain stores: arguments, errors, limits, rights. `keyed` has
+//! those on keyed stores.
 
 mod create;
 mod fuzz;

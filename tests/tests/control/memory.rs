@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! READ, WRITE and the other calls that take memory.
+//! READ and WRITE, and bad addresses for all calls.
 
 use bpf_percpu::uapi;
 use bpf_percpu::uapi::ALL_CPUS;
@@ -97,7 +97,7 @@ fn past_the_end() {
             call(&witness.control, request, io(data, 0, SIZE, 0)),
             Ok(())
         );
-        // Nothing is read or written of no bytes.
+        // With a length of 0 no memory is touched.
         assert_eq!(call(&witness.control, request, io(BAD[1], 0, 3, 0)), Ok(()));
     }
     witness.unchanged("no bytes");
@@ -129,7 +129,7 @@ fn memory_that_is_not_there() {
                 let what = format!("{request:#x} at {bad:#x}");
                 witness.refused(&what, call(control, request, io(bad, cpu, 0, SIZE)), EFAULT);
             }
-            // Half of it is there: nothing is written on any CPU.
+            // Only half of the memory is mapped: nothing is written on any CPU.
             let pages = Pages::new(libc::PROT_READ | libc::PROT_WRITE);
             let half = io(pages.last(100), cpu, 0, SIZE);
             witness.refused("half", call(control, request, half), EFAULT);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! OPEN, PIN, UNPIN and LIST: who finds a store, and how long.
+//! OPEN, PIN, UNPIN and LIST: how a store is found, and for how long.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
@@ -79,7 +79,7 @@ fn files_share_a_store() {
 fn a_copy_of_the_descriptor_is_the_same_file() {
     let one = Control::with("new", 16);
     let id = one.id();
-    // SAFETY: A new descriptor, that nobody else has.
+    // SAFETY: The call returned a new file descriptor.
     let two = unsafe {
         let fd = libc::dup(one.0.as_raw_fd());
         assert!(fd >= 0);
@@ -141,7 +141,7 @@ fn pin_brings_the_name_back() {
     assert_eq!(third.unpin(), Ok(()));
 }
 
-/// Names that come and go between others leave nothing that hides those, or makes room for a second.
+/// Names that come and go leave no trace that hides another name, or lets it be taken twice.
 #[test]
 fn names_come_and_go() {
     let stay: Vec<_> = (0..200)
@@ -232,7 +232,7 @@ fn lists_what_stays_while_others_come_and_go() {
     });
 }
 
-/// The creators that win of those that race for one name.
+/// Races threads to create one name, and returns those that succeeded.
 #[test]
 fn one_creator_wins() {
     const THREADS: usize = 6;
@@ -264,7 +264,7 @@ fn one_creator_wins() {
     assert_eq!(list(8).len(), 0);
 }
 
-/// Threads that race for one file: it refers to one store.
+/// Threads race to create a store with one file, which ends up with one store.
 #[test]
 fn one_call_wins_a_file() {
     const THREADS: usize = 6;

@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory with an end.
+//! Memory that ends at an inaccessible page.
 
 use std::ptr;
 
 /// The size of a page.
 pub const PAGE: usize = 4096;
 
-/// A page, and after it one that nobody may use.
+/// A page that is followed by an inaccessible one.
 pub struct Pages(*mut libc::c_void);
 
 impl Pages {
-    /// The first page with `prot`.
+    /// Maps both, the first with `prot`.
     pub fn new(prot: i32) -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: New memory.
+        // SAFETY: A new mapping at an address of the kernel's choice replaces no other.
         let addr = unsafe { libc::mmap(ptr::null_mut(), 2 * PAGE, libc::PROT_NONE, flags, -1, 0) };
         assert_ne!(addr, libc::MAP_FAILED);
-        // SAFETY: The memory is ours.
+        // SAFETY: The page was mapped above, and nothing refers to it.
         assert_eq!(unsafe { libc::mprotect(addr, PAGE, prot) }, 0);
         Self(addr)
     }
 
-    /// The address of the last `len` bytes of the page that may be used.
+    /// The address of the last `len` bytes of the accessible page.
     pub fn last(&self, len: usize) -> u64 {
         (self.0 as u64) + (PAGE - len) as u64
     }
 
-    /// Puts `bytes` at the end, and returns their address.
+    /// Copies `bytes` to the end of the page, and returns their address.
     pub fn put<T: Copy>(&self, value: T) -> u64 {
         let addr = self.last(size_of::<T>());
-        // SAFETY: Inside of the page, which is ours.
+        // SAFETY: The destination is within the page, which `new()` has mapped.
         unsafe {
             assert_eq!(
                 libc::mprotect(self.0, PAGE, libc::PROT_READ | libc::PROT_WRITE),
@@ -41,27 +41,27 @@ impl Pages {
         addr
     }
 
-    /// Lets the page be read only.
+    /// Makes the page read-only.
     pub fn protect(&self) {
-        // SAFETY: The memory is ours, and nobody borrows from it.
+        // SAFETY: `new()` has mapped the page, and nothing borrows from it.
         assert_eq!(unsafe { libc::mprotect(self.0, PAGE, libc::PROT_READ) }, 0);
     }
 
-    /// The whole page.
+    /// A copy of the page.
     pub fn bytes(&self) -> Vec<u8> {
-        // SAFETY: Can be read; copied at once.
+        // SAFETY: The page is readable, and the slice does not outlive this function.
         unsafe { std::slice::from_raw_parts(self.0.cast::<u8>(), PAGE) }.to_vec()
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: Mapped by `new()`.
+        // SAFETY: `new()` has mapped it.
         unsafe { libc::munmap(self.0, 2 * PAGE) };
     }
 }
 
-/// Addresses that are no memory of ours: null, unmapped, the end of user space, the kernel's.
+/// Bad addresses: null, unmapped, the end of user space, the kernel's.
 pub const BAD: [u64; 5] = [
     0,
     0x1000,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may open the control file, and what an open one holds.
+//! The capabilities that opening the control file needs, and what an open file keeps alive.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ struct CapData {
     inheritable: u32,
 }
 
-/// Opens the file in a thread that has these capabilities only.
+/// Opens the file in a thread that has only these capabilities.
 fn open_with(caps: &[u32], uid: u32) -> Option<i32> {
     let mut mask = 0u64;
     for cap in caps {
@@ -39,7 +39,8 @@ fn open_with(caps: &[u32], uid: u32) -> Option<i32> {
     }
     let opened = thread::spawn(move || {
         if uid != 0 {
-            // SAFETY: Of this thread only: the C library's function would change them all.
+            // SAFETY: The raw call affects this thread only; the C library's function would affect
+            // all.
             let ret = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
             assert_eq!(ret, 0, "setresuid");
         } else {
@@ -52,7 +53,7 @@ fn open_with(caps: &[u32], uid: u32) -> Option<i32> {
                 permitted: mask,
                 inheritable: 0,
             });
-            // SAFETY: The structs are those of version 3; changes this thread.
+            // SAFETY: The structs are those of version 3, and the call affects this thread only.
             let ret = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
             assert_eq!(ret, 0, "{}", io::Error::last_os_error());
         }

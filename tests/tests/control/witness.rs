@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A store, and the list of all, that calls which fail must leave as they are.
+//! Checks that a failed call has changed neither a store nor the list of stores.
 
 use tests::stores;
 use tests::stores::Control;
@@ -8,7 +8,7 @@ use tests::stores::Result;
 
 /// A store with a pattern on each CPU.
 pub struct Witness {
-    /// A file that refers to it.
+    /// A file that refers to the store.
     pub control: Control,
     before: State,
 }
@@ -19,10 +19,10 @@ struct State {
     stores: Vec<(u32, u32, u32, [u8; 64])>,
 }
 
-/// Its name.
+/// The name of the store.
 pub const NAME: &str = "witness";
 
-/// Its size, which is no multiple of a word's.
+/// Its size, which is not a multiple of a word.
 pub const SIZE: u32 = 203;
 
 impl Witness {
@@ -37,13 +37,13 @@ impl Witness {
         Self { control, before }
     }
 
-    /// `result` is `errno`, and nothing has changed.
+    /// Checks that `result` is `errno`, and that nothing has changed.
     pub fn refused<T>(&self, what: &str, result: Result<T>, errno: i32) {
         assert_eq!(result.err(), Some(errno), "{what}");
         self.unchanged(what);
     }
 
-    /// Nothing has changed.
+    /// Checks that nothing has changed.
     pub fn unchanged(&self, what: &str) {
         assert_eq!(State::now(&self.control), self.before, "{what}");
     }

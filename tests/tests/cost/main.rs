@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the fast ways cost, in guest instructions: a nanosecond each in a guest with one CPU and
-//! `-icount shift=0`. The numbers are goals of `make bench`, which measures more, and twice.
+//! The cost of the fast paths in guest instructions: with one CPU and `-icount shift=0`, each takes
+//! a nanosecond. The numbers are goals of `make bench`, which measures more, and measures twice.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use bench::record::Cost;
 use bench::report::bounds;
 use tests::kernel;
 
-/// What was measured, once for all cases.
+/// The measurement, made once for all cases.
 fn costs() -> &'static [Cost] {
     static COSTS: OnceLock<Vec<Cost>> = OnceLock::new();
     COSTS.get_or_init(|| {
@@ -50,13 +50,13 @@ fn entries_are_created_as_fast_as_task_storage() {
             found.unwrap_or_else(|| panic!("no {case}, {way}")).value
         };
         let (entry, storage) = (cost("task_entry"), cost("task_storage"));
-        // A creation is no search: the control of what was measured.
+        // The control: creating an entry must cost more than finding one.
         assert!(entry > 40.0, "{case}: {entry} instructions");
         assert!(entry <= storage, "{case}: {entry}, task storage {storage}");
     }
 }
 
-/// The control: what does more is seen to cost more, by as much as it does.
+/// The control: a path with more instructions is measured to cost more, by that many.
 #[test]
 fn more_is_seen_to_cost_more() {
     let ways = ["view", "view_add", "handle_add", "id_add", "get_handle_add"];
@@ -69,7 +69,7 @@ fn more_is_seen_to_cost_more() {
             pair[1]
         );
     }
-    // A lookup that is inlined, a load, an add and a store; the last three are one with `lock`.
+    // An inlined look-up, then a load, an add and a store; with `lock` those three are one.
     let (array, lock) = (cost("increment", "array"), cost("increment", "array_lock"));
     assert!((15.0..20.0).contains(&array), "PERCPU_ARRAY: {array}");
     assert!(
@@ -85,7 +85,7 @@ fn lowered_variables_cost_as_much_as_the_kernels_own() {
         cost("increment", "lowered_lock"),
     ];
     if !kernel::is_since(7, 3) {
-        // There is nothing else to hold them against.
+        // Nothing else can be compared with these.
         assert!(lowered[0] < 2.1 && lowered[1] < 1.1, "{lowered:?}");
         return;
     }

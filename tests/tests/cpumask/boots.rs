@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What holds only on a machine that was booted for it: see `tests/runner/src/suites.rs`.
+//! Cases that need a special boot: `tests/runner/src/suites.rs` has its parameters.
 
 use tests::bpf::run;
 use tests::cpus;
 use tests::object;
 
-/// A boot with `maxcpus=`: CPUs that are possible, and not online.
+/// Booted with `maxcpus=`: some possible CPUs are not online.
 #[test]
 fn partial() {
     assert_ne!(
@@ -18,7 +18,7 @@ fn partial() {
     assert_ne!(loaded.seen(0).cpus(), loaded.seen(2).cpus());
 }
 
-/// A boot with so many CPUs that a mask is of two words.
+/// Booted with more than 64 CPUs: a mask has two words.
 #[test]
 fn many() {
     let loaded = run(object!("cpumask-masks"), "masks");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The iterator, and bpf_cpumask_next(), on masks that the test makes. */
+/* The iterator and bpf_cpumask_next() on masks that the test builds. */
 #include "seen.h"
 
 struct {
@@ -7,7 +7,7 @@ struct {
 	s32 pid;
 } input SEC(".data");
 
-/* Memory of a cpumask's size passes for one, of any alignment. */
+/* The verifier takes any memory of a cpumask's size for one, with any alignment. */
 struct memory {
 	u8 first;
 	u8 mask[sizeof(struct cpumask)];
@@ -65,7 +65,7 @@ int made_next(void *ctx)
 	return 0;
 }
 
-/* setall() fills whole words, so bits past nr_cpu_ids too: seen[1] shows them. */
+/* setall() fills whole words, also bits past nr_cpu_ids: seen[1] shows them. */
 SEC("?syscall")
 int past_the_end(void *ctx)
 {
@@ -101,7 +101,7 @@ int from_memory(void *ctx)
 	value = bpf_map_lookup_elem(&memory, &key);
 	if (!value)
 		return 1;
-	/* Every third CPU, and a first byte that must not count. */
+	/* Every third CPU, after a byte that must be ignored. */
 	bpf_for(i, 0, sizeof(value->mask)) value->mask[i] = i % 3 == 0 ? 0x49 :
 							    i % 3 == 1 ? 0x92 :
 									 0x24;
@@ -151,7 +151,7 @@ int early_break(void *ctx)
 	return 0;
 }
 
-/* Also when CPUs are added after the end: seen[1] counts what came then. */
+/* CPUs are added after the end: seen[1] has what the walk returned then. */
 SEC("?syscall")
 int after_the_end(void *ctx)
 {
@@ -168,7 +168,7 @@ int after_the_end(void *ctx)
 	bpf_cpumask_setall(mask);
 	bpf_for(i, 0, 100) if (bpf_iter_cpumask_next(&it)) seen[1].steps++;
 	bpf_iter_cpumask_destroy(&it);
-	/* The control: a new walk does see them. */
+	/* The control: a new walk sees them. */
 	walk(&seen[2], (const struct cpumask *)mask);
 	bpf_rcu_read_unlock();
 	bpf_cpumask_release(mask);

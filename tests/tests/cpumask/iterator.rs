@@ -56,7 +56,7 @@ fn every_shape_by_next() {
     assert_shapes("made_next");
 }
 
-/// The mask has bits past `nr_cpu_ids`, and none of them comes.
+/// A walk skips bits past `nr_cpu_ids`.
 #[test]
 fn nothing_past_the_end() {
     let loaded = run(OBJECT, "past_the_end");
@@ -119,7 +119,7 @@ fn next_of_bad_cpus() {
     assert_eq!(words[..7], [nr, nr, nr, nr, nr, 0, nr]);
 }
 
-/// Ends the other thread, also when the test fails.
+/// Ends the other thread, even if the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -128,8 +128,8 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// A task whose CPUs change all the time: each walk sees them as they were before or after a
-/// change, for all are in one word of the mask, which is read at once.
+/// The CPUs of a task change all the time. Each walk sees them before or after a change, never
+/// between: all are in one word of the mask, which is read at once.
 #[test]
 fn affinity_changes_meanwhile() {
     let (a, b) = (Cpus::from([0]), Cpus::from([1, 3]));
@@ -137,12 +137,12 @@ fn affinity_changes_meanwhile() {
     let (send, receive) = mpsc::channel();
     let loaded = loaded("of_task");
     let (mut saw_a, mut saw_b) = (0, 0);
-    // A task that is preempted while it may not migrate shows the one CPU that it is on.
+    // The mask of a task that is preempted with migration disabled has only its current CPU.
     let pinned = [Cpus::from([1]), Cpus::from([3])];
     thread::scope(|scope| {
         scope.spawn(|| {
             cpus::set_affinity(&a);
-            // SAFETY: gettid() has no requirements.
+            // SAFETY: `gettid()` has no preconditions.
             send.send(unsafe { libc::gettid() })
                 .expect("the test waits");
             while !stop.load(Ordering::Relaxed) {

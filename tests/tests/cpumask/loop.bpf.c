@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* bpf_for_each_cpu(), and all ways out of it. */
+/* bpf_for_each_cpu(), and each way to leave the loop. */
 #include "seen.h"
 
-/* It does not know that the macro is a loop. */
+/* clang-format does not know that the macro is a loop. */
 /* clang-format off */
 
 static int returns(struct seen *s)
@@ -17,7 +17,7 @@ static int returns(struct seen *s)
 	return 0;
 }
 
-/* One walk for each way to the end, and one for each kind of variable. */
+/* A walk for each way to leave the loop, and for each kind of variable. */
 SEC("?syscall")
 int loops(void *ctx)
 {

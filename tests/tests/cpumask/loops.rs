@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_for_each_cpu()`: the verifier lets a program in that destroys its iterator on every way out,
-//! and in no other.
+//! `bpf_for_each_cpu()`: the verifier requires that the iterator is destroyed on every path.
 
 use tests::bpf::run;
 use tests::cpus;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cpumask family, in a guest that has the module.
+//! The kfuncs of CPU masks: the getters, `bpf_cpumask_next()`, the iterator.
 
 mod boots;
 mod iterator;

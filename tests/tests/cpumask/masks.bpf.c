@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The kernel's masks, walked, and handed to kfuncs of the kernel's own. */
+/* Walks over the kernel's masks, and passes them to the kernel's own kfuncs. */
 #include "seen.h"
 
 SEC("?syscall")
@@ -44,7 +44,7 @@ int housekeeping(void *ctx)
 	return 0;
 }
 
-/* No RCU section, no release: the getters' masks are trusted for ever. */
+/* No RCU section and no release: the masks of the getters are always valid. */
 SEC("?syscall")
 int trusted(void *ctx)
 {

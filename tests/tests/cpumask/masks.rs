@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The getters show what the kernel shows in sysfs and procfs, on whatever machine this is.
+//! The masks of the getters are those that sysfs and procfs show.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn assert_masks(loaded: &Loaded) {
     assert_eq!(loaded.seen(0).cpus(), cpus::sysfs("possible"));
     assert_eq!(loaded.seen(1).cpus(), cpus::sysfs("present"));
     assert_eq!(loaded.seen(2).cpus(), cpus::sysfs("online"));
-    // No file shows the active CPUs: those that are online, while none comes or goes.
+    // No file shows the active CPUs. Without hotplug they are the online ones.
     assert_eq!(loaded.seen(3).cpus(), cpus::sysfs("online"));
     assert_eq!(loaded.seen(5).steps, cpus::nr_cpu_ids());
 }
@@ -29,10 +29,10 @@ fn equal_sysfs() {
     assert_eq!(own_cpus(), cpus::allowed());
 }
 
-/// The CPUs of the calling task, by BPF.
+/// The allowed CPUs of the calling task, as a program sees them.
 ///
-/// A program may not migrate; if the task is preempted in it, its mask shows the CPU that it is on
-/// meanwhile. That is the kernel's truth, yet not what this looks for: the next run shows more.
+/// Programs run with migration disabled. While the task is preempted in one, its mask has only the
+/// current CPU; so run the program again.
 fn own_cpus() -> Cpus {
     let see = || run(OBJECT, "masks").seen(4).cpus();
     (0..3)
@@ -101,7 +101,7 @@ fn housekeeping() {
     }
 }
 
-/// The kernel replaces the mask, and frees the old one, when a cpuset partition is isolated.
+/// When a cpuset partition is isolated, the kernel replaces the mask and frees the old one.
 #[test]
 fn housekeeping_follows_isolated_partitions() {
     const CGROUP: &str = "/sys/fs/cgroup/isolated";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The same walk from programs of many types: once, in whichever context comes first. */
+/* The same walk in programs of many types: once, in the first run of each. */
 #include "seen.h"
 
 static __always_inline void look(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Getters and iterator work in programs of every kind that users write.
+//! Getters and iterator in each type of program.
 
 use std::hint::black_box;
 use std::os::fd::IntoRawFd;

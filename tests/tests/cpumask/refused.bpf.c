@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that use masks and the iterator in ways that the verifier refuses. */
+/* Programs that use masks and the iterator in ways that the verifier must reject. */
 #include "seen.h"
 #include "../pair.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier refuses, in its own words; the same without the mistake loads.
+//! Programs that the verifier must reject: masks and iterators.
 
 use tests::object;
 use tests::refused;

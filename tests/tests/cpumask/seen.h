@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What programs of this family tell the test: the CPUs that they saw, and how.
- * Everything is in .bss, so that the test finds it without names.
+ * The results of the programs: the CPUs that they saw, and in which order.
+ * They are alone in .bss, so that the test finds them without names.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -12,11 +12,11 @@
 #define MAX_CPUS 512
 
 struct seen {
-	u64 words[MAX_CPUS / 64]; /* CPUs, as bits */
-	u32 next; /* one more than the last CPU */
-	u32 steps; /* CPUs seen, the same ones again too */
-	u32 disorder; /* CPUs that came after a higher one, or after themselves */
-	u32 strange; /* CPUs that cannot be */
+	u64 words[MAX_CPUS / 64]; /* CPUs as a bit mask */
+	u32 next; /* the last CPU plus one */
+	u32 steps; /* number of steps, repeated CPUs included */
+	u32 disorder; /* steps to a CPU that was not higher than the one before */
+	u32 strange; /* steps to an impossible CPU */
 };
 
 struct seen seen[12];

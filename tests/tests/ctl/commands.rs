@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each command does and prints.
+//! Each command on plain stores: what it does and prints.
 
 use std::fs;
 use std::io::BufRead;
@@ -144,7 +144,7 @@ fn values() {
 
     assert_eq!(prints("sum values --offset 8"), "17\n");
     assert_eq!(json("sum values --offset 8 --type u32")["sum"], json!(17));
-    // It wraps as the counters do.
+    // The sum wraps, as the counters do.
     let n = possible().len() as u64;
     assert_eq!(
         json("sum values --offset 0")["sum"],
@@ -166,7 +166,7 @@ fn all_means_every_possible_cpu() {
     }
 }
 
-/// A store without a pin is there as long as percpuctl runs.
+/// A store that is not pinned lasts as long as percpuctl runs.
 #[test]
 fn no_pin_until_the_input_ends() {
     let mut child = command("create nopin --size 8 --no-pin")
@@ -198,7 +198,7 @@ fn no_pin_until_a_signal() {
             .spawn()
             .expect("percpuctl");
         assert!(soon(|| Store::open("nopin").is_ok()));
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(child.id() as i32, signal) };
         assert_eq!(ends(child).status, Some(0), "{signal}");
         assert!(Store::open("nopin").is_err());
@@ -260,7 +260,7 @@ fn manual_pages() {
     );
 }
 
-/// A reader that is gone ends percpuctl without a word.
+/// When the reader of its output is gone, percpuctl ends without a message.
 #[test]
 fn a_closed_pipe_is_no_error() {
     let (reader, writer) = UnixStream::pair().expect("sockets");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keyed stores of each kind that the program asks for, and one that is not keyed. */
+/* Declares a keyed store of each kind, and a plain one. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -14,7 +14,7 @@ BPF_PERCPU_KEYED_STORE(keys_again, "declared_keys", BPF_PERCPU_KEY_U64, u64, 6);
 
 char _license[] SEC("license") = "GPL";
 
-/* How many of five counters there are. */
+/* Returns how many of the five counters exist. */
 SEC("syscall")
 int count(void *ctx)
 {

@@ -33,7 +33,7 @@ fn open() -> OpenObject {
     open.expect("an object")
 }
 
-/// Each is made as it is declared, and the program finds it.
+/// Each store is created as declared, and the program finds it.
 #[test]
 fn stores_are_what_the_program_wants() {
     let mut open = open();
@@ -57,7 +57,7 @@ fn stores_are_what_the_program_wants() {
     let ran = program.test_run(ProgramInput::default());
     assert_eq!(ran.expect("it runs").return_value, 5);
     assert_eq!(plain["declared_plain"].sum_u64(0).expect("a counter"), 1);
-    // SAFETY: It takes nothing.
+    // SAFETY: `getpid()` has no preconditions.
     let tid = unsafe { libc::gettid() } as u64;
     let root = fs::metadata("/sys/fs/cgroup").expect("a directory").ino();
     for (name, owner, off, count) in [
@@ -72,7 +72,7 @@ fn stores_are_what_the_program_wants() {
     assert!(Keyed::open("declared_keys").is_err());
 }
 
-/// A store that is there already is taken as it is, or refused.
+/// An existing store is used if it matches the declaration, else it is an error.
 #[test]
 fn others_are_not_taken_for_them() {
     let create = |kind, entries| {
@@ -108,7 +108,7 @@ fn others_are_not_taken_for_them() {
     drop(there);
 }
 
-/// `percpuctl load` makes them, and pins them with the programs.
+/// `percpuctl load` creates the stores, and pins them with the programs.
 #[test]
 fn load() {
     const DIR: &str = "/sys/fs/bpf/declared";
@@ -144,7 +144,7 @@ fn load() {
         prints(&format!("rm {}", store["name"].as_str().expect("a name")));
     }
 
-    // What fails leaves none behind: here all of them were pinned.
+    // A failed load leaves no store, though all of them were pinned here.
     let full = File::options().write(true).open("/dev/full");
     let output = command(&format!("load /tmp/declared.o --pin {DIR}"))
         .stdout(full.expect("/dev/full"))

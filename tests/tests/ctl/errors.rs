@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors: one line that says what was wrong and what to do, and the status.
+//! Errors of commands: one line that says what was wrong and what to do, and the status.
 
 use std::fs;
 use std::fs::File;
@@ -215,7 +215,8 @@ fn without_rights() {
     assert!(line.contains("run as root or with CAP_BPF"), "{line}");
 }
 
-/// What cannot be printed is an error, and a store whose id nobody got does not stay.
+/// Output that cannot be written is an error, and `create` then removes the store: nobody got its
+/// id.
 #[test]
 fn a_full_disk() {
     let full = || {

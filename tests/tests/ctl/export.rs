@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `percpuctl export` offers of stores, beside what other commands print of them.
+//! `percpuctl export`: its metrics, compared with the output of other commands.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -23,7 +23,7 @@ use tests::percpuctl::store;
 
 const COUNTER: &str = "bpf_percpu_store_counter";
 
-/// What `dump` prints, as the exporter has it: offset, CPU and value.
+/// The output of `dump` as the exporter has it: offset, CPU and value.
 fn dumped(line: &str) -> Vec<(String, u64)> {
     let dump = json(&format!("dump {line}"));
     let mut all = Vec::new();
@@ -43,7 +43,7 @@ fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all
 }
 
-/// A store of three words and some bytes, with other numbers on each CPU.
+/// A store of three words and some bytes, with different numbers on each CPU.
 fn numbers(name: &str) -> Store {
     let store = store(name, 28);
     for cpu in cpus::sysfs("possible") {
@@ -91,7 +91,7 @@ fn counters_are_those_of_dump() {
         "it is not keyed"
     );
 
-    // The next look is another.
+    // Each request reads the stores again.
     store.write(1, 8, &7u64.to_ne_bytes()).expect("a write");
     let metrics = exporter.scrape();
     assert_eq!(sorted(metrics.values(COUNTER, &of_store)), dumped("export"));
@@ -144,7 +144,7 @@ fn names_of_choice_have_cpus() {
     assert!(!metrics.0.contains_key(COUNTER), "{metrics:?}");
 }
 
-/// The gauges of a keyed store are what `show` says.
+/// The gauges of a keyed store are the numbers that `show` prints.
 fn is_described(metrics: &Metrics, name: &str, kind: &str) {
     let shown = json(&format!("show {name}"));
     let labels = [("store", name)];
@@ -157,7 +157,7 @@ fn is_described(metrics: &Metrics, name: &str, kind: &str) {
         ("full", "full"),
         ("locked", "locked"),
     ] {
-        // The test's own file is a user to both.
+        // Both count the file of this test as a user.
         let family = format!("bpf_percpu_store_{family}");
         let value = metrics.value(&family, &labels);
         assert_eq!(value, shown[field].as_u64(), "{family}: {shown}");
@@ -220,7 +220,7 @@ fn entries_by_task() {
     assert_eq!(metrics.value("switches", &labels), Some(12));
 }
 
-/// Paths may have what stands for something else in the text.
+/// Paths with characters that the format escapes.
 #[test]
 fn entries_by_cgroup() {
     let taken = Taken::new("export", KeyKind::Cgroup, 4);
@@ -257,7 +257,7 @@ fn entries_by_cgroup() {
     }));
 }
 
-/// Those that are there when somebody looks; none lives longer for that.
+/// A request shows the stores of that moment, and keeps none of them alive.
 #[test]
 fn stores_come_and_go() {
     let first = numbers("export");
@@ -272,7 +272,7 @@ fn stores_come_and_go() {
     assert!(has(&exporter, "export", first.id()) && has(&chosen, "export", first.id()));
     assert!(has(&exporter, "export2", second.id()) && !has(&chosen, "export2", second.id()));
 
-    // Without a name it is nobody's, though it is still there.
+    // Without a name it is not shown, though it still exists.
     prints("rm export");
     for exporter in [&exporter, &chosen] {
         let metrics = exporter.scrape();
@@ -289,7 +289,7 @@ fn stores_come_and_go() {
     assert!(!has(&exporter, "export2", 0));
 }
 
-/// It refers to the module only while it looks, and says when it cannot.
+/// The exporter uses the module only during a request. It says if the module is gone.
 #[test]
 fn the_module_may_go() {
     let exporter = Exporter::start("");
@@ -303,7 +303,7 @@ fn the_module_may_go() {
     exporter.scrape();
 }
 
-/// What other programs read over HTTP is the same.
+/// Another HTTP client reads the same text.
 #[test]
 fn other_clients() {
     let _store = numbers("export");
@@ -316,7 +316,8 @@ fn other_clients() {
     assert_eq!(Metrics::of(&text).0, exporter.scrape().0);
 }
 
-/// For the textfile collector: Prometheus' format, in which counters are called as their samples.
+/// For the textfile collector: the Prometheus format, in which a counter's family has the name of
+/// its samples.
 #[test]
 fn once() {
     let _store = numbers("export");

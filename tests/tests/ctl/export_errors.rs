@@ -20,7 +20,7 @@ fn only_this_machine_reaches_it() {
     let _store = store("export", 8);
     let exporter = Exporter::start_at("export");
     exporter.scrape();
-    // Local addresses of sockets that listen, as the kernel writes them.
+    // The local addresses of listening sockets, as procfs shows them.
     let listening = |file: &str, port: u16| -> Vec<String> {
         let lines = fs::read_to_string(file).unwrap_or_default();
         let lines = lines
@@ -123,7 +123,7 @@ fn clients_choose_the_format() {
     }
 }
 
-/// Clients that say nothing, or not all of it, hold up others for seconds at most, and are left.
+/// Clients that send nothing, or half a request, delay others by seconds at most, and are closed.
 #[test]
 fn silent_clients() {
     let _store = store("export", 8);
@@ -134,12 +134,12 @@ fn silent_clients() {
         .write_all(b"GET /metrics HTTP/1.1\r\nHost:")
         .expect("a socket");
     exporter.scrape();
-    // More than there is room for.
+    // More connections than the exporter serves.
     let many: Vec<_> = (0..80).map(|_| exporter.connect()).collect();
     exporter.scrape();
     for mut client in few.into_iter().chain(many) {
         let mut answer = Vec::new();
-        // It may be told that it was late, or that nobody listens.
+        // The exporter may answer that the request timed out, or close the connection.
         match client.read_to_end(&mut answer) {
             Ok(_) => assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}"),
             Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET)),
@@ -148,7 +148,7 @@ fn silent_clients() {
     exporter.scrape();
 }
 
-/// Clients that do not wait for the answer.
+/// Clients that go away before the answer.
 #[test]
 fn impatient_clients() {
     let store = store("export", 32768);
@@ -214,7 +214,7 @@ fn what_is_not_there() {
         "export --once --output /nothing/here",
         &["/nothing/here", "No such file"],
     );
-    // With all stores, those that are smaller have none.
+    // In an export of all stores, one that is too small has no value.
     assert!(!prints("export --once --offset 24").contains("store=\"export\",offset"));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl export` as a server, and a client.
+//! A running `percpuctl export`, and an HTTP client for it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -19,10 +19,10 @@ use tests::percpuctl::command;
 use tests::percpuctl::ends;
 use tests::percpuctl::Ran;
 
-/// How long a client waits for bytes: long beside what the server takes.
+/// How long a client waits for bytes: far longer than the server takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A server. It ends when this is dropped.
+/// A running exporter, until this is dropped.
 pub struct Exporter {
     child: Option<Child>,
     pub port: u16,
@@ -32,18 +32,18 @@ pub struct Exporter {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// By their names, in small letters.
+    /// The headers, by lower-case name.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
 
 impl Exporter {
-    /// A server at a free port, with the arguments of a line.
+    /// Starts an exporter on a free port, with the arguments of `line`.
     pub fn start(line: &str) -> Self {
         Self::start_at(&format!("{line} --listen 127.0.0.1:0"))
     }
 
-    /// The same where the line says.
+    /// Starts an exporter on the address that `line` says.
     pub fn start_at(line: &str) -> Self {
         let mut child = command(&format!("export --json {line}"))
             .stdout(Stdio::piped())
@@ -68,14 +68,14 @@ impl Exporter {
         }
     }
 
-    /// A connection on which nothing was said.
+    /// A connection on which nothing was sent yet.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream
     }
 
-    /// The answer to a request, of a line and headers.
+    /// Sends a request line and headers, and returns the answer.
     pub fn ask(&self, request: &str) -> Answer {
         let mut stream = self.connect();
         let head = request.replace('\n', "\r\n");
@@ -87,17 +87,17 @@ impl Exporter {
         Answer::of(&answer)
     }
 
-    /// The metrics, which are right.
+    /// The metrics, which must be valid.
     pub fn scrape(&self) -> Metrics {
         let answer = self.ask("GET /metrics HTTP/1.1");
         assert_eq!(answer.status, 200, "{answer:?}");
         Metrics::of(&answer.body)
     }
 
-    /// Ends it by a signal.
+    /// Ends it with a signal.
     pub fn end(mut self, signal: i32) -> Ran {
         let child = self.child.take().expect("it runs");
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(child.id() as i32, signal) };
         ends(child)
     }
@@ -136,7 +136,7 @@ impl Answer {
     }
 }
 
-/// What was scraped.
+/// Parsed metrics.
 #[derive(Debug)]
 pub struct Metrics(pub BTreeMap<String, Family>);
 
@@ -145,8 +145,8 @@ impl Metrics {
         Self(parse(text).unwrap_or_else(|why| panic!("{why}\n{text}")))
     }
 
-    /// The values of a family's samples that have these labels, with the others' text in the order
-    /// of their names.
+    /// The samples of a family that have these labels: the values of their other labels, in order
+    /// of the labels' names, and the value.
     pub fn values(&self, family: &str, labels: &[(&str, &str)]) -> Vec<(String, u64)> {
         let Some(family) = self.0.get(family) else {
             return Vec::new();
@@ -167,7 +167,7 @@ impl Metrics {
         values.collect()
     }
 
-    /// The value of a family's only sample that has these labels, and no others.
+    /// The value of the only sample of a family with exactly these labels.
     pub fn value(&self, family: &str, labels: &[(&str, &str)]) -> Option<u64> {
         let values = self.values(family, labels);
         let value = values.iter().find(|(others, _)| others.is_empty());

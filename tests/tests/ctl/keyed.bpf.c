@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Takes entries of keyed stores, and adds to them. */
+/* Creates entries in keyed stores, and adds to them. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -12,7 +12,7 @@ struct take {
 	u32 off;
 };
 
-/* What the programs return. */
+/* Return values of the programs. */
 #define NO_STORE 1
 #define NO_ENTRY 2
 #define NO_OWNER 3

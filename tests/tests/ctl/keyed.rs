@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each command does with keyed stores, and prints of them.
+//! Each command on keyed stores: what it does and prints.
 
 use std::fs;
 use std::io::BufRead;
@@ -31,7 +31,7 @@ fn possible() -> Vec<u32> {
     cpus::sysfs("possible").into_iter().collect()
 }
 
-/// The lines of a table, as cells.
+/// The cells of a table, by line.
 fn cells(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines();
     lines
@@ -134,7 +134,7 @@ fn images_are_of_each_entry() {
     prints("rm image");
 }
 
-/// Numbers of each width, in each form.
+/// Keys that are numbers, of each width and in each notation.
 #[test]
 fn values_of_keys() {
     let taken = Taken::new("values", KeyKind::U64, 4);
@@ -181,7 +181,7 @@ fn values_of_keys() {
     assert_eq!(json("sum values --key 5 --offset 0 --type u32")["sum"], 3);
 }
 
-/// Without a key `sum` has a line for each owner, and the largest sum is first.
+/// Without a key `sum` prints a line for each owner, the largest sum first.
 #[test]
 fn sums_of_all() {
     let taken = Taken::new("sums", KeyKind::U64, 600);
@@ -200,7 +200,7 @@ fn sums_of_all() {
     ]);
     assert_eq!(sums, expected);
 
-    // More than one call lists.
+    // More than one LIST_KEYS returns.
     for key in 1000..1596 {
         taken.add(key, 0, key);
     }
@@ -213,7 +213,7 @@ fn sums_of_all() {
     assert_eq!(json("show sums")["used"], 600);
 }
 
-/// Tasks are threads, and are shown with their names; an entry goes with its task.
+/// A task is a thread, and is shown with its name. Its entry goes with it.
 #[test]
 fn tasks() {
     let taken = Taken::new("tasks", KeyKind::Task, 8);
@@ -221,7 +221,7 @@ fn tasks() {
     let (end, ended) = channel::<()>();
     let thread = thread::Builder::new().name("a thread".to_string());
     let thread = thread.spawn(move || {
-        // SAFETY: It takes nothing.
+        // SAFETY: `gettid()` has no preconditions.
         tids.send(unsafe { libc::gettid() } as u64).expect("a test");
         let _ = ended.recv();
     });
@@ -269,7 +269,7 @@ fn tasks() {
     assert!(soon(|| json("show tasks")["waiting"] == 0));
 }
 
-/// Cgroups are found by id and path, and shown by path; an entry goes with its cgroup.
+/// A cgroup is found by id and by path, and shown by path. Its entry goes with it.
 #[test]
 fn cgroups() {
     let taken = Taken::new("cgroups", KeyKind::Cgroup, 8);
@@ -321,8 +321,7 @@ fn cgroups() {
     );
 }
 
-/// What has an entry, but no name any more: a removed cgroup whose last process nobody has waited
-/// for.
+/// An owner without a path: a removed cgroup that a zombie process keeps.
 #[test]
 fn owners_without_a_name() {
     let taken = Taken::new("nameless", KeyKind::Cgroup, 2);
@@ -339,7 +338,7 @@ fn owners_without_a_name() {
     assert!(soon(|| owners("nameless") == json!([])));
 }
 
-/// `rm --key` takes one entry, and leaves the store and the others.
+/// `rm --key` removes one entry, and leaves the store and its other entries.
 #[test]
 fn entries_are_removed() {
     let taken = Taken::new("remove", KeyKind::U64, 3);
@@ -360,7 +359,7 @@ fn entries_are_removed() {
     });
     assert_eq!(removed, expected);
     assert_eq!(json("sum remove --offset 0"), json!([{"key": 1, "sum": 1}]));
-    // They are free again, and zero.
+    // The entries are free again, and zero.
     assert!(soon(|| json("show remove")["waiting"] == 0));
     taken.add(2, 8, 9);
     assert_eq!(prints("sum remove --key 2 --offset 0"), "0\n");
@@ -368,7 +367,7 @@ fn entries_are_removed() {
     assert_eq!(json(&format!("show --id {}", taken.store.id()))["used"], 2);
 }
 
-/// Frames of one entry; the end comes with the entry's.
+/// `watch` of one entry ends when the entry is gone.
 #[test]
 fn watch_an_entry() {
     let taken = Taken::new("watch", KeyKind::U64, 4);

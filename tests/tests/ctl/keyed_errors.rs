@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors about keyed stores: one line that says what was wrong and what to do, and the status.
+//! Errors of commands on keyed stores: one line that says what was wrong and what to do, and the
+//! status.
 
 use std::fs;
 
@@ -61,7 +62,7 @@ fn create() {
     assert!(Keyed::open("x").is_err(), "a failed call changes nothing");
 }
 
-/// The module's limits are those of plain and keyed stores together.
+/// The limits of the module are for plain and keyed stores together.
 #[test]
 fn limits() {
     module::remove_soon();
@@ -88,7 +89,7 @@ fn limits() {
     }
 }
 
-/// Each command asks for the key that it needs, and refuses the one that it does not.
+/// A command that needs a key asks for it; one that does not refuses it.
 #[test]
 fn keys_that_are_missing_or_too_much() {
     let _plain = store("plain", 8);
@@ -219,7 +220,7 @@ fn bad_usage() {
     assert!(Keyed::open("x").is_err());
 }
 
-/// What takes a plain store refuses a keyed one of the same size, and the other way round.
+/// A command for plain stores refuses a keyed store of the same size, and the other way round.
 #[test]
 fn the_other_kind() {
     let plain = store("plain", 16);
@@ -245,7 +246,7 @@ fn the_other_kind() {
     takes_keyed(Keyed::open_id(plain.id()));
     takes_keyed(KeyedOptions::new("plain", KeyKind::U64, 16, 4).create_or_open());
 
-    // So do per-CPU variables, in a section of so many bytes.
+    // Per-CPU variables refuse it, too, in a section of that size.
     let size = KeyedOptions::new("keyed8", KeyKind::U64, 8, 4).create();
     let _keyed8 = size.expect("a store");
     let lowered = variables::Options::new().form(variables::Form::Lowered);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! percpuctl, as a user runs it, in a guest that has the module.
+//! The commands of percpuctl, as a user runs them: `create`, `set`, `sum`, `watch`, `export` and so
+//! on. What they do and print on plain stores is in `commands`, on keyed stores in `keyed`; their
+//! errors are in `errors` and `keyed_errors`. `percpuctl load` is in the target `lower_load`.
 
 mod commands;
 mod declared;

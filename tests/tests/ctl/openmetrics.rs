@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A strict reader of OpenMetrics text.
+//! A strict parser of OpenMetrics text.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-/// A metric, of each thing that has it.
+/// A metric family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
     pub kind: String,
@@ -13,14 +13,14 @@ pub struct Family {
     pub samples: Vec<Sample>,
 }
 
-/// A value, and what it is of.
+/// A sample: labels and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     pub labels: BTreeMap<String, String>,
     pub value: u64,
 }
 
-/// The families of a text, by their names. An error for what is not as the format wants it.
+/// Parses a text into its families, by name. Text that violates the format is an error.
 pub fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
     let body = text
         .strip_suffix("# EOF\n")
@@ -96,7 +96,7 @@ fn is_name(name: &str) -> bool {
     begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// `NAME{LABEL="VALUE",...} NUMBER`, with no time after it.
+/// Parses `NAME{LABEL="VALUE",...} NUMBER`, without a timestamp.
 fn sample(line: &str) -> Option<(String, BTreeMap<String, String>, u64)> {
     let (name, mut rest) = line.split_once('{')?;
     let mut labels = BTreeMap::new();
@@ -119,7 +119,7 @@ fn sample(line: &str) -> Option<(String, BTreeMap<String, String>, u64)> {
     Some((name.to_string(), labels, value?))
 }
 
-/// What is before the quote that ends it, and what is after it.
+/// Splits a label's value, without escapes, from the text after its closing quote.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -159,7 +159,7 @@ fn what_is_right_is_read() {
     assert_eq!(parse("# EOF\n"), Ok(BTreeMap::new()));
 }
 
-/// The control: what is not right is refused.
+/// The control: invalid text is rejected.
 #[test]
 fn what_is_wrong_is_refused() {
     for (from, to) in [

@@ -21,7 +21,7 @@ fn kfuncs() -> usize {
         .count()
 }
 
-/// The kernel's release: its first two numbers.
+/// The first two numbers of the kernel's release.
 fn series() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
     let mut numbers = release
@@ -76,7 +76,7 @@ fn without_the_module() {
     assert_eq!(missing.len(), kfuncs());
 }
 
-/// The control: another module's BTF in the place of ours has none of the kfuncs.
+/// The control: the BTF of another module in place of ours has none of the kfuncs.
 #[test]
 fn with_btf_that_is_wrong() {
     const BTF: &str = "/sys/kernel/btf/bpf_percpu";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keyed stores, and a BPF program that takes their entries: see `keyed.bpf.c`.
+//! A keyed store, and the programs of `keyed.bpf.c` that create its entries.
 
 use bpf_percpu::store::KeyKind;
 use bpf_percpu::store::Keyed;
@@ -10,7 +10,7 @@ use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::object;
 
-/// What programs return that found no free entry.
+/// The return value of a program that got no entry.
 const NO_ENTRY: u32 = 2;
 
 /// `struct take`.
@@ -23,20 +23,20 @@ struct Take {
     off: u32,
 }
 
-/// A keyed store that is there until this is dropped, and the programs that take its entries.
+/// A keyed store that exists until this is dropped, and the programs that create its entries.
 pub struct Taken {
     pub store: Keyed,
     programs: Loaded,
 }
 
 impl Taken {
-    /// A new store of this name, with entries of 16 bytes.
+    /// Creates a store with entries of 16 bytes.
     pub fn new(name: &str, kind: KeyKind, entries: u32) -> Self {
         let created = KeyedOptions::new(name, kind, 16, entries).create();
         Self::of(created.unwrap_or_else(|e| panic!("{name}: {e}")))
     }
 
-    /// For this store.
+    /// Uses a store that exists.
     pub fn of(store: Keyed) -> Self {
         let programs = ["take_key", "take_task", "take_cgroup"];
         let programs = load_some(object!("ctl-keyed"), &programs)
@@ -44,7 +44,7 @@ impl Taken {
         Self { store, programs }
     }
 
-    /// Adds to what is at `off` of the owner's entry, on some CPU. False when it gets none.
+    /// Adds to the number at `off` in the owner's entry, on some CPU. False if it gets no entry.
     pub fn try_add(&self, owner: u64, off: u32, val: u64) -> bool {
         let program = match self.store.kind() {
             KeyKind::Task => "take_task",
@@ -57,7 +57,7 @@ impl Taken {
             id: self.store.id(),
             off,
         };
-        // SAFETY: As many bytes as the struct has, which is integers without padding.
+        // SAFETY: The slice covers the struct, which is integers without padding.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut((&raw mut take).cast::<u8>(), size_of::<Take>())
         };
@@ -73,7 +73,7 @@ impl Taken {
         }
     }
 
-    /// The same for an owner that gets one.
+    /// As [`Self::try_add`], for an owner that must get an entry.
     pub fn add(&self, owner: u64, off: u32, val: u64) {
         assert!(self.try_add(owner, off, val), "no entry for {owner}");
     }

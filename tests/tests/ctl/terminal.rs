@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl watch` on a terminal, which it leaves as it was.
+//! `percpuctl watch` on a terminal: frames, keys, sizes, and that it restores the terminal.
 
 use std::fs::File;
 use std::io::Read;
@@ -30,11 +30,11 @@ use tests::percpuctl::store;
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// A terminal that percpuctl runs on.
+/// A terminal on which percpuctl runs.
 struct Terminal {
     master: File,
     slave: File,
-    /// What was printed so far.
+    /// The output so far.
     output: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
 }
@@ -43,17 +43,17 @@ impl Terminal {
     fn new(width: u16, height: u16) -> Self {
         let (mut master, mut slave) = (-1, -1);
         let size = window(width, height);
-        // SAFETY: The pointers are valid for the call, or NULL, which is allowed.
+        // SAFETY: The pointers are valid for the call or NULL, which the call allows.
         let ret =
             unsafe { libc::openpty(&mut master, &mut slave, ptr::null_mut(), ptr::null(), &size) };
         assert_eq!(ret, 0, "openpty");
-        // SAFETY: Both are open, and nobody else's.
+        // SAFETY: The call returned two new file descriptors.
         let (master, slave) = unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) };
         let output = Arc::new(Mutex::new(String::new()));
         let (mut from, to) = (master.try_clone().expect("dup"), output.clone());
         let reader = thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // It ends with EIO, when the last slave is closed.
+            // Reading fails with EIO once the last slave is closed.
             while let Ok(len @ 1..) = from.read(&mut bytes) {
                 let text = String::from_utf8_lossy(&bytes[..len]);
                 to.lock().expect("no panic").push_str(&text);
@@ -67,7 +67,7 @@ impl Terminal {
         }
     }
 
-    /// Starts `percpuctl watch` in a session of its own, whose terminal this is.
+    /// Starts `percpuctl watch` in a session of its own with this as its controlling terminal.
     fn watch(&self, line: &str) -> Child {
         let stdio = || Stdio::from(self.slave.try_clone().expect("dup"));
         let mut command = command(&format!("watch {line}"));
@@ -76,7 +76,7 @@ impl Terminal {
             .stdin(stdio())
             .stdout(stdio())
             .stderr(Stdio::piped());
-        // SAFETY: Both calls are made for between fork and exec.
+        // SAFETY: Both calls are async-signal-safe.
         unsafe {
             command.pre_exec(|| {
                 libc::setsid();
@@ -97,7 +97,7 @@ impl Terminal {
         self.output.lock().expect("no panic").clone()
     }
 
-    /// The first frame that is as `wanted`; what was printed instead, if none comes.
+    /// Waits for a frame that is as `wanted`. Panics with the output if none comes.
     fn frame(&self, wanted: impl Fn(&[String]) -> bool) -> Result<Vec<String>, String> {
         let mut frame = None;
         let came = soon(|| {
@@ -109,7 +109,7 @@ impl Terminal {
 
     fn resize(&self, width: u16, height: u16) {
         let size = window(width, height);
-        // SAFETY: The request takes this struct.
+        // SAFETY: The request reads this struct, which is valid for the call.
         let ret = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
         assert_eq!(ret, 0, "TIOCSWINSZ");
     }
@@ -117,7 +117,7 @@ impl Terminal {
     /// The terminal's settings, as bytes.
     fn settings(&self) -> String {
         let mut settings = MaybeUninit::<libc::termios>::zeroed();
-        // SAFETY: The call fills the struct.
+        // SAFETY: The call has filled the struct.
         unsafe {
             assert_eq!(
                 libc::tcgetattr(self.slave.as_raw_fd(), settings.as_mut_ptr()),
@@ -129,7 +129,7 @@ impl Terminal {
         }
     }
 
-    /// All that was printed. Nobody else may use the terminal any more.
+    /// The whole output. Nothing else may use the terminal any more.
     fn end(self) -> String {
         drop(self.slave);
         self.reader.join().expect("no panic");
@@ -148,7 +148,7 @@ fn window(width: u16, height: u16) -> libc::winsize {
 }
 
 fn kill(child: &Child, signal: i32) {
-    // SAFETY: The child is not waited for yet.
+    // SAFETY: The child has not been waited for, so the pid is still its own.
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }
 
@@ -158,19 +158,19 @@ fn counted(name: &str) -> Store {
     store
 }
 
-/// The lines of the last frame, without escapes. The end of the last one may be on its way still.
+/// The lines of the last frame, without escape sequences. The end of the frame may be missing.
 fn last_frame(output: &str) -> Option<Vec<String>> {
     let (_, frame) = output.rsplit_once("\x1b[H")?;
     let frame = frame.contains("\x1b[J").then(|| frame.replace(LEAVE, ""))?;
-    // The terminal makes a carriage return more of each end of a line.
+    // The terminal puts a carriage return before each newline.
     let text = ["\x1b[K", "\x1b[J", "\r"]
         .iter()
         .fold(frame, |frame, code| frame.replace(code, ""));
     Some(text.split('\n').map(str::to_string).collect())
 }
 
-/// What a terminal of this size shows after this output. As on others, the cursor stays on the last
-/// character of a line that is full until the next comes.
+/// What a terminal of this size shows after this output. As on real terminals, after the last
+/// column the cursor stays until the next character wraps.
 fn shown(output: &str, width: usize, height: usize) -> Vec<String> {
     let mut cells = vec![vec![' '; width]; height];
     let (mut row, mut column) = (0, 0);
@@ -227,7 +227,7 @@ fn is_left_as_it_was() {
         }
         assert_eq!(ends(child).status, Some(0), "{how}");
         assert_eq!(terminal.settings(), before, "{how}");
-        // The key's echo comes when the terminal gets to it.
+        // The echo of the key comes later.
         let output = terminal.end().replace("^C", "");
         assert!(output.starts_with(ENTER), "{how}: {output:?}");
         assert!(output.ends_with(LEAVE), "{how}: {output:?}");
@@ -262,7 +262,7 @@ fn frames_fit_and_follow_the_size() {
     );
     let heads = frame[1].clone();
 
-    // The next look is a minute away: only the new size brings a frame.
+    // The next interval is a minute away: only the new size triggers a frame.
     terminal.resize(120, 6);
     let frame = terminal.frame(|frame| frame.get(5).is_some_and(|line| line == "and 5 more rows"));
     let frame = frame.expect("6 lines");
@@ -271,7 +271,7 @@ fn frames_fit_and_follow_the_size() {
     assert_eq!(ends(child).status, Some(0));
 }
 
-/// Lines are cut, not wrapped, in windows in which nothing has room.
+/// In a window that is too small, lines are cut, not wrapped.
 #[test]
 fn narrow_windows() {
     let _store = counted("tty-narrow");
@@ -294,7 +294,7 @@ fn narrow_windows() {
     assert_eq!(ends(child).status, Some(0));
 }
 
-/// A terminal shows each line to its last character, and nothing of the frame before.
+/// A terminal shows each line to its last character, and nothing of the previous frame.
 #[test]
 fn what_is_shown() {
     let store = store("tty-shown", 64);
@@ -331,7 +331,7 @@ fn is_left_while_it_is_stopped() {
     let child = terminal.watch("tty-stop --interval 60");
     kill(&child, libc::SIGTSTP);
     let mut status = 0;
-    // SAFETY: `status` is valid for the call, and the child is not waited for yet.
+    // SAFETY: `status` is valid for the call, and the child has not been waited for.
     let pid = unsafe { libc::waitpid(child.id() as i32, &mut status, libc::WUNTRACED) };
     assert_eq!(pid, child.id() as i32);
     assert!(libc::WIFSTOPPED(status));
@@ -348,7 +348,7 @@ fn is_left_while_it_is_stopped() {
     assert!(terminal.end().ends_with(LEAVE));
 }
 
-/// The control: without a terminal that can do it there are no escapes.
+/// The control: on a terminal that cannot do it there are no escape sequences.
 #[test]
 fn dumb_terminals_get_plain_tables() {
     let _store = counted("tty-dumb");
@@ -356,7 +356,7 @@ fn dumb_terminals_get_plain_tables() {
     let mut command = command("watch tty-dumb --iterations 2 --interval 0.1");
     let stdout = Stdio::from(terminal.slave.try_clone().expect("dup"));
     let status = command.env("TERM", "dumb").stdout(stdout).status();
-    // It holds the slave, too.
+    // It holds a descriptor of the slave, too.
     drop(command);
     assert_eq!(status.expect("percpuctl").code(), Some(0));
     let output = terminal.end();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl watch`, without a terminal.
+//! `percpuctl watch` without a terminal.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -32,7 +32,7 @@ fn frames(line: &str) -> Vec<Value> {
     frames.collect()
 }
 
-/// Stops the thread that counts, also when a test fails.
+/// Stops the thread that counts, even if the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -75,7 +75,7 @@ fn a_live_counter() {
         .collect();
     assert!(totals.is_sorted() && totals[0] < totals[3], "{totals:?}");
     assert_eq!(frames[0]["rows"][0]["rate"], Value::Null);
-    // What the rates say of the time that passed. A look that comes late is soon followed by the
+    // The time that passed, according to the rates. A frame that is late is soon followed by the
     // next.
     let grown = (1..4).filter(|i| totals[*i] > totals[i - 1]);
     let passed = grown.map(|i| {
@@ -131,17 +131,17 @@ fn counters_that_go_back() {
         .map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"))
         .find(|frame| frame["rows"][0]["total"] == json!(40))
         .expect("a look after the write");
-    // The looks are at most as far apart as now and the start, and by a tenth of the interval, however
-    // late the first was.
+    // The frames are apart by at least a tenth of the interval, however late the first was, and by
+    // at most the time since the start.
     let rate = frame["rows"][0]["rate"].as_f64().expect("a number");
     let slowest = -60.0 / start.elapsed().as_secs_f64();
     assert!((-60.0 / 0.2..=slowest).contains(&rate), "{rate}");
-    // SAFETY: The child is not waited for yet.
+    // SAFETY: The child has not been waited for, so the pid is still its own.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     assert_eq!(ends(child).status, Some(0));
 }
 
-/// Watching keeps no store alive, and says when it is gone.
+/// `watch` does not keep a store alive, and says when it is gone.
 #[test]
 fn a_store_that_goes() {
     let pinned = Options::new("goes", 8)
@@ -172,11 +172,11 @@ fn signals_end_it() {
             .expect("percpuctl");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         lines.next().expect("a frame").expect("a line");
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(child.id() as i32, signal) };
         assert_eq!(ends(child).status, Some(0), "{signal}");
     }
-    // The control: it does not end of itself.
+    // The control: it does not end by itself.
     let mut child = command("watch ends --interval 0.05")
         .stdout(Stdio::null())
         .spawn()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts in every way that a store has, and in a PERCPU_ARRAY, in a program
- * that others on its CPU interrupt, and in those others.
+ * Counts with each operation of a store, and in a PERCPU_ARRAY, both in a
+ * program that is interrupted on its CPU, and in those that interrupt it.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -11,13 +11,13 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* What tests read back from each CPU's copy, at these offsets of the store. */
+/* The layout of the store, which tests read from each CPU's copy. */
 struct counters {
 	u64 by_id;
 	u64 by_handle;
 	u64 on_view;
 	u64 added; /* by add_return */
-	u64 token; /* taken with xchg, and put back */
+	u64 token; /* taken by xchg, and put back */
 	u64 swapped; /* by cmpxchg */
 	u32 by_id_32;
 	u32 by_handle_32;
@@ -27,10 +27,10 @@ struct counters {
 
 /* What tests set and read: struct State in state.rs. */
 struct tally {
-	u64 total; /* increments, of all programs */
+	u64 total; /* increments of all programs */
 	u64 sum_of_returned; /* by add_return */
-	u64 swaps; /* that cmpxchg has done */
-	u64 interruptions; /* what others than count() have counted */
+	u64 swaps; /* successful cmpxchg */
+	u64 interruptions; /* increments of programs other than count() */
 	u64 control_total; /* what the control should have counted */
 	u32 sum_of_returned_32;
 	u32 store_id;
@@ -44,8 +44,8 @@ struct {
 } control SEC(".maps");
 
 /*
- * So often, for an interruption has to come between two of its instructions,
- * and on a slow machine few come at all.
+ * The number of increments in a run. Many, since an interruption has to hit
+ * between two instructions, and on a slow machine few come at all.
  */
 #define CONTROL_TIMES 16
 
@@ -109,7 +109,7 @@ static __always_inline int count_times(int times)
 
 static __always_inline int interrupt(void)
 {
-	/* Where count() runs: other CPUs have functions that are called, too. */
+	/* Only on the CPU of count(): the function is called on other CPUs, too. */
 	if (bpf_get_smp_processor_id() != 0)
 		return 0;
 	__sync_fetch_and_add(&tally.interruptions, 1);
@@ -127,7 +127,7 @@ int count(void *ctx)
 	return ret;
 }
 
-/* What preempts count(). */
+/* Preempts count(). */
 SEC("syscall")
 int preempt(void *ctx)
 {
@@ -146,14 +146,14 @@ int clock_tick(void *ctx)
 	return interrupt();
 }
 
-/* Each handler that the kernel asks for an NMI, in NMI context. */
+/* On each call of an NMI handler, in NMI context. */
 SEC("raw_tp/nmi_handler")
 int nmi(void *ctx)
 {
 	return interrupt();
 }
 
-/* A function of the kernel's that is called in hard interrupt context. */
+/* A kernel function that is called in hard interrupt context. */
 SEC("kprobe")
 int tick(void *ctx)
 {
@@ -173,7 +173,7 @@ struct {
 
 #define TIMER_PERIOD_NS 500000
 
-/* A timer, in softirq context, that starts itself again. */
+/* A timer that restarts itself, in softirq context. */
 static int timer_fired(void *map, u32 *key, struct timer *value)
 {
 	interrupt();

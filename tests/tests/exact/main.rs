@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Nothing is lost, in a guest. What is in `one_insn` needs one that takes interrupts between any
-//! two instructions (`scripts/vm --one-insn-per-tb`): else QEMU takes them where no count is lost,
-//! and the control loses nothing.
+//! Stores lose no count, while programs that count interrupt each other, and while threads create
+//! and remove stores. The cases of `one_insn` need a guest that takes interrupts between any two
+//! instructions (`scripts/vm --monitor`): else QEMU takes them only where no count can be lost, and
+//! the control loses none.
 
 mod one_insn;
 mod state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program that counts is interrupted by one that counts too, in each context that the guest has.
+//! A program that counts is interrupted by another one that counts, in each context.
 
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::AtomicBool;
@@ -21,17 +21,17 @@ const CPU: u32 = 0;
 /// How long programs count.
 const TIME: Duration = Duration::from_secs(20);
 
-/// Threads that count, on one CPU.
+/// The number of threads that count on one CPU.
 const THREADS: usize = 4;
 
-/// How often at most: on a slow machine interruptions are few, and seldom come where it matters.
+/// The most rounds. On a slow machine interruptions are few, and seldom hit the right instruction.
 const ROUNDS: u32 = 40;
 
-/// So many interruptions have counted at least, or the run says little.
+/// The least number of interruptions for a meaningful run.
 const INTERRUPTIONS: u64 = 1000;
 
-/// Counts on [`CPU`] with `threads` threads, while `interrupt` runs in another that is told when to
-/// stop.
+/// Counts on [`CPU`] with `threads` threads, while another thread runs `interrupt`, to which it
+/// passes the flag that ends it.
 fn count(counting: &Counting, threads: usize, interrupt: impl Fn(&AtomicBool) + Sync) {
     let _one_insn = OneInsn::new();
     for _ in 0..ROUNDS {
@@ -78,7 +78,8 @@ fn preemption() {
         while !done.load(Relaxed) {
             let began = Instant::now();
             assert_eq!(counting.programs.run_named("preempt"), 0);
-            // The others get as much, however slow the machine is, and are elsewhere each time.
+            // Leave the others as much time, even on a slow machine, so that they are elsewhere
+            // each time.
             thread::sleep(began.elapsed().max(Duration::from_micros(500)));
         }
     });
@@ -134,7 +135,7 @@ fn nmis() {
         .expect("the kernel has it");
     let watchdog = Watchdog::new();
     count(&counting, 1, |done| {
-        // The kernel's own: NMIs come to the first CPU.
+        // NMIs arrive at CPU 0.
         set_affinity(&[CPU + 1].into());
         while !done.load(Relaxed) {
             watchdog.fire();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the programs of `count.bpf.c` have counted.
+//! The counts of the programs of `count.bpf.c`.
 
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -22,7 +22,7 @@ pub struct State {
     pub store_id: u32,
 }
 
-/// Programs, and the store that they count in.
+/// Programs, and the store in which they count.
 pub struct Counting {
     pub programs: Loaded,
     pub store: Control,
@@ -32,7 +32,7 @@ pub struct Counting {
 const SIZE: u32 = 64;
 
 impl Counting {
-    /// Loads programs and creates their store.
+    /// Loads programs, and creates their store.
     pub fn new(programs: &[&'static str]) -> Self {
         let store = Control::with("exact", SIZE);
         let programs = load_some(object!("exact-count"), programs)
@@ -49,13 +49,14 @@ impl Counting {
         self.programs.global(".bss", 0)
     }
 
-    /// How many increments the control has lost, at least while programs count, and of how many.
+    /// The number of increments that the control has lost, and of all. While programs count, the
+    /// first is a lower bound.
     pub fn lost(&self) -> (u64, u64) {
         let all = self.state().control_total;
         (all.saturating_sub(self.control()), all)
     }
 
-    /// What the control has counted.
+    /// The count of the control.
     fn control(&self) -> u64 {
         let object = self.programs.object();
         let map = object
@@ -72,7 +73,8 @@ impl Counting {
         values.sum()
     }
 
-    /// Every way has counted all, and returned each number once; the control has lost some.
+    /// Checks that each operation has counted everything and returned each number once, and that
+    /// the control has lost some.
     pub fn check(&self) {
         let state = self.state();
         let (lost, all) = self.lost();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Adds to stores that come and go, found in each way that there is.
+ * Adds to stores that are created and removed meanwhile, found in each way.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -10,14 +10,14 @@ char _license[] SEC("license") = "GPL";
 
 /* struct Args in stress.rs. */
 struct args {
-	u64 magic; /* which store: expected, or found */
+	u64 magic; /* of the store: expected, or found */
 	u32 id;
-	u32 slot; /* the offset that the calling thread counts at */
-	u32 name; /* or the element of kptrs */
+	u32 counter; /* offset of the calling thread's counter */
+	u32 name; /* number of the name, or element of kptrs */
 	u32 pad;
 };
 
-/* What a program returns. */
+/* Return values of programs. */
 enum {
 	COUNTED,
 	NO_STORE,
@@ -46,7 +46,7 @@ static __always_inline int magic_of(struct bpf_percpu_store *s, u64 *magic)
 	return COUNTED;
 }
 
-/* Adds to the store with an id, if it is the one that it should be. */
+/* Adds to the store with this id, if it has the expected magic number. */
 SEC("syscall")
 int by_id(struct args *args)
 {
@@ -64,9 +64,9 @@ int by_id(struct args *args)
 	ret = OTHER_STORE;
 	if (magic != args->magic || s->id != args->id)
 		goto out;
-	ret = bpf_percpu_add_u64(s, args->slot, 1) ? NO_ROOM : COUNTED;
-	/* The one call may come too late for a store that nobody holds. */
-	if (!ret && bpf_percpu_id_add_u64(args->id, args->slot, 1))
+	ret = bpf_percpu_add_u64(s, args->counter, 1) ? NO_ROOM : COUNTED;
+	/* The second add may fail if nothing keeps the store. */
+	if (!ret && bpf_percpu_id_add_u64(args->id, args->counter, 1))
 		args->magic = 0;
 out:
 	bpf_rcu_read_unlock();
@@ -78,7 +78,7 @@ static __always_inline int add(struct args *args, struct bpf_percpu_store *s)
 	int ret = magic_of(s, &args->magic);
 
 	args->id = s->id;
-	if (!ret && bpf_percpu_add_u64(s, args->slot, 1))
+	if (!ret && bpf_percpu_add_u64(s, args->counter, 1))
 		ret = NO_ROOM;
 	return ret;
 }
@@ -88,7 +88,7 @@ static __always_inline int add(struct args *args, struct bpf_percpu_store *s)
 		s = bpf_percpu_store_lookup("stress-" #n); \
 		break
 
-/* Adds to the store with a name, and says which it was. */
+/* Adds to the store with this name, and returns its magic number and id. */
 static __always_inline struct bpf_percpu_store *lookup(u32 name)
 {
 	struct bpf_percpu_store *s = NULL;
@@ -128,7 +128,7 @@ int by_name(struct args *args)
 	return ret;
 }
 
-/* Keeps the store with a name in a map, in the place of another. */
+/* Keeps the store with this name in a map, in place of another. */
 SEC("syscall")
 int keep(struct args *args)
 {
@@ -150,7 +150,7 @@ int keep(struct args *args)
 	return ret;
 }
 
-/* Adds to a store that a map keeps, which nobody else may have left. */
+/* Adds to a store in the map, which may be its only user. */
 SEC("syscall")
 int by_kptr(struct args *args)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Threads that create, open, read, write, pin and remove the same names, while programs add to the
-//! stores that they find.
+//! Threads create, open, read, write, pin and remove stores with the same names, while programs add
+//! to the stores that they find.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -24,17 +24,17 @@ use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::Control;
 
-/// How long at least, and at most: on a slow machine little is done in a minute.
+/// The least and the most time: a slow machine does little in a minute.
 const TIME: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 const THREADS: u32 = 8;
 const NAMES: u32 = 16;
 
-/// Where things are in a store: its magic number, what anybody may write, and what thread `i`
-/// counts.
+/// Offsets in a store: its magic number, bytes that any thread may write, and the counters of the
+/// threads.
 const MAGIC: u32 = 0;
 const SCRATCH: u32 = 8;
-const SLOTS: u32 = 64;
-const SIZE: u32 = SLOTS + 8 * THREADS;
+const COUNTERS: u32 = 64;
+const SIZE: u32 = COUNTERS + 8 * THREADS;
 
 /// `struct args`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,23 +42,23 @@ const SIZE: u32 = SLOTS + 8 * THREADS;
 struct Args {
     magic: u64,
     id: u32,
-    slot: u32,
+    counter: u32,
     name: u32,
     pad: u32,
 }
 
-/// What programs return.
+/// Return values of programs.
 const COUNTED: u32 = 0;
 const NO_STORE: u32 = 1;
 
-/// The number of the newest creation: each store has one of its own.
+/// The number of creations, which is the magic number of the newest store.
 static CREATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// What a thread has done, and what it has counted in each store.
+/// A thread: what it has done, and how much it has counted in each store.
 struct Worker<'a> {
     programs: &'a Loaded,
     random: u64,
-    slot: u32,
+    counter: u32,
     counts: HashMap<u64, u64>,
     ids: HashMap<u64, u32>,
     done: Done,
@@ -75,7 +75,7 @@ struct Done {
 }
 
 impl Done {
-    /// A thread's part of what all have to do.
+    /// Whether the thread has done its part of the work.
     fn is_enough(&self) -> bool {
         let all = |part: u64| part * u64::from(THREADS);
         all(self.creations) >= 1000
@@ -97,9 +97,9 @@ impl Worker<'_> {
         self.random % end
     }
 
-    /// Runs a program, and returns what it has found.
+    /// Runs a program, and returns its result and what it has found.
     fn run(&self, program: &str, mut args: Args) -> (u32, Args) {
-        // SAFETY: As many bytes as the struct has, which is integers.
+        // SAFETY: The slice covers the struct, which is integers.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut((&raw mut args).cast::<u8>(), size_of::<Args>())
         };
@@ -121,12 +121,12 @@ impl Worker<'_> {
         self.done.adds += times;
     }
 
-    /// Adds to the store with this id, which must be the one with this magic if it is there.
+    /// Adds to the store with this id. If it exists, it must be the one with this magic number.
     fn add_by_id(&mut self, id: u32, magic: u64, held: bool) {
         let args = Args {
             magic,
             id,
-            slot: self.slot,
+            counter: self.counter,
             ..Default::default()
         };
         match self.run("by_id", args) {
@@ -136,10 +136,10 @@ impl Worker<'_> {
         }
     }
 
-    /// Adds to whichever store the program finds.
+    /// Adds to the store that the program finds.
     fn add_found(&mut self, program: &str, name: u32) {
         let args = Args {
-            slot: self.slot,
+            counter: self.counter,
             name,
             ..Default::default()
         };
@@ -153,7 +153,7 @@ impl Worker<'_> {
         }
     }
 
-    /// A new store, or the one that has the name.
+    /// Creates a store, or opens the one with this name.
     fn get(&mut self, name: u32) -> Option<(Control, u64)> {
         let control = Control::new();
         if self.below(2) == 0 {
@@ -182,7 +182,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Does something with a store that is held.
+    /// Uses a store that is open.
     fn use_store(&mut self, control: &Control, magic: u64) {
         let id = control.id();
         if let Some(before) = self.ids.insert(magic, id) {
@@ -199,7 +199,7 @@ impl Worker<'_> {
         control
             .write(cpu, SCRATCH, &scratch)
             .expect("inside of the store");
-        let own = (self.slot, self.counts.get(&magic).copied().unwrap_or(0));
+        let own = (self.counter, self.counts.get(&magic).copied().unwrap_or(0));
         assert_eq!(
             control.sum(own.0),
             own.1,
@@ -223,7 +223,7 @@ impl Worker<'_> {
         }
         let program = ["by_name", "keep", "by_kptr"][self.below(3) as usize];
         self.add_found(program, name);
-        // An id of before.
+        // The id of an earlier store.
         let magics = self.ids.len() as u64;
         let at = self.below(magics.max(1)) as usize;
         if let Some((magic, id)) = self.ids.iter().nth(at).map(|(magic, id)| (*magic, *id)) {
@@ -260,7 +260,7 @@ fn threads_and_programs() {
                     let mut worker = Worker {
                         programs: &programs,
                         random: 0x9e37_79b9_7f4a_7c15 ^ u64::from(i + 1),
-                        slot: SLOTS + 8 * i,
+                        counter: COUNTERS + 8 * i,
                         counts: HashMap::new(),
                         ids: HashMap::new(),
                         done: Done::default(),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The blocks of code that documents show.
+//! The code blocks of documents.
 
-/// Code in a document.
+/// A code block of a document.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Of its first line.
+    /// The number of its first line.
     pub line: usize,
     pub kind: Kind,
 }
@@ -14,7 +14,7 @@ pub struct Block {
 pub enum Kind {
     /// Written into the document.
     Written { language: String, text: String },
-    /// Taken from a file.
+    /// Included from a file.
     Included {
         path: String,
         language: String,
@@ -22,14 +22,14 @@ pub enum Kind {
     },
 }
 
-/// What a part that is taken begins after and ends before.
+/// The marks around the part of a file that is included.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     pub start: Option<String>,
     pub end: Option<String>,
 }
 
-/// Those of a document, by its name.
+/// The blocks of a document. Its name tells the format.
 pub fn of(path: &str, text: &str) -> Vec<Block> {
     match path.ends_with(".rst") {
         true => of_page(text),
@@ -37,7 +37,7 @@ pub fn of(path: &str, text: &str) -> Vec<Block> {
     }
 }
 
-/// Between lines of three backticks.
+/// Markdown: between lines with three backticks.
 fn of_markdown(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut lines = (1..).zip(text.lines());
@@ -68,7 +68,7 @@ fn written(line: usize, language: &str, text: String) -> Block {
     }
 }
 
-/// After `.. code-block::` and `.. literalinclude::`, by indentation; and after `::`.
+/// reStructuredText: the indented lines after `.. code-block::`, `.. literalinclude::` and `::`.
 fn of_page(text: &str) -> Vec<Block> {
     let lines: Vec<&str> = text.lines().collect();
     let mut blocks = Vec::new();
@@ -99,7 +99,7 @@ fn of_page(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// The lines after line `i` that are indented more, without that.
+/// The lines after line `i` that are indented further, without the indentation.
 fn body<'a>(lines: &[&'a str], i: usize) -> Vec<&'a str> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let own = indent(lines[i]);

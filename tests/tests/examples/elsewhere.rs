@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What other suites run of the documentation, and what nobody can.
+//! Sessions that the target `examples` does not run: other suites run them, or they are commands of
+//! the host.
 
-/// Documents whose sessions another suite runs.
+/// Documents whose sessions are run by another suite.
 const RUN_ELSEWHERE: &[(&str, &str)] = &[
     ("Documentation/adding.rst", "family"),
     ("Documentation/install.rst", "install"),
@@ -10,8 +11,7 @@ const RUN_ELSEWHERE: &[(&str, &str)] = &[
     ("samples/*/README.md", "sample"),
 ];
 
-/// What begins a command that builds, installs, or runs tests: not in a guest that one of them has
-/// started.
+/// The beginnings of commands that build, install or run tests. Those cannot run in a guest.
 const ON_THE_HOST: [&str; 10] = [
     "SUITES=", "apt", "cd ", "dkms", "dpkg", "git ", "make", "mokutil", "scripts/", "tests/",
 ];
@@ -26,12 +26,12 @@ pub fn suite_of(document: &str) -> Option<&'static str> {
     found.map(|(_, suite)| *suite)
 }
 
-/// Whether a suite of the list has this name.
+/// Whether the list has a suite with this name.
 pub fn is_suite(name: &str) -> bool {
     RUN_ELSEWHERE.iter().any(|(_, suite)| *suite == name)
 }
 
-/// Whether all commands of a session are the host's.
+/// Whether all commands of a session are commands of the host.
 pub fn is_on_the_host(session: &str) -> bool {
     let commands = session.lines();
     let commands = commands.filter_map(|line| line.strip_prefix("# ").or(line.strip_prefix("$ ")));

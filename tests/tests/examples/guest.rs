@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What runs in a guest that has the module.
+//! The cases that run in a guest.
 
 mod loaders;
 mod programs;

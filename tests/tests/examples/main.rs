@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The documentation's examples: in a guest, what they do and print; on the host, that what is shown
-//! is what is tested.
+//! The examples of the documentation. In a guest: programs and sessions do and print what documents
+//! show. On the host: all that documents show is in a file that is compiled or run.
 
 mod blocks;
 mod elsewhere;
@@ -26,7 +26,7 @@ fn each_file_is_used() {
     let mut tree = Tree::new();
     let files = guest::sessions::FILES;
     assert_eq!(tree::unused(&tree, files), [""; 0]);
-    // Those that nobody names.
+    // Files that nothing uses.
     for name in ["new.rs", "new.c", "new.h", "new.session"] {
         tree.add(&format!("{}{name}", tree::EXAMPLES), String::new());
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shell sessions as the documentation shows them: commands after `# `, and what each prints. A line of
-//! output may begin so when a capital follows, as comments of OpenMetrics do.
+//! Shell sessions of documents: commands after `# `, each followed by its output. A line of output
+//! may begin with `# ` and a capital letter, as comments of OpenMetrics do.
 
-/// A command, and what it prints.
+/// A command and its output.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
     pub command: String,
     pub output: String,
 }
 
-/// The steps of a session.
+/// Parses a session.
 pub fn parse(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in text.lines() {
@@ -27,13 +27,13 @@ pub fn parse(text: &str) -> Vec<Step> {
     steps
 }
 
-/// The command of a line that has one.
+/// The command in a line, if it has one.
 pub fn command(line: &str) -> Option<&str> {
     let command = line.strip_prefix("# ")?;
     (!command.starts_with(|c: char| c.is_ascii_uppercase())).then_some(command)
 }
 
-/// The session of these steps.
+/// Writes a session.
 pub fn text(steps: &[Step]) -> String {
     let steps = steps.iter();
     steps
@@ -41,12 +41,12 @@ pub fn text(steps: &[Step]) -> String {
         .collect()
 }
 
-/// Whether the numbers and bars of a session's outputs may be others.
+/// Whether the numbers and bars in the output may differ.
 pub fn varies(file: &str) -> bool {
     file.ends_with(".varies.session")
 }
 
-/// Whether what was printed is what is shown. With other numbers columns move, too.
+/// Whether the output is as shown. Where numbers may differ, so may the width of columns.
 pub fn same(shown: &str, printed: &str, varies: bool) -> bool {
     match varies {
         true => blur(shown) == blur(printed),
@@ -54,7 +54,7 @@ pub fn same(shown: &str, printed: &str, varies: bool) -> bool {
     }
 }
 
-/// The words of each line, with each number as `N`, and without bars.
+/// The words of each line, with `N` for each number, and without bars.
 pub fn blur(text: &str) -> Vec<String> {
     text.lines().map(blur_line).collect()
 }
@@ -70,7 +70,7 @@ fn is_bar(c: char) -> bool {
     ('\u{2580}'..='\u{259f}').contains(&c)
 }
 
-/// A number may have a fraction, and a prefix of units: `38.9k`.
+/// A number may have a fraction and a unit prefix: `38.9k`.
 fn blur_word(word: &str) -> String {
     let mut blurred = String::new();
     let mut rest = word;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! That what documents show is compiled and run.
+//! Checks that what documents show is compiled and run.
 
 use crate::blocks;
 use crate::blocks::Kind;
@@ -9,8 +9,8 @@ use crate::elsewhere;
 use crate::tree::Files;
 use crate::tree::Tree;
 
-/// What is wrong with a document: code that no file has, sessions that no test runs, parts of files
-/// that are not there.
+/// The mistakes in a document: code that is in no file, sessions that no test runs, parts of files
+/// that do not exist.
 pub fn problems(tree: &Tree, document: &str, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for block in blocks::of(document, text) {
@@ -86,7 +86,7 @@ fn included(
     }
 }
 
-/// The first mark is there once; one that ends the part comes after it.
+/// The first mark is in the file once; the second comes after it.
 fn has_marks(text: &str, marks: &Marks) -> Result<(), String> {
     let mut rest = text;
     if let Some(mark) = &marks.start {
@@ -102,7 +102,7 @@ fn has_marks(text: &str, marks: &Marks) -> Result<(), String> {
     }
 }
 
-/// A path from the document's folder, as one from the top.
+/// Turns a path relative to the document into one relative to the top.
 fn resolve(document: &str, path: &str) -> String {
     let mut parts: Vec<&str> = document.split('/').collect();
     parts.pop();
@@ -116,8 +116,8 @@ fn resolve(document: &str, path: &str) -> String {
     parts.join("/")
 }
 
-/// Whether a file has these lines, those after a line that stands for others further on. Code may be
-/// indented otherwise.
+/// Whether a file has these lines. A line that stands for omitted lines skips any number. The
+/// indentation of code may differ.
 fn is_part(files: &Files, text: &str, code: bool) -> bool {
     let shown = lines(text, code);
     let parts: Vec<&[String]> = shown
@@ -137,7 +137,7 @@ fn has(mut file: &[String], parts: &[&[String]]) -> bool {
     true
 }
 
-/// The lines that are not empty; of code, without indentation.
+/// The lines that are not empty; those of code without indentation.
 fn lines(text: &str, code: bool) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let lines = lines.map(|line| match code {
@@ -170,7 +170,7 @@ fn made_up() -> Tree {
     tree
 }
 
-/// What is wrong with a document, without where that is.
+/// The mistakes in a document, without file and line.
 fn wrong(document: &str, text: &str) -> Vec<String> {
     let problems = problems(&made_up(), document, text).into_iter();
     let cut = problems.map(|problem| {
@@ -242,7 +242,7 @@ fn sessions_are_found() {
         let expected = ["no .session file has this session"];
         assert_eq!(wrong("README.md", &text), expected, "{session}");
     }
-    // Without a language, too.
+    // Also without a language.
     assert_eq!(wrong("README.md", "```\n# three\n```\n").len(), 1);
     assert_eq!(wrong("README.md", "```\nthree\n```\n").len(), 0);
 }
@@ -303,7 +303,7 @@ fn included_files_are_found() {
     ] {
         assert_eq!(wrong(page(path, language, mark)), [expected]);
     }
-    // What ends a part comes after what it begins with.
+    // The mark that ends a part comes after the one that begins it.
     let part = |end: &str| page(code, "c", "/* [one] */") + &format!("   :end-before: {end}\n");
     assert_eq!(wrong(part("/* [end] */")), [""; 0]);
     let expected = ["Documentation/examples/a.bpf.c has no 'int a' after that"];

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of the tree that documents may show: what is compiled, and what is run.
+//! The files that documents may show: those that are compiled, and those that are run.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Where the examples are.
+/// The folder of the examples.
 pub const EXAMPLES: &str = "Documentation/examples/";
 
 /// Text by path from the top of the tree.
 pub type Files = BTreeMap<String, String>;
 
-/// What there is.
+/// The files.
 #[derive(Default)]
 pub struct Tree {
-    /// README.md files and pages.
+    /// README files and pages.
     pub documents: Files,
-    /// Sources in C and Rust that a build compiles.
+    /// Sources in C and Rust, which a build compiles.
     pub sources: Files,
-    /// Sessions that a test runs.
+    /// Sessions, which a test runs.
     pub sessions: Files,
-    /// All else that pages include.
+    /// Other files that pages include.
     pub others: Files,
 }
 
 impl Tree {
-    /// The tree that this was built from.
+    /// Reads the tree that this test was built from.
     pub fn new() -> Self {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut tree = Self::default();
@@ -61,7 +61,7 @@ impl Tree {
         }
     }
 
-    /// Puts a file where it belongs.
+    /// Adds a file, by its extension.
     pub fn add(&mut self, path: &str, text: String) {
         let extension = path.rsplit('.').next().unwrap_or_default();
         let files = match extension {
@@ -74,14 +74,14 @@ impl Tree {
         files.insert(path.to_string(), text);
     }
 
-    /// The text of a file that pages include.
+    /// The text of a file that pages can include.
     pub fn included(&self, path: &str) -> Option<&String> {
         let kinds = [&self.sources, &self.sessions, &self.others];
         kinds.iter().find_map(|files| files.get(path))
     }
 }
 
-/// What is wrong with the examples: files that nothing compiles or runs.
+/// The mistakes in the examples: files that nothing compiles or runs.
 pub fn unused(tree: &Tree, run: &[&str]) -> Vec<String> {
     let text = |name: &str| {
         let found = tree.included(&format!("{EXAMPLES}{name}"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whatever fails, the caller hears of it and nothing is left: each allocation and each copy of a
-//! call fails in turn. What leaks all the same, kmemleak finds at the end of the guest.
+//! Fault injection: each allocation and each copy of a call fails in turn. The caller gets the
+//! error, and nothing is left. At the end of the guest kmemleak looks for leaks.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn errno(error: std::io::Error) -> i32 {
     error.raw_os_error().expect("an errno")
 }
 
-/// Ended well, or with `errno` and nothing else.
+/// Checks that a result is a success or `errno`.
 fn fails_with<T>(errno: i32) -> impl Fn(&Result<T, i32>) {
     move |result| {
         let failed = result.as_ref().err();
@@ -38,8 +38,8 @@ fn fails_with<T>(errno: i32) -> impl Fn(&Result<T, i32>) {
     }
 }
 
-/// Lets `capability` fail in `work`, which leaves no store behind unless it returns one, and works
-/// when nothing fails. Returns what it returned then, too.
+/// Makes each use of `capability` in `work` fail in turn. A call that failed must leave no store;
+/// the last, in which nothing fails, must succeed. Returns the counts, and the result of the last.
 fn check<T>(capability: Capability, work: impl FnMut() -> Result<T, i32>) -> (Failures, T) {
     let errno = match capability {
         Capability::UserCopy => EFAULT,
@@ -82,7 +82,7 @@ fn creation() {
     let before = percpu();
     for size in [8, 32 << 10] {
         let image = vec![1; size as usize];
-        // The same name each time: a call that failed must not keep it.
+        // The same name each time: a failed call must not keep it.
         let (failures, _) = check(Capability::Slab, || create("fails", size, &image));
         assert!(failures.failed >= 2, "the file and the store: {failures:?}");
     }
@@ -90,7 +90,7 @@ fn creation() {
     assert!(percpu_is_back(before));
 }
 
-/// What the kernel answered to a call of the library's.
+/// The errno of the kernel in an error of the library.
 fn answer(error: &store::Error) -> i32 {
     match error {
         store::Error::NoMemoryForEntries { .. } => ENOMEM,
@@ -122,7 +122,7 @@ fn creation_of_keyed_stores() {
     assert!(percpu_is_back(before));
 }
 
-/// Pages of per-CPU memory, which the allocator has none of for so many stores.
+/// Pages of per-CPU memory: the allocator does not have enough for this many stores.
 #[test]
 fn creation_without_pages() {
     let before = percpu();
@@ -178,7 +178,7 @@ fn a_write_that_fails_changes_nothing() {
             assert_eq!(store.read(0, 0, 64), Ok(vec![byte; 64]));
             store.write(0, 0, &[7; 64]).expect("nothing fails");
         });
-        // Where there is no object, the kernel falls back on pages.
+        // If there is no slab object, the kernel falls back to pages.
         let uses = failures.failed + failures.survived;
         assert!(uses >= 1, "{capability:?}: {failures:?}");
         store.write(0, 0, &[7; 64]).expect("nothing fails");
@@ -205,7 +205,7 @@ fn loading_the_module() {
             },
         );
         println!("{capability:?}: {failures:?}");
-        // Where there are no pages, the kernel gets along without.
+        // If there are no pages, the kernel does without.
         let uses = failures.failed + failures.survived;
         assert!(uses >= 1, "{capability:?}: {failures:?}");
         assert!(failures.failed >= 3 || capability == Capability::Pages);
@@ -217,7 +217,7 @@ fn loading_the_module() {
     module::insert(module::FILE).expect("insmod");
 }
 
-/// The first program that calls one of our kfuncs brings memory to the module.
+/// When the first program that calls a kfunc is loaded, the module allocates memory.
 #[test]
 fn loading_programs() {
     for capability in ALLOCATIONS {
@@ -231,7 +231,7 @@ fn loading_programs() {
             }
         };
         let (failures, ()) = check(capability, load);
-        // libbpf tries again, to have the verifier's log.
+        // libbpf loads it again to get the verifier's log.
         assert!(
             failures.failed + failures.survived >= 1,
             "{capability:?}: {failures:?}"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A call about an entry of a keyed store, which a test asks a SYSCALL program
- * for: its context, struct Call in call.rs.
+ * A call on an entry of a keyed store, which a test makes through a SYSCALL
+ * program. This is the program's context: struct Call in call.rs.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
 
-/* enum bpf_percpu_key_kind, of the kfunc that is called. */
+/* The kfunc to call: one for each enum bpf_percpu_key_kind. */
 enum kind {
 	OF_TASK = 1,
 	OF_CGROUP,
@@ -34,23 +34,23 @@ struct call {
 	u64 flags;
 	u64 val;
 	u64 expect;
-	u64 result; /* in and out: what the kfunc puts there, if anything */
-	u64 entry; /* out: where the entry is */
-	u64 key; /* out: of the entry; what it is expected to be */
-	u64 owner_key;
+	u64 result; /* in and out: the kfunc's result, if it has one */
+	u64 entry; /* out: the entry's address */
+	u64 key; /* out: the key of the entry */
+	u64 owner_key; /* out: the key that it must have */
 	u32 id; /* of the store */
 	u32 kind;
 	u32 way;
 	u32 op;
 	u32 bits;
 	u32 off;
-	u32 cpu; /* which one's copy */
-	s32 error; /* out: of the kfunc */
+	u32 cpu; /* whose copy */
+	s32 error; /* out: the kfunc's errno */
 	u32 entry_id; /* out */
 	u32 entry_size; /* out */
 };
 
-/* What the program returns. */
+/* Return values of the programs. */
 #define NO_STORE 1
 #define NO_OWNER 2
 #define NO_ENTRY 3
@@ -59,7 +59,7 @@ struct call {
 
 char _license[] SEC("license") = "GPL";
 
-/* What is returned for the owner of @c, which is @task, @cgrp or a number. */
+/* Calls the kfunc for the owner of @c: @task, @cgrp or a number. */
 #define WITH_OWNER(c, s, task_ret, cgroup_ret, number_ret)                    \
 	({                                                                    \
 		int ___ret = NO_OWNER;                                        \
@@ -93,7 +93,7 @@ char _license[] SEC("license") = "GPL";
 		___ret;                                                       \
 	})
 
-/* What use(c, entry) returns for the entry of @c in @s, or NO_ENTRY. */
+/* Returns use(c, entry) for the entry of @c in @s, or NO_ENTRY. */
 #define WITH_ENTRY(c, s, use)                                                \
 	WITH_OWNER(c, s, use(c, bpf_percpu_task_store(s, task, (c)->flags)), \
 		   use(c, bpf_percpu_cgroup_store(s, cgrp, (c)->flags)),     \

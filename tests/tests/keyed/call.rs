@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls about entries that SYSCALL programs make: see `call.h`.
+//! Programs of type SYSCALL that call the kfuncs of entries. Their context is `struct call` of
+//! `call.h`.
 
 use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
@@ -20,7 +21,7 @@ pub const KINDS: [KeyKind; 3] = [KeyKind::Task, KeyKind::Cgroup, KeyKind::U64];
 /// `BPF_LOCAL_STORAGE_GET_F_CREATE`.
 pub const CREATE: u64 = 1;
 
-/// What a program returns.
+/// The return values of a program that got no entry, and of one that got no view.
 pub const NO_ENTRY: u32 = 3;
 pub const NO_VIEW: u32 = 4;
 
@@ -71,7 +72,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// About the entry of `owner` in `store`.
+    /// A call about the entry of `owner` in `store`.
     pub fn new(store: &Keyed, owner: u64) -> Self {
         Self {
             owner,
@@ -81,9 +82,9 @@ impl Call {
         }
     }
 
-    /// Runs `program` with this call, and returns what it returned and made of the call.
+    /// Runs `program` on this call. Returns its return value and the call with its results.
     pub fn run(mut self, programs: &Loaded, program: &str) -> (u32, Self) {
-        // SAFETY: As many bytes as the struct has, which is integers without padding.
+        // SAFETY: The slice covers the struct, which is integers without padding.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut((&raw mut self).cast::<u8>(), size_of::<Self>())
         };
@@ -104,12 +105,12 @@ pub fn calls(names: &[&'static str]) -> Loaded {
     load_some(object!("keyed-calls"), names).unwrap_or_else(|log| panic!("{names:?}: {log}"))
 }
 
-/// A new keyed store.
+/// Creates a keyed store.
 pub fn store(kind: KeyKind, size: u32, entries: u32) -> Keyed {
     with_image(kind, size, entries, &[])
 }
 
-/// A new keyed store, whose entries begin with `image`.
+/// Creates a keyed store whose entries begin with `image`.
 pub fn with_image(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Keyed {
     KeyedOptions::new("keyed", kind, size, entries)
         .image(image)
@@ -117,12 +118,12 @@ pub fn with_image(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Keyed
         .unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The entry of `owner`, if it has one, by the program `find`.
+/// Finds the entry of `owner` with the program `find`.
 pub fn find(programs: &Loaded, store: &Keyed, owner: u64) -> Option<Call> {
     get(programs, store, owner, 0)
 }
 
-/// The entry of `owner`, which it gets if it has none and there is one free.
+/// Finds or creates the entry of `owner`. None if no entry is free.
 pub fn create(programs: &Loaded, store: &Keyed, owner: u64) -> Option<Call> {
     get(programs, store, owner, CREATE)
 }
@@ -146,14 +147,14 @@ fn get(programs: &Loaded, store: &Keyed, owner: u64, flags: u64) -> Option<Call>
     }
 }
 
-/// What a program says of the deletion of `owner`'s entry.
+/// Deletes the entry of `owner` with the program `delete`, and returns the errno or 0.
 pub fn delete(programs: &Loaded, store: &Keyed, owner: u64) -> i32 {
     let (ret, done) = Call::new(store, owner).run(programs, "delete");
     assert_eq!(ret, 0, "{done:?}");
     done.error
 }
 
-/// All bytes of `owner`'s entry, of each CPU, by user space.
+/// The copy of each CPU in the entry of `owner`, as user space reads it.
 pub fn bytes(store: &Keyed, owner: u64) -> Vec<Vec<u8>> {
     let copies = store.read_all(Entry::of(owner), 0, store.size());
     let copies = copies.unwrap_or_else(|e| panic!("{e}"));
@@ -164,13 +165,13 @@ pub fn info(store: &Keyed) -> KeyedInfo {
     store.keyed_info().unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Waits until what was deleted is free.
+/// Waits until all deleted entries are free.
 pub fn wait_until_free(store: &Keyed) {
     let free = soon(|| info(store).waiting == 0);
     assert!(free, "entries stay: {:?}", info(store));
 }
 
-/// The owners of all entries, ascending.
+/// The owners of all entries, in ascending order.
 pub fn owners_of(store: &Keyed) -> Vec<u64> {
     let owners = store.entries().map(|entry| entry.map(|entry| entry.owner));
     let mut owners: Vec<u64> = owners.collect::<Result<_, _>>().expect("entries");

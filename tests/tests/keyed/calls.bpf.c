@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One call about one entry. */
+/* Each program makes one call on one entry. */
 #include "call.h"
 
 static __always_inline int see(struct call *c, struct bpf_percpu_store *entry)
@@ -13,7 +13,7 @@ static __always_inline int see(struct call *c, struct bpf_percpu_store *entry)
 	return 0;
 }
 
-/* The entry of the owner, or none. */
+/* Finds or creates the owner's entry. */
 SEC("?syscall")
 int find(struct call *c)
 {
@@ -152,7 +152,7 @@ static __always_inline int use(struct call *c, struct bpf_percpu_store *entry)
 	return BAD_CALL;
 }
 
-/* An operation on the entry of the owner. */
+/* An operation on the owner's entry. */
 SEC("?syscall")
 int operate(struct call *c)
 {
@@ -180,7 +180,7 @@ static __always_inline int read(struct call *c, struct bpf_percpu_store *entry)
 	return 0;
 }
 
-/* The u64 of a CPU. */
+/* Reads a u64 from one CPU's copy. */
 SEC("?syscall")
 int read_u64(struct call *c)
 {
@@ -214,7 +214,7 @@ int operate_on_store(struct call *c)
 	return ret;
 }
 
-/* The same by its id. */
+/* The same by the store's id. */
 SEC("?syscall")
 int by_id(struct call *c)
 {
@@ -230,7 +230,7 @@ int by_id(struct call *c)
 	return 0;
 }
 
-/* A byte of a CPU's copy of the keyed store itself. */
+/* Reads a byte of one CPU's copy of the keyed store itself. */
 SEC("?syscall")
 int read_store(struct call *c)
 {
@@ -246,7 +246,7 @@ int read_store(struct call *c)
 	return ret;
 }
 
-/* What the kfuncs make of an entry in the place of the store: number 0. */
+/* Passes an entry to the kfuncs in place of the store. The key is 0. */
 SEC("?syscall")
 int entry_as_store(struct call *c)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls of the control file about keyed stores and entries, with bad arguments: an errno, and
-//! nothing has changed.
+//! The ioctls on keyed stores and entries, with bad arguments: each returns an errno and changes
+//! nothing.
 
 use bpf_percpu::store::KeyKind;
 use bpf_percpu::store::Keyed;
@@ -34,7 +34,7 @@ fn create_keyed(control: &Control, args: &mut uapi::CreateKeyed) -> Result<u32> 
     Ok(args.store.id)
 }
 
-/// The arguments of a creation that works.
+/// Valid arguments of CREATE_KEYED.
 fn args(text: &str) -> uapi::CreateKeyed {
     uapi::CreateKeyed {
         store: create_args(text, 16),
@@ -49,16 +49,16 @@ fn try_create(change: impl FnOnce(&mut uapi::CreateKeyed)) -> Result<u32> {
     create_keyed(&Control::new(), &mut args)
 }
 
-/// The module's limit on the bytes per CPU of all stores, when it is loaded without parameters.
+/// The default limit on the bytes per CPU of all stores.
 const MAX_BYTES: u32 = 32 << 20;
 
-/// Two stores, one of them keyed, that calls which fail must leave as they are.
+/// A plain and a keyed store that failed calls must not change.
 struct Witness {
     plain: Control,
     keyed: Keyed,
 }
 
-/// What is known of them, and of all.
+/// The state of both stores, and the list of all.
 type State = (
     Vec<(u32, u32, u32, u32, [u8; 64])>,
     Vec<Vec<u8>>,
@@ -96,7 +96,7 @@ impl Witness {
         control
     }
 
-    /// `call` fails so, and changes nothing.
+    /// Checks that `call` fails with this errno and changes nothing.
     fn refused<T: std::fmt::Debug>(
         &self,
         what: &str,
@@ -129,7 +129,7 @@ fn bad_creations() {
             });
         }
     }
-    // Some of them are a small number of bytes, modulo 2^32.
+    // Some of these products are small modulo 2^32.
     for (size, entries) in [
         (MAX_SIZE, u32::MAX),
         (MAX_SIZE, 4_000_000_000),
@@ -146,7 +146,7 @@ fn bad_creations() {
             try_create(|a| (a.store.size, a.entries) = (size, entries))
         });
     }
-    // It alone could be.
+    // Without the other store it would fit.
     witness.refused("with the others", ENOSPC, || {
         try_create(|a| (a.store.size, a.entries) = (8, MAX_BYTES / 8))
     });
@@ -179,7 +179,7 @@ fn bad_creations() {
     try_create(|_| ()).expect("good arguments");
 }
 
-/// Calls about entries, with arguments that are good until they are changed.
+/// Calls on entries. The arguments are valid until a test changes one.
 fn entry_io(
     request: libc::Ioctl,
     control: &Control,
@@ -250,7 +250,7 @@ fn bad_reads_and_writes() {
         });
         witness.refused("no arguments", EFAULT, || control.call(request, 8));
     }
-    // The control; and of all CPUs.
+    // The control, for one CPU and for all.
     for cpu in [0, uapi::ALL_CPUS] {
         entry_io(uapi::IOC_ENTRY_READ, &control, |a| a.io.cpu = cpu).expect("it is there");
     }
@@ -316,7 +316,7 @@ fn bad_deletions_and_lists() {
     assert_eq!(delete(&control, 7, any, 0), Err(ENOENT));
 }
 
-/// It has no bytes but those of its entries.
+/// A keyed store has no bytes of its own besides those of its entries.
 #[test]
 fn bytes_of_the_store_itself() {
     let witness = Witness::new();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Entries of owners that end, and of those that never do. */
+/* Entries of owners that end, and of owners that never end. */
 #include "call.h"
 #include <bpf/bpf_tracing.h>
 
-/* What came of the creation of an entry that is, or is not there. */
+/* The results of looking an entry up, and of creating it. */
 struct tried {
-	u64 found; /* where it is */
+	u64 found; /* the entry's address, or 0 */
 	u64 created;
 };
 
@@ -13,11 +13,11 @@ struct tried {
 struct {
 	struct tried at_exit[2];
 	struct tried at_free[2];
-	u32 ids[2]; /* of stores */
+	u32 ids[2]; /* of the stores */
 	u32 tid;
-	u32 exits; /* how often programs ran */
+	u32 exits; /* number of runs of the programs */
 	u32 frees;
-	u32 missing; /* entries of idle tasks */
+	u32 missing; /* entries of idle tasks that could not be created */
 } shared = {};
 
 static __always_inline void try(struct tried *tried, u32 id,
@@ -86,7 +86,7 @@ struct {
 	__type(value, struct kept);
 } kptrs SEC(".maps");
 
-/* Keeps the owner; or lets it go, when the owner is 0. */
+/* Keeps a reference to the owner, or drops it if the owner is 0. */
 SEC("?syscall")
 int keep_owner(struct call *c)
 {
@@ -144,7 +144,7 @@ static __always_inline int kept_one(struct call *c, struct bpf_percpu_store *s,
 	return c->entry ? 0 : NO_ENTRY;
 }
 
-/* The entry of the owner that is kept. With an op it is deleted then. */
+/* Finds the entry of the kept owner. With an op, deletes it. */
 SEC("?syscall")
 int of_kept_owner(struct call *c)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An entry goes with its owner. Who is about to end gets none.
+//! An entry is deleted when its owner ends. An owner that is ending gets no entry.
 
 use std::ffi::CString;
 use std::fs;
@@ -42,7 +42,7 @@ struct Tried {
     created: u64,
 }
 
-/// What programs and tests share.
+/// The global variables of the programs.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Shared {
@@ -63,7 +63,7 @@ fn shared(programs: &Loaded) -> Shared {
     programs.global(".bss", 0)
 }
 
-/// A process that does nothing until it is told to become `sleep`, or dropped.
+/// A process that waits until it is told to execute `sleep`, or until this is dropped.
 struct Process {
     pid: libc::pid_t,
     to: i32,
@@ -77,7 +77,7 @@ impl Process {
         assert_eq!(ret, 0);
         let args = [c"sleep", c"1000000"].map(CString::from);
         let argv = [args[0].as_ptr(), args[1].as_ptr(), std::ptr::null()];
-        // SAFETY: The child only makes system calls, with memory that it has, and never returns.
+        // SAFETY: The child makes system calls only, allocates nothing, and never returns.
         unsafe {
             let pid = libc::fork();
             assert!(pid >= 0);
@@ -95,7 +95,7 @@ impl Process {
     }
 
     fn become_another(&self) {
-        // SAFETY: A byte, and a pipe of ours.
+        // SAFETY: The byte is valid for the call.
         let ret = unsafe { libc::write(self.to, [1_u8].as_ptr().cast(), 1) };
         assert_eq!(ret, 1);
         let comm = format!("/proc/{}/comm", self.pid);
@@ -111,7 +111,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let mut status = 0;
-        // SAFETY: A child of ours, and a descriptor of ours.
+        // SAFETY: The child has not been waited for, and nothing else uses the descriptor.
         unsafe {
             libc::kill(self.pid, libc::SIGKILL);
             libc::waitpid(self.pid, &raw mut status, 0);
@@ -120,7 +120,7 @@ impl Drop for Process {
     }
 }
 
-/// It is clean for the next owner, too.
+/// The next owner gets the entry zeroed.
 #[test]
 fn entries_go_with_their_owners() {
     let calls = calls(&["find"]);
@@ -137,7 +137,7 @@ fn entries_go_with_their_owners() {
                 .expect("an entry");
             drop(owner);
             if !ends {
-                // The control: nobody takes it.
+                // The control: no other owner takes it.
                 assert_eq!(info(&store).used, 1);
                 break;
             }
@@ -185,7 +185,7 @@ fn a_process_that_becomes_another_keeps_its_own() {
     assert!(bytes.iter().all(|byte| *byte == 0xee));
 }
 
-/// Has a task end that has an entry in the first of two stores only, and returns that and what
+/// Ends a task that has an entry in the first of two stores. Returns the entry and what the
 /// programs saw.
 fn end<T>(task: T, number: u64) -> (Call, Shared) {
     let calls = calls(&["find"]);
@@ -201,7 +201,7 @@ fn end<T>(task: T, number: u64) -> (Call, Shared) {
             ..Default::default()
         },
     );
-    // After the stores, so that the module is told of the end first.
+    // Attached after the stores exist, so that the module is notified of the end first.
     let links = ["exits", "frees"].map(|name| {
         let program = programs.program_named(name);
         program.attach().expect("the kernel has it")
@@ -243,7 +243,7 @@ fn a_process_that_ends_gets_none() {
     check_end(end(process, number));
 }
 
-/// Programs that keep the owner of an entry.
+/// Programs that hold a reference to an owner.
 struct Keeper(Loaded);
 
 impl Keeper {
@@ -253,7 +253,7 @@ impl Keeper {
         Self(programs)
     }
 
-    /// Where the entry is.
+    /// The entry of the owner in `store`.
     fn get(&self, store: &Keyed, flags: u64) -> Option<u64> {
         let call = Call {
             flags,
@@ -264,7 +264,7 @@ impl Keeper {
         (ret == 0).then_some(done.entry)
     }
 
-    /// What the deletion says.
+    /// Deletes the entry of the owner, and returns the errno or 0.
     fn delete(&self, store: &Keyed) -> i32 {
         let call = Call {
             op: 1,
@@ -278,14 +278,14 @@ impl Keeper {
     }
 }
 
-/// Another store of the same kind.
+/// Creates another store of the same kind.
 fn other_store(kind: KeyKind) -> Keyed {
     let options = KeyedOptions::new("other", kind, 16, 2);
     options.create().unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Owners that come to an end are there as long as somebody has them. They have what they had, and
-/// get nothing more.
+/// An owner that has ended exists while there are references to it. It keeps its entries until
+/// then, and gets no new one.
 #[test]
 fn dead_ones_get_none() {
     let calls = calls(&["find"]);
@@ -295,7 +295,7 @@ fn dead_ones_get_none() {
         let number = owner.number;
         let entry = create(&calls, &store, number).expect("one is free");
         let keeper = Keeper::new(&store, number);
-        // The control: it is alive.
+        // The control: the owner has not ended yet.
         assert!(keeper.get(&other, CREATE).is_some());
         assert_eq!(keeper.delete(&other), 0);
         drop(owner);
@@ -334,7 +334,7 @@ fn dead_ones_can_lose_theirs() {
     }
 }
 
-/// Each CPU has an idle task of its own. All have the number 0.
+/// Each CPU has its own idle task. All have the tid 0.
 #[test]
 fn idle_tasks_have_entries() {
     let online = cpus::sysfs("online");
@@ -351,7 +351,7 @@ fn idle_tasks_have_entries() {
     let link = programs.program().attach().expect("the kernel has it");
     let all_idle = soon(|| {
         for cpu in &online {
-            // Somebody wakes up there, and goes to sleep.
+            // A thread that wakes and sleeps there makes the CPU switch to its idle task.
             cpus::set_affinity(&[*cpu].into());
             thread::sleep(Duration::from_millis(1));
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an entry is: found by its owner alone, with bytes for each CPU, until it is deleted.
+//! Entries: each is found by its owner only, has a copy for each CPU, and lasts until it is
+//! deleted.
 
 use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
@@ -34,14 +35,14 @@ use crate::owner::Owner;
 
 const SIZE: u32 = 40;
 
-/// What an entry of `SIZE` bytes has that began with `image`.
+/// The copies of a new entry of `SIZE` bytes whose image is `image`.
 fn initial(image: &[u8]) -> Vec<Vec<u8>> {
     let mut copy = image.to_vec();
     copy.resize(SIZE as usize, 0);
     vec![copy; cpus::sysfs("possible").len()]
 }
 
-/// The same, as BPF sees it.
+/// The copy of each CPU in the entry of `owner`, as BPF programs read it.
 fn bytes_by_bpf(programs: &Loaded, store: &Keyed, owner: u64) -> Vec<Vec<u8>> {
     let word = |cpu, off| {
         let call = Call {
@@ -77,7 +78,7 @@ fn each_owner_has_one() {
                     bytes_by_bpf(&programs, &store, owner.number),
                     initial(image)
                 );
-                // What one has written, no other finds.
+                // What is written to one entry shows in no other.
                 store
                     .write_all(Entry::of(owner.number), 0, &[0xee; SIZE as usize])
                     .expect("an entry");
@@ -102,7 +103,7 @@ fn each_owner_has_one() {
     }
 }
 
-/// What an operation is to do: error, result, and what is there then.
+/// The expected outcome of an operation: error, result, and the new value.
 fn model(call: &Call, op: Op, was: u64, sum: u64) -> (i32, u64, u64) {
     let (width, max) = (call.bits / 8, u64::MAX >> (64 - call.bits));
     if u64::from(call.off) + u64::from(width) > u64::from(SIZE) {
@@ -123,7 +124,7 @@ fn model(call: &Call, op: Op, was: u64, sum: u64) -> (i32, u64, u64) {
     }
 }
 
-/// The number of so many bits that is at `off`, as far as there is one.
+/// The number of `bits` bits at `off`, as far as it is within the copy.
 fn number(copy: &[u8], off: u32, bits: u32) -> u64 {
     let bytes = copy.get(off as usize..).unwrap_or(&[]);
     let mut word = [0; 8];
@@ -132,7 +133,7 @@ fn number(copy: &[u8], off: u32, bits: u32) -> u64 {
     u64::from_ne_bytes(word)
 }
 
-/// Runs `call` on `cpu`, and checks its results and all bytes of the entry.
+/// Runs `call` on `cpu`, and checks its results and every byte of the entry.
 fn check(programs: &Loaded, store: &Keyed, op: Op, way: Way, cpu: u32, call: Call) {
     let mut expected = bytes(store, call.owner);
     let was = number(&expected[cpu as usize], call.off, call.bits);
@@ -190,7 +191,7 @@ fn every_operation_works_on_it() {
             for way in WAYS {
                 for op in OPS {
                     for bits in [32, 64] {
-                        // A view has no errors but that there is none, and no sum.
+                        // A view has no sum, and its only error is that there is no view.
                         let skipped = op == Op::Sum || off % (bits / 8) != 0;
                         if way == Way::View && off < SIZE && skipped {
                             continue;
@@ -218,7 +219,7 @@ fn every_operation_works_on_it() {
     }
 }
 
-/// With one entry in the store the same is used again and again.
+/// A store with one entry reuses it each time.
 #[test]
 fn after_a_deletion_it_is_as_new() {
     let programs = calls(&["find", "delete"]);
@@ -248,7 +249,7 @@ fn after_a_deletion_it_is_as_new() {
     }
 }
 
-/// User space deletes, too.
+/// User space can delete entries, too.
 #[test]
 fn what_user_space_deletes_is_gone() {
     let programs = calls(&["find", "delete"]);
@@ -297,7 +298,7 @@ fn the_store_itself_has_no_bytes() {
                 };
                 assert_eq!(view.run(&programs, "operate_on_store").0, NO_VIEW);
                 assert_eq!(view.run(&programs, "read_store").0, NO_VIEW);
-                // Of bpf_percpu_data() there is spare memory, which is zero.
+                // bpf_percpu_data() returns fallback memory, which reads as zero.
                 let call = Call { val: 1, ..view };
                 let (ret, done) = call.run(&programs, "by_id");
                 assert_eq!((ret, done.error, done.result), (0, -ERANGE, 0), "{done:?}");
@@ -307,7 +308,7 @@ fn the_store_itself_has_no_bytes() {
     }
 }
 
-/// Entries of all sizes are apart, in one allocation and in several.
+/// Entries of any size do not overlap, whether they are in one allocation or in several.
 #[test]
 fn many_and_large_entries() {
     let programs = calls(&["find"]);
@@ -322,7 +323,7 @@ fn many_and_large_entries() {
     ] {
         let store = store(KeyKind::U64, size, entries);
         assert_eq!((store.size(), store.entry_count()), (size, entries));
-        // The first and the last, and some between.
+        // The first, the last, and some in between.
         let step = entries as usize / looked_at;
         for key in 0..u64::from(entries) {
             create(&programs, &store, key).expect("one is free");
@@ -351,7 +352,7 @@ fn many_and_large_entries() {
     }
 }
 
-/// What a list says is where user space can have it.
+/// User space can write to the entries of a list.
 #[test]
 fn lists_say_where_entries_are() {
     let programs = calls(&["find"]);

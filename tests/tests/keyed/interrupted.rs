@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs of `recursion.bpf.c` that interrupt the module.
+//! Programs of `recursion.bpf.c` that interrupt the module at a chosen function.
 //!
-//! The kernel lets BPF programs have kprobes where ftrace has a hook: in what the module has of C.
-//! Rust functions can have breakpoints of the CPU's.
+//! BPF programs can attach kprobes where ftrace has a hook, which is in the module's C functions
+//! only. For Rust functions there are the CPU's breakpoints.
 
 use std::fs;
 use std::os::fd::IntoRawFd;
@@ -31,7 +31,7 @@ use crate::call::info;
 use crate::call::store;
 use crate::call::wait_until_free;
 
-/// The key of the call that is interrupted.
+/// The key of the interrupted call.
 pub const KEY: u64 = 1;
 
 /// `struct tried`.
@@ -43,7 +43,7 @@ pub struct Tried {
     pub deleted: i64,
 }
 
-/// What programs and tests share.
+/// The global variables of the programs.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct Shared {
@@ -71,20 +71,21 @@ pub const CREATE: u32 = 2;
 pub const DELETE: u32 = 4;
 pub const ALL: u32 = FIND | CREATE | DELETE;
 
-/// How a program comes to run that is interrupted.
+/// The interrupted programs, one of each type.
 pub const OUTER: [&str; 3] = ["outer_syscall", "outer_raw_tp", "outer_tp_btf"];
 
 /// Where the module is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// A function of C, by a kprobe.
+    /// A C function, by a kprobe.
     Helper(&'static str),
-    /// A function whose symbol has these parts, by a breakpoint, which is as good as an NMI.
+    /// A Rust function whose symbol has these parts, by a breakpoint. Its context is as strict as
+    /// an NMI's.
     Rust([&'static str; 3]),
 }
 
 impl Place {
-    /// Has one of two programs run there, on every CPU.
+    /// Attaches the program for a kprobe or for a breakpoint, on every CPU.
     fn attach(self, programs: &Loaded, [kprobe, breakpoint]: [&str; 2]) -> Vec<Link> {
         match self {
             Self::Helper(name) => {
@@ -105,7 +106,7 @@ impl Place {
     }
 }
 
-/// Where the function of the module is whose symbol has these parts.
+/// The address of the module's function whose symbol has these parts.
 fn address(parts: [&str; 3]) -> u64 {
     let symbols = fs::read_to_string("/proc/kallsyms").expect("/proc/kallsyms");
     let mut found = symbols.lines().filter_map(|line| {
@@ -123,14 +124,14 @@ fn address(parts: [&str; 3]) -> u64 {
 /// What interrupts the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// A program at the place.
+    /// A program that runs at the place.
     Program,
-    /// An NMI, while a program at the place, which is a helper, waits for it. With interrupts off
-    /// there, none came in time in guests without KVM.
+    /// An NMI, for which a program at the place waits. The place must be a helper: elsewhere
+    /// interrupts are off, and in guests without KVM no NMI came in time.
     Nmi,
 }
 
-/// Programs that interrupt each other, and a store of numbers.
+/// Programs that interrupt each other, and a store with numbers as keys.
 pub struct Recursion {
     programs: Loaded,
     outer: &'static str,
@@ -141,7 +142,7 @@ pub struct Recursion {
 }
 
 impl Recursion {
-    /// The module is interrupted at `place`.
+    /// The module will be interrupted at `place`.
     pub fn new(outer: &'static str, by: By, place: Place) -> Self {
         let inner = match by {
             By::Program => ["interrupt", "interrupt_at"],
@@ -166,8 +167,8 @@ impl Recursion {
         }
     }
 
-    /// Creates the entry for `key`, or deletes it, and does `what` for `keys` where that is
-    /// interrupted.
+    /// Creates or deletes the entry of `key`. The program that interrupts this does `what` with
+    /// `keys`.
     pub fn run(&self, key: u64, deletes: bool, keys: [u64; 3], what: u32) -> Shared {
         self.programs.set_global(
             ".bss",
@@ -196,12 +197,12 @@ impl Recursion {
         if self.outer == "outer_syscall" {
             assert_eq!(self.programs.run_named(self.outer), 0);
         } else {
-            // SAFETY: getpgid() has no requirements.
+            // SAFETY: `getpgid()` has no preconditions.
             unsafe { libc::getpgid(0) };
         }
     }
 
-    /// NMIs come to the first CPU, and from another, for that one does nothing but wait.
+    /// NMIs arrive at CPU 0. Another CPU sends them, since CPU 0 spins until one comes.
     fn run_outer_with(&self, watchdog: &Watchdog) {
         let online = sysfs("online");
         set_affinity(&(&online - &[0].into()));
@@ -211,7 +212,7 @@ impl Recursion {
                 self.run_outer();
             });
             while !outer.is_finished() {
-                // When nobody waits for it, nothing comes of it.
+                // An NMI for which no program waits does nothing.
                 watchdog.fire();
                 thread::sleep(Duration::from_millis(1));
             }
@@ -252,7 +253,7 @@ impl Recursion {
         wait_until_free(&self.store);
     }
 
-    /// Whatever has happened: the store is as good as new.
+    /// Checks that the store works like a new one.
     pub fn check_all_works(&self, keys: [u64; 3]) {
         self.delete_all(keys);
         let locked = self.locked();
@@ -273,8 +274,8 @@ impl Recursion {
         assert_eq!(info(&self.store).full, 0);
     }
 
-    /// Keys in the same bucket as `KEY`, and in another: what can be created while the bucket is
-    /// locked, is in another.
+    /// A key in the same bucket as `KEY`, and one in another bucket. A key whose entry can be
+    /// created while the bucket is locked is in another.
     pub fn neighbours(&self, deletes: bool) -> (u64, u64) {
         let (mut same, mut other) = (None, None);
         for key in 2..1000 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keeps an entry in a map. */
+/* Keeps a reference to an entry in a map. */
 #include "call.h"
 
 struct kept {
@@ -48,7 +48,7 @@ int keep(struct call *c)
 	return ret;
 }
 
-/* Adds to the kept entry, and looks at it. */
+/* Adds to the kept entry, and reads it. */
 SEC("?syscall")
 int use_kept(struct call *c)
 {
@@ -69,7 +69,7 @@ int use_kept(struct call *c)
 	c->entry_size = entry->size;
 	c->error = bpf_percpu_add_return_u64(entry, c->off, c->val, &result);
 	c->result = result;
-	/* Whoever has a reference can have another. */
+	/* A holder of a reference can take another. */
 	again = bpf_percpu_store_acquire(entry);
 	if (again)
 		bpf_percpu_store_release(again);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries that somebody has a reference to outlive their deletion, and their owner.
+//! An entry to which a program holds a reference outlives its deletion and its owner.
 
 use bpf_percpu::store::Entry;
 use bpf_percpu::store::Keyed;
@@ -29,7 +29,7 @@ fn kept() -> Loaded {
         .unwrap_or_else(|log| panic!("{log}"))
 }
 
-/// Adds to the kept entry on the first CPU.
+/// Adds to the kept entry on CPU 0.
 fn add(kept: &Loaded, val: u64) -> Call {
     let call = Call {
         val,
@@ -103,7 +103,7 @@ fn it_stays_when_its_owner_goes() {
     }
 }
 
-/// A reference to an entry that is not deleted changes nothing, and keeps no store's name.
+/// A reference to an entry that is not deleted has no effect, and does not keep the store's name.
 #[test]
 fn a_map_that_ends_gives_it_back() {
     let programs = calls(&["find", "delete"]);
@@ -127,7 +127,7 @@ fn a_map_that_ends_gives_it_back() {
     }
 }
 
-/// The bytes of an entry are there as long as somebody has it, though the store is gone.
+/// The memory of an entry lasts as long as a reference to it, even after the store is gone.
 #[test]
 fn it_outlives_its_store() {
     let (programs, kept) = (calls(&["find"]), kept());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keyed stores, in a guest that has the module.
+//! Keyed stores: each kfunc and ioctl on entries, their errors, the verifier's checks, the end of
+//! owners, and programs that interrupt the calls.
 
 mod call;
 mod control;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls that find nothing, or get nothing: NULL or `ENOENT`, and nothing has changed.
+//! Calls that find no entry, or get none: they return NULL or `ENOENT` and change nothing.
 
 use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
@@ -24,7 +24,7 @@ use crate::call::KINDS;
 use crate::call::NO_ENTRY;
 use crate::owner::Owner;
 
-/// All that is known of a store, and of its entries.
+/// The state of a store and of its entries.
 fn all(store: &Keyed) -> impl PartialEq + std::fmt::Debug {
     let owners = owners_of(store);
     let bytes: Vec<_> = owners.iter().map(|owner| bytes(store, *owner)).collect();
@@ -62,7 +62,7 @@ fn stores_of_another_kind() {
         }
         assert_eq!(all(&store), before);
         assert_eq!(plain.all(), plain_before);
-        // The control: the store's own kind.
+        // The control: an owner of the store's kind.
         assert_eq!(delete(&programs, &store, its.number), 0);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Owners of entries, which live as long as tests want.
+//! Owners of entries, whose end a test controls.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use bpf_percpu::store::KeyKind;
 use tests::memory::Group;
 
-/// A thread, which ends when this is dropped.
+/// A thread that ends when this is dropped.
 pub struct Thread {
     pub tid: u64,
     end: Option<Sender<()>>,
@@ -25,7 +25,7 @@ impl Thread {
         let (tell, told) = channel();
         let thread = thread::spawn(move || {
             tell.send(tid()).expect("somebody waits");
-            // Ends with the sender.
+            // Returns when the sender is dropped.
             let _ = ended.recv();
         });
         Self {
@@ -45,13 +45,13 @@ impl Drop for Thread {
     }
 }
 
-/// The number of the calling thread.
+/// The tid of the calling thread.
 pub fn tid() -> u64 {
-    // SAFETY: gettid() has no requirements.
+    // SAFETY: `gettid()` has no preconditions.
     unsafe { libc::gettid() as u64 }
 }
 
-/// The id of the cgroup at this path below the root's.
+/// The id of the cgroup with this path from the root cgroup.
 pub fn cgroup_id(path: &str) -> u64 {
     let path = format!("/sys/fs/cgroup/{path}");
     fs::metadata(&path).expect("a cgroup").ino()
@@ -66,13 +66,13 @@ enum Alive {
 
 /// An owner of an entry.
 pub struct Owner {
-    /// What it is known by.
+    /// Its number as a key.
     pub number: u64,
     alive: Alive,
 }
 
 impl Owner {
-    /// Owner `i` of its kind.
+    /// Creates owner `i` of this kind.
     pub fn new(kind: KeyKind, i: usize) -> Self {
         match kind {
             KeyKind::Task => {
@@ -97,12 +97,12 @@ impl Owner {
         }
     }
 
-    /// So many owners of a kind.
+    /// Creates `count` owners of this kind.
     pub fn several(kind: KeyKind, count: usize) -> Vec<Self> {
         (0..count).map(|i| Self::new(kind, i)).collect()
     }
 
-    /// Whether the entry goes when this is dropped.
+    /// Whether dropping this deletes the entry.
     pub fn ends(&self) -> bool {
         match &self.alive {
             Alive::Thread(_) | Alive::Group(_) => true,

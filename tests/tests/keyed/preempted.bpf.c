@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program that takes long with its entry. */
+/* A program that uses an entry for a long time. */
 #include "call.h"
 
 /* struct Shared in preempted.rs. */
 struct {
 	u64 key;
-	u64 entry; /* what the program got */
-	u64 found; /* what it found later */
+	u64 entry; /* the entry that the program got */
+	u64 found; /* the entry that it found later */
 	s64 deleted;
 	u32 id; /* of the store */
-	u32 holding; /* it has its entry */
-	u32 go; /* it may go on */
+	u32 holding; /* the program has its entry */
+	u32 go; /* the program may go on */
 	u32 done;
 } shared = {};
 
-/* Longer than the test takes to tell it, in ns. */
+/* A timeout in ns: far longer than the test takes to set go. */
 #define PATIENCE 120000000000
 
 #define ROUNDS 65536
@@ -50,7 +50,7 @@ static __always_inline void delete(struct bpf_percpu_store *s)
 	shared.deleted = bpf_percpu_key_delete(s, shared.key);
 }
 
-/* Between two RCU sections. */
+/* Waits between two RCU sections. */
 SEC("?syscall")
 int between_sections(void *ctx)
 {
@@ -71,7 +71,7 @@ int between_sections(void *ctx)
 	return 0;
 }
 
-/* In one. */
+/* Waits within an RCU section. */
 SEC("?syscall")
 int in_a_section(void *ctx)
 {

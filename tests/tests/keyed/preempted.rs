@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who is preempted with an entry keeps nobody on its CPU from having others.
+//! A program that is preempted while it uses an entry does not block other entries on its CPU.
 
 use std::thread;
 
@@ -22,7 +22,7 @@ use crate::call::store;
 use crate::call::wait_until_free;
 use tests::perf::real_time;
 
-/// What the program and tests share.
+/// The global variables of the program.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Shared {
@@ -38,7 +38,7 @@ struct Shared {
 
 const GO: usize = 40;
 
-/// Entries do not get free while one is preempted in an RCU section, so there are enough.
+/// Enough entries: none becomes free while the program is preempted in an RCU section.
 const ROUNDS: u64 = 100;
 const ENTRIES: u32 = 2 * ROUNDS as u32 + 2;
 
@@ -46,7 +46,7 @@ fn shared(program: &Loaded) -> Shared {
     program.global(".bss", 0)
 }
 
-/// What another thread does on the CPU meanwhile.
+/// Uses entries on the same CPU while the program is preempted.
 fn others_come_and_go(program: &Loaded, id: u32) {
     let calls = calls(&["find", "delete"]);
     let store = bpf_percpu::store::Keyed::open_id(id).expect("it is there");
@@ -57,7 +57,7 @@ fn others_come_and_go(program: &Loaded, id: u32) {
         let entry = create(&calls, &store, key).expect("it is not busy");
         assert_ne!(entry.entry, its.entry);
         assert_eq!(delete(&calls, &store, key), 0);
-        // Its own, which the other is at.
+        // The entry that the preempted program uses.
         let found = find(&calls, &store, its.key).expect("it is there");
         assert_eq!(found.entry, its.entry);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Entries in programs of many types: once, in whichever context comes first. */
+/* Entries in programs of many types: once, in the first run of each. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -16,10 +16,10 @@ struct {
 	u32 ids[3]; /* of stores of tasks, cgroups, and numbers */
 	u32 started;
 	u32 done;
-	s32 wrong; /* the line */
+	s32 wrong; /* line of the first failed check */
 } counted = {};
 
-/* Has the line that is wrong told, the first one. */
+/* Records the line of the first failed check. */
 #define CHECK(condition)                            \
 	do {                                        \
 		if (!(condition) && !counted.wrong) \
@@ -115,7 +115,7 @@ static __noinline int current(void)
 	return 0;
 }
 
-/* Not every type may ask for tasks and cgroups by their numbers. */
+/* Not every type of program may look up tasks and cgroups by number. */
 #define CURRENT 1
 #define ALL 2
 
@@ -154,7 +154,7 @@ PROGRAM(fexit, "?fexit/__x64_sys_getpgid", ALL, 0)
 PROGRAM(lsm, "?lsm/file_open", ALL, 0)
 PROGRAM(perf_event, "?perf_event", ALL, 0)
 
-/* Those that may sleep need a section. */
+/* Sleepable programs need an RCU section. */
 #define SLEEPABLE(name, type)          \
 	SEC(type)                      \
 	int name(void *ctx)            \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries in programs of every kind that users write.
+//! Entries in each type of program.
 
 use std::hint::black_box;
 use std::os::fd::IntoRawFd;
@@ -21,7 +21,7 @@ use crate::call::owners_of;
 use crate::call::KINDS;
 use crate::owner::Owner;
 
-/// What the program tells, and what it must know: `counted`.
+/// `counted`: input and results of the program.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Counted {
@@ -33,11 +33,11 @@ struct Counted {
     wrong: i32,
 }
 
-/// As `done`: what the program has counted in.
+/// Values of `done`: the entries in which the program has counted.
 const CURRENT: u32 = 1;
 const ALL: u32 = 2;
 
-/// A program, its stores, and owners of entries.
+/// A program, its stores, and the owners of their entries.
 struct Counting {
     program: Loaded,
     stores: [Keyed; 3],
@@ -88,7 +88,7 @@ impl Counting {
             assert_eq!(sum(tasks, self.owners[0].number), 1);
             assert_eq!(sum(cgroups, self.owners[1].number), 1);
         } else {
-            // Whoever it was.
+            // Any task may have run the program.
             let owners = owners_of(tasks);
             assert_eq!(owners.len(), 1);
             assert_eq!(sum(tasks, owners[0]), 1);
@@ -110,7 +110,7 @@ fn check_attached(program: &'static str, which: u32) {
     counting.check(which);
 }
 
-/// A test a type of programs that are attached.
+/// A test for each type of program that is attached.
 macro_rules! attached {
     ($($name:ident: $which:ident;)+) => {
         $(
@@ -135,7 +135,7 @@ attached! {
     lsm_s: ALL;
 }
 
-/// A test a type of programs that are given a packet.
+/// A test for each type of program that gets a packet.
 macro_rules! on_packet {
     ($($name:ident: $which:ident;)+) => {
         $(

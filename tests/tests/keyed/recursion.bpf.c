@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that interrupt a call about an entry, and make calls about it and its
- * neighbours themselves.
+ * Programs that interrupt a call on an entry, and make calls on the same entry
+ * and its neighbours.
  */
 #include "call.h"
 
-/* What an interrupting program got. */
+/* The results of an interrupting program. */
 struct tried {
-	u64 found; /* where the entry is */
+	u64 found; /* the entry's address, or 0 */
 	u64 created;
 	s64 deleted; /* an errno */
 };
 
-/* What tests ask of programs: bits. */
+/* What an interrupting program tries: bits. */
 #define TRY_FIND 1
 #define TRY_CREATE 2
 #define TRY_DELETE 4
 
 /* struct Shared in recursion.rs. */
 struct {
-	u64 keys[3]; /* what the interrupting program is about */
+	u64 keys[3]; /* of the interrupting program */
 	struct tried tried[3];
-	u64 key; /* what the interrupted one is about */
-	u64 entry; /* what it got */
+	u64 key; /* of the interrupted program */
+	u64 entry; /* the entry that it got */
 	s64 deleted;
 	u32 id; /* of the store */
-	u32 what; /* TRY_*, in the interruption */
-	u32 deletes; /* the interrupted program deletes, and does not create */
-	u32 outer_armed; /* it is its turn */
-	u32 armed; /* the thread that is interrupted where it comes next; or NMI */
-	u32 interrupted; /* how often */
-	u32 done; /* the interrupted program is */
+	u32 what; /* TRY_* of the interrupting program */
+	u32 deletes; /* the interrupted program deletes instead of creating */
+	u32 outer_armed; /* the interrupted program may run */
+	u32 armed; /* the thread to interrupt next; or NMI */
+	u32 interrupted; /* number of interruptions */
+	u32 done; /* the interrupted program has finished */
 	u32 pad;
-	u64 counted; /* what was added to the entry of keys[0] */
-	u64 strange; /* results that cannot be */
+	u64 counted; /* adds to the entry of keys[0] */
+	u64 strange; /* impossible results */
 	u64 nmis;
 } shared = {};
 
@@ -70,7 +70,7 @@ static __always_inline u32 this_thread(void)
 	return bpf_get_current_pid_tgid();
 }
 
-/* Whether this is the thread, and the first time. */
+/* Whether this is the armed thread, for the first time. */
 static __always_inline bool is_armed(u32 then)
 {
 	u32 thread = this_thread();
@@ -79,7 +79,7 @@ static __always_inline bool is_armed(u32 then)
 	       thread;
 }
 
-/* At a function of the module. */
+/* Attached to a function of the module. */
 SEC("?kprobe")
 int interrupt(void *ctx)
 {
@@ -96,10 +96,10 @@ int interrupt_at(void *ctx)
 	return 0;
 }
 
-/* Longer than the test takes to send one, in ns. */
+/* A timeout in ns: far longer than the test takes to send an NMI. */
 #define PATIENCE 60000000000
 
-/* There, too: stays until an NMI has come. */
+/* Attached there, too: waits until an NMI has come. */
 SEC("?kprobe")
 int await_nmi(void *ctx)
 {
@@ -144,7 +144,7 @@ static __always_inline void outer(void)
 	shared.done = 1;
 }
 
-/* Programs that are interrupted. */
+/* The interrupted programs. */
 SEC("?syscall")
 int outer_syscall(void *ctx)
 {
@@ -168,7 +168,7 @@ int outer_tp_btf(void *ctx)
 	return 0;
 }
 
-/* What creations and deletions may say wherever they are. */
+/* The possible results of a creation or deletion in any context. */
 static __always_inline void come_and_go(struct bpf_percpu_store *s)
 {
 	struct bpf_percpu_store *entry;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that interrupt a call where it holds a lock, and make calls themselves: they get an
-//! error where they would have to wait, and the call that they interrupt is none the wiser.
+//! Programs that interrupt a call, also while it holds a lock, and make calls themselves: a call
+//! that would have to wait fails, and the interrupted call is not affected.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -35,23 +35,23 @@ use crate::interrupted::FIND;
 use crate::interrupted::KEY;
 use crate::interrupted::OUTER;
 
-/// Before the lock is taken, and with it held, when all is done.
+/// Before the lock is taken, and before it is released.
 const LOCK: Place = Place::Helper("bpf_percpu_helper_res_spin_lock_irqsave");
 const UNLOCK: Place = Place::Helper("bpf_percpu_helper_res_spin_unlock_irqrestore");
-/// With the lock held: before an entry is taken from the free ones, can be found, and can be found
-/// no more.
+/// With the lock held: before an entry leaves the free list, before it is added to the bucket, and
+/// before it is removed from there.
 const POP: Place = Place::Rust(["5keyed9free_list", "8FreeList", "3pop"]);
 const PUSH: Place = Place::Rust(["5keyed6bucket", "5Chain", "4push"]);
 const REMOVE: Place = Place::Rust(["5keyed6bucket", "5Chain", "6remove"]);
 
-/// No entry is there, and none can be created.
+/// There is no entry, and none can be created.
 const NOTHING: Tried = Tried {
     found: 0,
     created: 0,
     deleted: -(ENOENT as i64),
 };
 
-/// The entry is there, and cannot be deleted.
+/// There is an entry, and it cannot be deleted.
 fn there(entry: u64) -> Tried {
     Tried {
         found: entry,
@@ -60,15 +60,15 @@ fn there(entry: u64) -> Tried {
     }
 }
 
-/// What is tried with others than the entry of the interrupted call: one in its bucket, and one in
-/// another, whose lock is free.
+/// Checks the attempts with two other keys: one in the bucket of the interrupted call, and one in
+/// another bucket, whose lock is free.
 fn check_neighbours(tried: &[Tried; 3], same: Option<u64>) {
     assert_eq!(tried[1], same.map_or(NOTHING, there));
     assert_ne!(tried[2].created, 0, "another bucket's lock is free");
     assert_eq!((tried[2].found, tried[2].deleted), (0, 0));
 }
 
-/// A creation is interrupted with the lock held.
+/// A creation is interrupted at `place`, with the lock held.
 fn check_creation(place: Place) {
     for outer in OUTER {
         let recursion = Recursion::new(outer, By::Program, place);
@@ -95,7 +95,7 @@ fn check_creation(place: Place) {
     }
 }
 
-/// A deletion is interrupted with the lock held.
+/// A deletion is interrupted at `place`, with the lock held.
 fn check_deletion(place: Place) {
     for outer in OUTER {
         let recursion = Recursion::new(outer, By::Program, place);
@@ -122,7 +122,7 @@ fn check_deletion(place: Place) {
     }
 }
 
-/// The other one takes the entry that would have been next.
+/// The interrupting program takes the entry that would have been next.
 #[test]
 fn in_a_creation_that_looks_for_a_free_one() {
     check_creation(POP);
@@ -148,7 +148,7 @@ fn in_a_deletion_after_that() {
     check_deletion(UNLOCK);
 }
 
-/// Who is interrupted before it has the lock finds what the other one has created.
+/// A call that is interrupted before it has the lock finds the entry that was created meanwhile.
 #[test]
 fn before_a_creation() {
     for by in [By::Program, By::Nmi] {
@@ -163,7 +163,7 @@ fn before_a_creation() {
         assert_eq!((recursion.used(), recursion.locked()), (1, 0));
         recursion.delete_all([KEY; 3]);
 
-        // What the other one has deleted again is another's.
+        // If that entry was deleted again, the call gets another one.
         let shared = recursion.run(KEY, false, [KEY; 3], ALL);
         let mut entries: Vec<u64> = shared.tried.iter().map(|tried| tried.created).collect();
         entries.push(shared.entry);
@@ -176,7 +176,7 @@ fn before_a_creation() {
     }
 }
 
-/// Of two that delete an entry, one has.
+/// Of two calls that delete the same entry, one succeeds.
 #[test]
 fn before_a_deletion() {
     for by in [By::Program, By::Nmi] {
@@ -192,7 +192,7 @@ fn before_a_deletion() {
     }
 }
 
-/// NMIs that do the same as what they interrupt, anywhere in it.
+/// NMIs run the program that they interrupt, at any point of it.
 #[test]
 fn nmis_at_any_time() {
     const NMIS: u64 = 500;

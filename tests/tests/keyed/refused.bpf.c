@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that use entries in ways that the verifier refuses. */
+/* Programs that use entries in ways that the verifier must reject. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -14,7 +14,7 @@ u64 number;
 
 #define CREATE BPF_LOCAL_STORAGE_GET_F_CREATE
 
-/* The call without an RCU section, in a program that may sleep. */
+/* The call without an RCU section, in a sleepable program. */
 #define WITHOUT_RCU(name, ...)                                                 \
 	static __always_inline int name##_without_rcu_if(bool mistake)         \
 	{                                                                      \
@@ -120,7 +120,7 @@ static __always_inline int write_through_entry_if(bool mistake)
 }
 PAIR("tc", write_through_entry)
 
-/* Each NULL that a call may return, used. */
+/* Uses each pointer that may be NULL without a check. */
 #define UNCHECKED(name, ...)                                           \
 	static __always_inline int unchecked_##name##_if(bool mistake) \
 	{                                                              \
@@ -170,7 +170,7 @@ static __always_inline int null_owner_if(bool mistake)
 }
 PAIR("raw_tp/sys_enter", null_owner)
 
-/* A pointer that was found in a struct, and not in a protected field. */
+/* A pointer from a field that is neither trusted nor protected by RCU. */
 static __always_inline int untrusted_task_if(bool mistake)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

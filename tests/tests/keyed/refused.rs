@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier refuses of entries and walks, in its own words.
+//! Programs that the verifier must reject: entries and walks.
 
 use tests::object;
 use tests::refused;

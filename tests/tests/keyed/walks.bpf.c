@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Walks over the entries of a store: each adds 1 to what it comes to. */
+/* Walks over the entries of a store. Each adds 1 to the entries that it visits. */
 #include "call.h"
 
 /* struct Walk in walks.rs. */
 struct walk {
 	u64 steps;
-	u64 limit; /* of the steps */
-	u64 strange; /* entries that cannot be */
+	u64 limit; /* of steps */
+	u64 strange; /* impossible entries */
 	u32 id;
 	s32 error;
 };
@@ -19,7 +19,7 @@ static __always_inline void step(struct walk *w, struct bpf_percpu_store *entry)
 	w->steps++;
 }
 
-/* As far as the limit. */
+/* Walks up to the limit. */
 SEC("?syscall")
 int walk(struct walk *w)
 {
@@ -38,7 +38,7 @@ int walk(struct walk *w)
 	return s ? 0 : NO_STORE;
 }
 
-/* For each entry all of them. */
+/* Walks over all entries for each entry. */
 SEC("?syscall")
 int walk_in_walk(struct walk *w)
 {
@@ -56,7 +56,7 @@ int walk_in_walk(struct walk *w)
 	return s ? 0 : NO_STORE;
 }
 
-/* Deletes what it comes to: numbers. */
+/* Deletes each entry that it visits. The owners are numbers. */
 SEC("?syscall")
 int delete_all(struct walk *w)
 {
@@ -75,7 +75,7 @@ int delete_all(struct walk *w)
 	return s ? 0 : NO_STORE;
 }
 
-/* Creates an entry for each that it comes to; of numbers. */
+/* Creates an entry for each one that it visits. The owners are numbers. */
 SEC("?syscall")
 int create_more(struct walk *w)
 {
@@ -96,7 +96,7 @@ int create_more(struct walk *w)
 	return s ? 0 : NO_STORE;
 }
 
-/* Begins, and asks for more after the end, too. */
+/* Asks for the next entry again after the end. */
 SEC("?syscall")
 int by_hand(struct walk *w)
 {
@@ -118,7 +118,7 @@ int by_hand(struct walk *w)
 	return s ? 0 : NO_STORE;
 }
 
-/* The same on an entry of the store: number 0. */
+/* The same on an entry of the store. The key is 0. */
 SEC("?syscall")
 int of_an_entry(struct walk *w)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Walks over entries: each comes once.
+//! Walks over the entries of a store visit each once.
 
 use bpf_percpu::store::KeyKind;
 use bpf_percpu::store::Keyed;
@@ -37,7 +37,7 @@ fn programs(names: &[&'static str]) -> Loaded {
     load_some(object!("keyed-walks"), names).unwrap_or_else(|log| panic!("{log}"))
 }
 
-/// What `program` makes of a walk.
+/// Runs `program` on a walk, and returns the result.
 fn run(programs: &Loaded, program: &str, id: u32, limit: u64) -> Walk {
     let mut walk = Walk {
         steps: 0,
@@ -46,7 +46,7 @@ fn run(programs: &Loaded, program: &str, id: u32, limit: u64) -> Walk {
         id,
         error: 42,
     };
-    // SAFETY: As many bytes as the struct has, which is integers without padding.
+    // SAFETY: The slice covers the struct, which is integers without padding.
     let bytes =
         unsafe { std::slice::from_raw_parts_mut((&raw mut walk).cast::<u8>(), size_of_val(&walk)) };
     let input = ProgramInput {
@@ -60,7 +60,7 @@ fn run(programs: &Loaded, program: &str, id: u32, limit: u64) -> Walk {
     walk
 }
 
-/// How often walks came to each entry.
+/// How often walks visited each entry.
 fn visits(store: &Keyed) -> Vec<u64> {
     let entries = store.entries().map(|entry| entry.expect("an entry"));
     entries
@@ -110,7 +110,7 @@ fn a_thousand() {
     assert_eq!(entries.len(), 1000);
     assert_eq!(run(&programs, "walk", store.id(), u64::MAX).steps, 1000);
     assert_eq!(visits(&store), [1; 1000]);
-    // Every third goes, and is not found; the others are.
+    // Every third entry is deleted and must not be visited; the others must.
     for (i, key) in keys.iter().enumerate() {
         if i % 3 == 0 {
             assert_eq!(delete(&calls, &store, *key), 0);
@@ -155,7 +155,7 @@ fn walks_may_delete_what_they_come_to() {
     assert_eq!((info(&store).full, info(&store).locked), (0, 0));
 }
 
-/// What a walk creates may come in it. What was there comes once.
+/// A walk may visit entries that are created during it. It visits older ones once.
 #[test]
 fn walks_may_create() {
     let (programs, calls) = (programs(&["create_more"]), calls(&["find"]));
@@ -191,7 +191,7 @@ fn what_has_no_entries_has_no_walk() {
         for owner in &owners {
             create(&calls, &store, owner.number).expect("one is free");
         }
-        // Nothing comes after the end.
+        // After the end, the iterator stays at the end.
         let walk = run(&programs, "by_hand", store.id(), 0);
         assert_eq!((walk.error, walk.steps), (0, 3));
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stores that are dropped, owners that end, and programs that use what is left of both, all at the
-//! same time. Then the programs' map goes with the entries that it has, and now and then the module,
-//! too.
+//! Stores are dropped and owners end while programs use both, all at the same time. Then the
+//! programs' map goes with the entries in it, and sometimes the module.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
@@ -31,7 +30,7 @@ use crate::tasks::ShortLived;
 use crate::unload::assert_free;
 use tests::kernel::is_debug;
 
-/// How many rounds: more where the kernel sees what goes wrong.
+/// The number of rounds. More on the debug kernel, which detects more mistakes.
 fn many() -> u32 {
     if is_debug() {
         1000
@@ -40,19 +39,20 @@ fn many() -> u32 {
     }
 }
 
-/// After so many rounds the map of the programs goes, and after so many the module.
+/// The number of rounds after which the map of the programs goes, and after which the module.
 const MAP: u32 = 10;
 const MODULE: u32 = 50;
 
-/// Tasks that have entries, threads that run programs, and entries of each store.
+/// The number of tasks with entries, of threads that run programs, and of entries in each store.
 const OWNERS: u32 = 4;
 const CHURNERS: u32 = 2;
 const ENTRIES: u32 = 512;
 
-/// In so many rounds a program that has found a store before creates an entry after it was dropped.
+/// In one of so many rounds a program finds a store, and creates an entry after the store was
+/// dropped.
 const LATE: u32 = 20;
 
-/// Who comes first in a round.
+/// What goes first in a round.
 #[derive(Debug, Clone, Copy)]
 enum First {
     Anybody,
@@ -62,14 +62,14 @@ enum First {
     Program,
 }
 
-/// What goes in a round.
+/// What goes away in a round.
 struct Round<'a> {
     programs: &'a Programs,
     stores: Stores,
     cgroup: Cgroup,
     /// The owners end when this does.
     stay: RwLockWriteGuard<'a, ()>,
-    /// How many have.
+    /// The number of owners that have ended.
     ended: &'a AtomicU32,
 }
 
@@ -89,7 +89,7 @@ impl Round<'_> {
         });
     }
 
-    /// Has all go, each one a while after the others.
+    /// Removes everything, each part some time after the one before.
     fn go(self, first: First, random: &mut Random) {
         match first {
             First::Anybody => return self.go_at_once(random),
@@ -144,7 +144,7 @@ impl Round<'_> {
             });
             scope.spawn(|| {
                 after(2);
-                // It may be gone.
+                // The entry may be gone.
                 let Ok(store) = Keyed::open_id(keys) else {
                     return;
                 };
@@ -162,7 +162,7 @@ impl Round<'_> {
     }
 }
 
-/// Has owners get entries of new stores, and all go while programs use them.
+/// Owners get entries in new stores. Then stores, owners and programs go at the same time.
 fn round(programs: &Programs, number: u32, random: &mut Random) {
     let stores = Stores::new(ENTRIES);
     programs.use_stores(&stores);
@@ -198,17 +198,17 @@ fn round(programs: &Programs, number: u32, random: &mut Random) {
     });
 }
 
-/// Rounds with one map, which goes while the last stores do.
+/// Runs rounds with one map, which goes together with the stores of the last round.
 fn run(numbers: std::ops::Range<u32>, random: &mut Random) -> Counts {
     let (programs, stop) = (Programs::new(), AtomicBool::new(false));
     let last = numbers.end;
     thread::scope(|scope| {
-        for slot in 0..CHURNERS {
+        for number in 0..CHURNERS {
             let (programs, stop) = (&programs, &stop);
             scope.spawn(move || {
                 while !stop.load(Relaxed) {
-                    programs.churn(slot);
-                    // Others need the CPU.
+                    programs.churn(number);
+                    // Leave the CPU to the other threads.
                     thread::sleep(Duration::from_millis(1));
                 }
             });
@@ -223,7 +223,7 @@ fn run(numbers: std::ops::Range<u32>, random: &mut Random) -> Counts {
     counts
 }
 
-/// Stores, their owners, and the map that has entries go, and the module with them at times.
+/// Removes stores, their owners, and the map with entries; sometimes the module as well.
 fn end_with_map(programs: Programs, number: u32) {
     let stores = Stores::new(ENTRIES);
     programs.use_stores(&stores);
@@ -275,7 +275,7 @@ fn all_at_once() {
     });
     println!("{rounds} rounds in {:?}: {all:?}", start.elapsed());
     assert_eq!((all.dirty, all.miscounted, all.changed), (0, 0, 0));
-    // The rounds have met.
+    // The races that the rounds are about have happened.
     let done = [all.created, all.deleted, all.iterated, all.kept];
     assert!(done.iter().all(|count| *count >= rounds.into()), "{all:?}");
     let late = u64::from(rounds / LATE);

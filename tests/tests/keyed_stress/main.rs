@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keyed stores whose owners, programs and users come and go, in a guest.
+//! Keyed stores under load: many tasks, owners and stores that end at the same time as programs use
+//! them, preemption, and unloading of the module.
 
 mod all_at_once;
 mod many_tasks;

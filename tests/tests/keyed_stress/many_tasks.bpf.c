@@ -5,7 +5,7 @@
 #include <bpf/bpf_tracing.h>
 #include "bpf_percpu.bpf.h"
 
-/* The process that a call is about which counts. */
+/* Calls on this process are counted. */
 #define COUNTED 1
 
 char _license[] SEC("license") = "GPL";
@@ -22,13 +22,13 @@ struct {
 	u64 not_created;
 	u64 inherited; /* new entries that were not zero */
 	u64 ended;
-	u64 miscounted; /* tasks whose entry did not have their calls when they ended */
+	u64 miscounted; /* tasks whose entry had another count when they ended */
 } counts = {};
 
-/* What each short-lived task calls before it ends. */
+/* The number of calls of each short-lived task. */
 #define CALLS 2
 
-/* Counts a call of @task, in its entry. */
+/* Counts a call of @task in its entry. */
 static __always_inline void count(struct bpf_percpu_store *s,
 				  struct task_struct *task)
 {
@@ -51,11 +51,11 @@ static __always_inline void count(struct bpf_percpu_store *s,
 			__sync_fetch_and_add(&counts.inherited, 1);
 	}
 	bpf_percpu_add_u64(entry, 0, 1);
-	/* Another mark, which no other task may see. */
+	/* A mark that no other task may see. */
 	bpf_percpu_add_u64(entry, 8, task->pid);
 }
 
-/* @task is about to end: all its calls are counted. */
+/* @task is about to end: checks that all its calls were counted. */
 static __always_inline void end(struct bpf_percpu_store *s,
 				struct task_struct *task)
 {
@@ -70,8 +70,8 @@ static __always_inline void end(struct bpf_percpu_store *s,
 }
 
 /*
- * getpgid(), of process 1 or 2. The kernel leaves out no run of a hook's
- * program, as it does with tracepoints' when one has preempted another.
+ * getpgid() of process 1 or 2. Unlike programs on tracepoints, those on LSM
+ * hooks are not skipped when one preempts another.
  */
 SEC("lsm/task_getpgid")
 int BPF_PROG(called, struct task_struct *of)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many tasks come, get entries, and end, while a few stay.
+//! Many tasks start, get entries, and end, while a few stay.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -23,12 +23,12 @@ use crate::tasks::tid;
 use crate::tasks::ShortLived;
 use tests::kernel::is_debug;
 
-/// What `many_tasks.bpf.c` has as `CALLS`.
+/// `CALLS` of `many_tasks.bpf.c`.
 const CALLS: u32 = 2;
 const WORKERS: u32 = 4;
 const ENTRIES: u32 = 1 << 15;
 
-/// How many tasks. A kernel that looks for leaks is slow: there they are fewer.
+/// The number of tasks. Fewer on the debug kernel, which is slow.
 fn many() -> u32 {
     if is_debug() {
         10_000
@@ -48,10 +48,10 @@ struct Counts {
     miscounted: u64,
 }
 
-/// The owners of entries, and what is in those.
+/// The owners of entries, with the number in each entry.
 fn owners(store: &Keyed) -> BTreeMap<u64, u64> {
     let entries = store.entries().map(|entry| entry.expect("an entry"));
-    // Its owner may end meanwhile: then it is none.
+    // The owner may have ended since.
     entries
         .filter_map(|entry| Some((entry.owner, store.sum_u64(entry, 0).ok()?)))
         .collect()
@@ -116,7 +116,7 @@ fn a_hundred_thousand_tasks() {
         miscounted: 0,
     };
     assert_eq!(programs.global::<Counts>(".bss", 0), expected);
-    // The workers end, too.
+    // When the workers end, their entries go, too.
     let is_free = || {
         let info = store.keyed_info().expect("a keyed store");
         (info.used, info.waiting) == (0, 0)

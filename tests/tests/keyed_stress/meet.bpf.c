@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Uses keyed stores of each kind in each way, while all that they have comes and goes. */
+/* Uses keyed stores of each kind in each way, while stores, owners and entries come and go. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "bpf_percpu.bpf.h"
 
-/* How often a run of a program does each thing, and the keys that are its own. */
+/* The number of rounds in a run of a program, and of keys that only it uses. */
 #define STEPS 32
 #define KEYS 8
 
@@ -14,29 +14,29 @@ char _license[] SEC("license") = "GPL";
 /* struct Input in meet.rs. */
 struct {
 	u32 tgid;
-	u32 tasks; /* the stores, by what they are keyed by */
+	u32 tasks; /* ids of the stores, by the kind of owner */
 	u32 cgroups;
 	u32 keys;
-	u32 dropped; /* user space has let go of them */
+	u32 dropped; /* user space has dropped them */
 } input = { -1, -1, -1, -1, 0 };
 
 /* struct Counts in meet.rs. */
 struct {
 	u64 created;
-	u64 waiting; /* programs that wait for stores to be dropped */
-	u64 created_late; /* their entries */
+	u64 waiting; /* programs that wait until stores are dropped */
+	u64 created_late; /* entries that those have created */
 	u64 deleted;
 	u64 iterated;
 	u64 kept;
 	u64 dirty; /* new entries that were not zero */
-	u64 miscounted; /* entries that had not what their only user has added */
-	u64 changed; /* entries that became another's while a map had them */
+	u64 miscounted; /* entries without the sum of their only user's adds */
+	u64 changed; /* entries that got another owner while a map kept them */
 } counts = {};
 
 /* struct Args in meet.rs. */
 struct args {
 	u64 cgroup;
-	u32 slot; /* of the calling thread: nobody else uses the entry of kptrs, nor its keys */
+	u32 thread; /* number of the calling thread: its element of kptrs, and its own keys */
 	u32 pad;
 };
 
@@ -62,7 +62,7 @@ static __always_inline u64 sum(struct bpf_percpu_store *entry, u32 off)
 	return sum;
 }
 
-/* @entry is new, and nobody else's. */
+/* @entry is new, and only the caller has it. */
 static __always_inline void begin(struct bpf_percpu_store *entry)
 {
 	COUNT(created);
@@ -71,18 +71,18 @@ static __always_inline void begin(struct bpf_percpu_store *entry)
 	bpf_percpu_add_u64(entry, 0, 1);
 }
 
-/* Has @entry stay in the map in place of another one. */
-static __always_inline void keep(struct bpf_percpu_store *entry, u32 slot)
+/* Keeps @entry in the map, in place of another. */
+static __always_inline void keep(struct bpf_percpu_store *entry, u32 thread)
 {
 	struct bpf_percpu_store *old;
 	struct kept *kept;
 
-	kept = bpf_map_lookup_elem(&kptrs, &slot);
+	kept = bpf_map_lookup_elem(&kptrs, &thread);
 	if (!kept)
 		return;
 	old = bpf_kptr_xchg(&kept->entry, NULL);
 	if (old) {
-		/* Without an owner its key may be 0. */
+		/* Without an owner the key may be 0. */
 		if (old->key && old->key != kept->key)
 			COUNT(changed);
 		bpf_percpu_add_u64(old, 8, 1);
@@ -98,9 +98,9 @@ static __always_inline void keep(struct bpf_percpu_store *entry, u32 slot)
 	COUNT(kept);
 }
 
-/* A key of the caller's own. */
+/* A key that only the caller uses. */
 static __always_inline void use_own(struct bpf_percpu_store *s, u64 key,
-				    u32 slot)
+				    u32 thread)
 {
 	struct bpf_percpu_store *entry = bpf_percpu_key_store(s, key, 0);
 
@@ -113,12 +113,12 @@ static __always_inline void use_own(struct bpf_percpu_store *s, u64 key,
 	}
 	if (sum(entry, 0) != 1)
 		COUNT(miscounted);
-	keep(entry, slot);
+	keep(entry, thread);
 	if (!bpf_percpu_key_delete(s, key))
 		COUNT(deleted);
 }
 
-/* A key that all use. */
+/* A key that all threads use. */
 static __always_inline void use_shared(struct bpf_percpu_store *s, u64 key)
 {
 	if (bpf_percpu_key_store(s, key, BPF_LOCAL_STORAGE_GET_F_CREATE))
@@ -135,11 +135,11 @@ static __always_inline void iterate(struct bpf_percpu_store *s)
 	}
 }
 
-/* All of it, in one RCU section: the store may be dropped meanwhile. */
+/* All in one RCU section: the store may be dropped meanwhile. */
 SEC("syscall")
 int churn(struct args *args)
 {
-	u64 own = ((u64)args->slot + 1) << 32;
+	u64 own = ((u64)args->thread + 1) << 32;
 	struct bpf_percpu_store *tasks, *keys;
 	u32 i;
 
@@ -149,7 +149,7 @@ int churn(struct args *args)
 	bpf_for(i, 0, STEPS)
 	{
 		if (keys) {
-			use_own(keys, own | (i % KEYS), args->slot);
+			use_own(keys, own | (i % KEYS), args->thread);
 			if (i % 8 == 0)
 				use_shared(keys, i);
 		}
@@ -167,7 +167,7 @@ int churn(struct args *args)
 /* How long to wait, in ns. */
 #define PATIENCE 15000000000
 
-/* Finds a store, waits until it is dropped, and creates an entry of the caller's. */
+/* Finds a store, waits until it is dropped, and creates an entry for the caller. */
 SEC("syscall")
 int create_late(void *ctx)
 {
@@ -202,7 +202,7 @@ out:
 	return ret;
 }
 
-/* Gives the calling task an entry. */
+/* Creates an entry for the calling task. */
 static __always_inline int use_task(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -228,7 +228,7 @@ int BPF_PROG(called, struct task_struct *of)
 	return use_task();
 }
 
-/* Gives a cgroup an entry, and has it stay in the map. */
+/* Creates an entry for a cgroup, and keeps it in the map. */
 SEC("syscall")
 int use_cgroup(struct args *args)
 {
@@ -250,7 +250,7 @@ int use_cgroup(struct args *args)
 				begin(entry);
 		}
 		if (entry) {
-			keep(entry, args->slot);
+			keep(entry, args->thread);
 			ret = 0;
 		}
 	}

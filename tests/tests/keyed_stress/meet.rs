@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A store of each kind, and programs that use them.
+//! A keyed store of each kind, and programs that use all three.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -27,7 +27,7 @@ struct Input {
     dropped: u32,
 }
 
-/// Where `dropped` is.
+/// The offset of `dropped`.
 const DROPPED: usize = 16;
 
 /// `counts` of `meet.bpf.c`.
@@ -64,11 +64,11 @@ impl Counts {
 #[repr(C)]
 struct Args {
     cgroup: u64,
-    slot: u32,
+    thread: u32,
     pad: u32,
 }
 
-/// Stores by task, by cgroup and by number, pinned.
+/// Pinned stores with tasks, cgroups and numbers as owners.
 pub struct Stores([Keyed; 3]);
 
 impl Stores {
@@ -94,7 +94,8 @@ impl Stores {
         self.0.each_ref().map(Keyed::id)
     }
 
-    /// How many entries have owners, and how many had some and are not free yet.
+    /// The number of entries that have an owner, and of those that are not free yet after they had
+    /// one.
     pub fn in_use(&self) -> (u32, u32) {
         self.0.iter().fold((0, 0), |(used, waiting), store| {
             let info = store.keyed_info().expect("a keyed store");
@@ -102,11 +103,11 @@ impl Stores {
         })
     }
 
-    /// Takes all entries from their owners.
+    /// Deletes all entries.
     pub fn delete_all(&self) {
         for store in self.all() {
             for entry in store.entries() {
-                // Others may be faster.
+                // The entry may be gone.
                 let _ = store.delete(entry.expect("an entry"));
             }
         }
@@ -136,7 +137,7 @@ impl Programs {
         }
     }
 
-    /// Has programs use these stores from now on.
+    /// Makes the programs use these stores.
     pub fn use_stores(&self, stores: &Stores) {
         let [tasks, cgroups, keys] = stores.ids();
         let input = Input {
@@ -149,7 +150,7 @@ impl Programs {
         self.loaded.set_global(".data", 0, input);
     }
 
-    /// Tells them that the stores were dropped.
+    /// Tells the programs that the stores were dropped.
     pub fn set_dropped(&self) {
         self.loaded.set_global(".data", DROPPED, 1u32);
     }
@@ -159,7 +160,7 @@ impl Programs {
     }
 
     fn run(&self, program: &str, mut args: Args) -> u32 {
-        // SAFETY: As many bytes as the struct has, which is integers.
+        // SAFETY: The slice covers the struct, which is integers.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut((&raw mut args).cast::<u8>(), size_of::<Args>())
         };
@@ -174,25 +175,25 @@ impl Programs {
             .return_value
     }
 
-    /// Does much with the stores, as the only one with this slot.
-    pub fn churn(&self, slot: u32) {
+    /// Creates, deletes and keeps entries. No two threads may use the same number.
+    pub fn churn(&self, thread: u32) {
         let args = Args {
-            slot,
+            thread,
             ..Default::default()
         };
         assert_eq!(self.run("churn", args), 0);
     }
 
-    /// Finds the store by task, and has the calling one get an entry when it was dropped.
+    /// Finds the store of tasks, waits until it was dropped, and creates an entry for this task.
     pub fn create_late(&self) {
         assert_eq!(self.run("create_late", Args::default()), 0);
     }
 
-    /// Gives a cgroup an entry, as the only one with this slot.
-    pub fn use_cgroup(&self, cgroup: &Cgroup, slot: u32) {
+    /// Creates an entry for a cgroup. No two threads may use the same number.
+    pub fn use_cgroup(&self, cgroup: &Cgroup, thread: u32) {
         let args = Args {
             cgroup: cgroup.id(),
-            slot,
+            thread,
             ..Default::default()
         };
         assert_eq!(self.run("use_cgroup", args), 0);

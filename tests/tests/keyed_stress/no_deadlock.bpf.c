@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each new socket has its task's entry created and deleted, by a program that
- * may be preempted anywhere: tasks of one CPU interrupt each other here.
+ * Creates and deletes the task's entry for each new socket. The program may be
+ * preempted anywhere, so tasks on one CPU interrupt each other here.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -20,7 +20,7 @@ struct {
 struct {
 	u64 created;
 	u64 deleted;
-	u64 found; /* entries that were there before */
+	u64 found; /* entries that existed before */
 	u64 not_created;
 	u64 not_deleted;
 	u64 dirty; /* new entries that were not zero */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tasks of one CPU that create and delete their entries, and are preempted at it.
+//! Tasks on one CPU create and delete their entries, and preempt each other meanwhile.
 //!
-//! As `test_nodeadlock()` of the kernel's `prog_tests/task_local_storage.c`, with the socket's hook
-//! and the 32 threads from there. It once failed for task storage, whose per-CPU busy counters took
-//! preemption for recursion. These kernels have them no more, so there is no control that fails.
+//! This follows `test_nodeadlock()` of the kernel's `prog_tests/task_local_storage.c`, with the
+//! same hook on sockets and 32 threads. Task storage once failed it: its per-CPU busy counters took
+//! preemption for recursion. Today's kernels do not have those any more, so there is no control
+//! that fails.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
@@ -39,9 +40,9 @@ struct Counts {
     miscounted: u64,
 }
 
-/// Makes a socket, which the program sees.
+/// Creates a socket, on which the program runs.
 fn socket() {
-    // SAFETY: Has no preconditions; the descriptor is nobody else's.
+    // SAFETY: `socket()` has no preconditions, and nothing else uses the new descriptor.
     unsafe {
         let fd = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0);
         assert!(fd >= 0, "socket: {}", std::io::Error::last_os_error());
@@ -68,7 +69,7 @@ fn preempted_tasks_have_no_errors() {
                     set_affinity(&[0].into());
                     ready.fetch_add(1, Relaxed);
                     let mut made = 0;
-                    // Each one at least once, however slow the machine is.
+                    // Each thread at least once, even on a slow machine.
                     while made == 0 || !stop.load(Relaxed) {
                         pace.wait();
                         socket();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries that were deleted wait for grace periods, whose length nobody knows here. So that a store
-//! does not run out of free ones, who creates waits while half of them are in use.
+//! A deleted entry is free only after a grace period of unknown length. So that a store does not
+//! run out of free entries, threads that create entries wait while more than half are in use.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bpf_percpu::store::Keyed;
 
-/// Tells who creates entries of a store whether to wait.
+/// Throttles the creation of entries in a store.
 pub struct Pace<'a> {
     store: &'a Keyed,
     is_half_full: AtomicBool,
@@ -30,7 +30,7 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// Looks at the store: to be called all the time, by one thread.
+    /// Updates the state of the store. One thread calls this in a loop.
     pub fn look(&self) {
         let info = self.store.keyed_info().expect("a keyed store");
         self.most.fetch_max(info.waiting, Relaxed);
@@ -42,7 +42,7 @@ impl<'a> Pace<'a> {
         thread::sleep(Duration::from_millis(1));
     }
 
-    /// To be called before each creation.
+    /// Waits, if necessary, before the creation of an entry.
     pub fn wait(&self) {
         while self.is_half_full.load(Relaxed) {
             thread::sleep(Duration::from_millis(1));

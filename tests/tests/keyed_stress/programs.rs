@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs, and what they are told.
+//! Loading programs, and their input.
 
 use std::process;
 
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 
-/// What programs of one store begin with in `.data`.
+/// `struct input`, at the start of `.data` of programs that use one store.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Input {
@@ -20,7 +20,7 @@ pub fn load(object: &[u8], names: &[&'static str]) -> Loaded {
     load_some(object, names).unwrap_or_else(|log| panic!("{names:?} do not load: {log}"))
 }
 
-/// Loads programs, which are about the store with this id and tasks of this process.
+/// Loads programs that use the store with this id for tasks of this process.
 pub fn programs(object: &[u8], names: &[&'static str], store_id: u32) -> Loaded {
     let programs = load(object, names);
     let tgid = process::id();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module goes while its keyed stores are in use.
+//! Unloading the module while its keyed stores are in use.
 
 use std::fs;
 use std::sync::atomic::AtomicU32;
@@ -22,7 +22,7 @@ use crate::meet::Stores;
 use crate::tasks::call;
 use tests::kernel::is_debug;
 
-/// How many rounds. It takes a kernel that debugs seconds to load the module.
+/// The number of rounds. Fewer on the debug kernel, which takes seconds to load the module.
 fn many() -> u32 {
     if is_debug() {
         5
@@ -33,7 +33,7 @@ fn many() -> u32 {
 
 const OWNERS: usize = 8;
 
-/// `Percpu` is as before, and nothing is left of what was allocated in the group.
+/// Checks that `Percpu` is as before, and that all memory of the group is free.
 pub fn assert_free(group: &Group, before: i64) {
     assert!(group.is_free(), "{} bytes are left", group.percpu());
     assert!(
@@ -43,7 +43,7 @@ pub fn assert_free(group: &Group, before: i64) {
     );
 }
 
-/// Waits until nothing but the open stores holds the module.
+/// Waits until only the open stores hold the module.
 fn wait_for_programs(stores: &Stores) {
     let is_alone = || {
         let users = fs::read_to_string("/sys/module/bpf_percpu/refcnt").expect("it is loaded");
@@ -52,8 +52,8 @@ fn wait_for_programs(stores: &Stores) {
     assert!(soon(is_alone), "programs hold the module");
 }
 
-/// Has tasks and a cgroup use pinned stores, which then nobody else has. While all of them end,
-/// `unload` is to unload the module.
+/// Tasks and a cgroup use stores, which only pins keep. While all of the owners end, `unload` must
+/// unload the module.
 fn unload_beside_ends(unload: impl Fn(Stores) + Sync) {
     for round in 0..many() {
         let stores = Stores::new(64);
@@ -98,7 +98,7 @@ fn owners_end_while_the_module_goes() {
     assert_free(&group, before);
 }
 
-/// Entries of tasks, of a cgroup and for numbers wait for grace periods.
+/// Entries of tasks, of a cgroup and of numbers wait for grace periods.
 #[test]
 fn entries_wait_while_the_module_goes() {
     let before = percpu();
@@ -118,7 +118,7 @@ fn entries_wait_while_the_module_goes() {
     assert_free(&group, before);
 }
 
-/// The stores' own memory: the entries were never used.
+/// The memory of stores whose entries were never used.
 #[test]
 fn fifty_loads_leave_nothing() {
     const LOADS: u32 = 50;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the kfuncs that programs call most have become longer than `Documentation/kfunc_code.txt`
-//! has them, which is of the stock kernel.
+//! The kfuncs that programs call most must not be longer than in `Documentation/kfunc_code.txt`,
+//! the listing of the stock kernel's module.
 
 use bench::listing::compiler;
 use bench::listing::counts;
@@ -16,7 +16,7 @@ use super::Code;
 
 const LISTING: &str = include_str!("../../../Documentation/kfunc_code.txt");
 
-/// What has more instructions than a listing has, or is not in it.
+/// The functions that have more instructions than in the listing, or are not in it.
 fn grown(code: &Code, listing: &str) -> Vec<String> {
     let listed = counts_of(listing);
     let mut grown = Vec::new();
@@ -55,7 +55,7 @@ fn the_listing_has_each_once() {
     assert_eq!(counts_of(LISTING).len(), HOT.len());
 }
 
-/// The control: one instruction less in the listing, of either kind, or a kfunc less.
+/// The control: a listing that lacks an instruction, of either kind, or a kfunc.
 #[test]
 fn growth_is_found() {
     let code = code();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the compiler has made of the kfuncs, read from the module with `objdump`: how often they touch
-//! memory to count, what they can end up in, and how many instructions they have. Runs in the root.
+//! The machine code of the kfuncs, disassembled by `objdump`: an add is one instruction, nothing
+//! has a `lock` prefix, nothing can panic, and no kfunc has grown. Runs on the host, in the root.
 
 use std::env;
 use std::path::PathBuf;
@@ -13,22 +13,22 @@ mod listing;
 
 const HEADER: &str = include_str!("../../../include/bpf_percpu_kfuncs.h");
 
-/// Where an instruction finds what it changes.
+/// The memory that an instruction changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Memory {
-    /// This CPU's copy of a per-CPU address.
+    /// This CPU's copy of a per-CPU address (`%gs`).
     PerCpu,
-    /// An address.
+    /// A plain address.
     Plain,
 }
 
-/// Instructions that read memory, change it and write it back: with two operands, the last is it.
+/// Read-modify-write instructions. Of two operands the last is the memory.
 const CHANGING: [&str; 16] = [
     "add", "sub", "adc", "sbb", "and", "or", "xor", "inc", "dec", "neg", "not", "xadd", "xchg",
     "cmpxchg", "btc", "bts",
 ];
 
-/// What a read-modify-write instruction changes; `None` for another instruction.
+/// The memory that a read-modify-write instruction changes; `None` for another instruction.
 fn changes(instruction: &str) -> Option<Memory> {
     let instruction = instruction.split(['#', '<']).next()?.trim();
     let (name, operands) = instruction.split_once(char::is_whitespace)?;
@@ -45,7 +45,7 @@ fn changes(instruction: &str) -> Option<Memory> {
     })
 }
 
-/// The last of `a,b(c,d)`: a comma in parentheses separates nothing.
+/// The last operand of `a,b(c,d)`: a comma in parentheses does not separate.
 fn last_operand(operands: &str) -> &str {
     let mut depth = 0;
     let mut start = 0;
@@ -73,7 +73,7 @@ fn kfuncs() -> Vec<String> {
     names
 }
 
-/// How often a kfunc of the `add` kind may change memory of which kind: once.
+/// Checks a kfunc that adds: it changes memory once, of the right kind, and calls nothing.
 fn check_add(name: &str, function: &Function) -> Result<(), String> {
     let changed: Vec<_> = function
         .instructions
@@ -155,7 +155,7 @@ fn an_add_is_one_instruction() {
 fn nothing_locks() {
     let code = code();
     for name in kfuncs() {
-        // These count references, which other CPUs count too.
+        // These change reference counts, which CPUs share.
         let counts = ["lookup", "acquire", "release", "_data"]
             .iter()
             .any(|end| name.ends_with(end));
@@ -172,7 +172,7 @@ fn nothing_panics() {
         check_panic(&name, &code).unwrap_or_else(|e| panic!("{e}"));
     }
     check_panic("bpf_percpu_store_dtor", &code).unwrap_or_else(|e| panic!("{e}"));
-    // The control: what the kernel crate's vectors can end in is found, where the module starts.
+    // The control: the module's initialization uses vectors of the kernel crate, which can panic.
     let any = code.names().any(|name| check_panic(name, &code).is_err());
     assert!(
         any,
@@ -180,7 +180,7 @@ fn nothing_panics() {
     );
 }
 
-// The controls: what must be found in a listing.
+// The controls: mistakes that must be found in a listing.
 
 fn listing(body: &str) -> Code {
     Code::parse(&format!(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who keeps a store, and who lets it go last: with that it cannot be found any more.
+//! What keeps a store: files, pins, programs and maps. When the last lets go, the store cannot be
+//! found any more.
 
 use std::io::Read;
 use std::io::Write;
@@ -19,8 +20,8 @@ use crate::shared::programs;
 use crate::shared::shared;
 use tests::perf;
 
-/// Has a child process create a store, and waits until `stop` has ended it. The child does nothing
-/// else, since a thread of a test has forked it.
+/// A child process that creates a store and then sleeps until it is killed. It does nothing else,
+/// since it was forked from a process with several threads.
 struct Child {
     pid: libc::pid_t,
     id: u32,
@@ -31,9 +32,9 @@ impl Child {
         let mut ends = [0; 2];
         // SAFETY: The array is valid for the call.
         assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
-        // SAFETY: The descriptors are new, and nobody else has them.
+        // SAFETY: The call returned two new file descriptors.
         let [mut from, mut to] = ends.map(|fd| unsafe { std::fs::File::from_raw_fd(fd) });
-        // SAFETY: The child uses what it has, and never returns.
+        // SAFETY: The child uses no locks of other threads, and never returns.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
         if pid == 0 {
@@ -44,7 +45,7 @@ impl Child {
             to.write_all(&control.id().to_ne_bytes())
                 .expect("the parent reads");
             loop {
-                // SAFETY: Waits for a signal.
+                // SAFETY: `pause()` has no preconditions.
                 unsafe { libc::pause() };
             }
         }
@@ -59,7 +60,7 @@ impl Child {
 
     fn kill(&self) {
         let mut status = 0;
-        // SAFETY: A child of ours.
+        // SAFETY: The child has not been waited for, and `status` is valid for the call.
         unsafe {
             assert_eq!(libc::kill(self.pid, libc::SIGKILL), 0);
             assert_eq!(libc::waitpid(self.pid, &raw mut status, 0), self.pid);
@@ -101,7 +102,7 @@ fn unpin_lets_go_when_nobody_else_has_it() {
     assert!(!lives(id));
 }
 
-/// A map keeps the store after its creator is gone, and its name.
+/// A map keeps the store and its name after the creator is gone.
 #[test]
 fn a_map_keeps_it() {
     let child = Child::new("kept", true);
@@ -131,7 +132,7 @@ fn a_map_keeps_it() {
     assert_eq!(programs.run_named("count_by_id"), 1);
 }
 
-/// A store that only element 0 of the map of `programs` has.
+/// Creates a store to which only element 0 of the map of `programs` refers.
 fn only_in_map(names: &[&'static str]) -> (tests::bpf::Loaded, u32) {
     let control = Control::with("map", 64);
     let id = control.id();
@@ -173,7 +174,7 @@ fn an_interrupt_lets_go() {
     drop(link);
 }
 
-/// In a guest of `scripts/vm --nmi`.
+/// Needs a guest that `scripts/vm --nmi` has booted.
 #[test]
 fn an_nmi_lets_go() {
     let (programs, id) = only_in_map(&["drop_in_nmi"]);

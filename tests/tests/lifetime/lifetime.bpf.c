@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps stores, and lets them go, in each way that a program can.
+ * Takes and drops references to stores in each way.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -12,12 +12,12 @@ char _license[] SEC("license") = "GPL";
 
 /* struct Shared in shared.rs. */
 struct {
-	u64 seen; /* what a program has read */
-	u64 ticks; /* how often a program of another context ran */
+	u64 seen; /* the number that a program has read */
+	u64 ticks; /* runs of the program in another context */
 	u32 store_id;
 	u32 holding; /* a program has a view */
-	u32 go; /* it may go on */
-	u32 rounds; /* how long it has waited */
+	u32 go; /* the program may go on */
+	u32 rounds; /* how long the program has waited */
 } shared = {};
 
 struct kept {
@@ -43,7 +43,7 @@ static __always_inline struct bpf_percpu_store *acquire(void)
 	return s;
 }
 
-/* Puts the store into element 0. */
+/* Moves a reference to the store into element 0. */
 SEC("syscall")
 int keep(void *ctx)
 {
@@ -72,7 +72,7 @@ static __always_inline struct bpf_percpu_store *take(void)
 	return kept ? bpf_kptr_xchg(&kept->store, NULL) : NULL;
 }
 
-/* Counts in the store that element 0 has. */
+/* Counts in the store of element 0. */
 SEC("syscall")
 int count(void *ctx)
 {
@@ -130,7 +130,7 @@ int drop_in_interrupt(void *ctx)
 	return 0;
 }
 
-/* And in NMI context. */
+/* The same in NMI context. */
 SEC("raw_tp/nmi_handler")
 int drop_in_nmi(void *ctx)
 {
@@ -141,12 +141,12 @@ int drop_in_nmi(void *ctx)
 
 #define ROUNDS 65536
 
-/* Longer than the test takes to tell it, in ns. */
+/* A timeout in ns: far longer than the test takes to set go. */
 #define PATIENCE 120000000000
 
 /*
- * Takes a view, waits until it is told to go on, and reads. Between, nothing
- * holds the store but that the program runs.
+ * Takes a view, waits for go, and reads. Meanwhile only the fact that the
+ * program runs keeps the memory.
  */
 SEC("syscall")
 int hold(void *ctx)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long stores live, in a guest.
+//! How long a store lives: what keeps it, and when its memory is freed and to which cgroup it is
+//! charged.
 
 mod drops;
 mod memory;

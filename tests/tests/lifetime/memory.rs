@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of stores: whose it is, and when it is freed.
+//! The memory of stores: which cgroup is charged, and when it is freed.
 
 use std::path::Path;
 use std::thread;
@@ -24,7 +24,7 @@ use crate::shared::programs;
 use crate::shared::shared;
 use crate::shared::GO;
 
-/// Stores that are pinned, of `size` bytes.
+/// Creates and pins stores of `size` bytes.
 fn pinned(count: u32, size: u32) {
     for i in 0..count {
         let control = Control::with(&format!("many{i}"), size);
@@ -40,7 +40,7 @@ fn unpin_all() {
     }
 }
 
-/// `Percpu` is as before, and nothing is left of what was allocated in the group.
+/// Checks that `Percpu` is as before, and that all memory of the group is free.
 fn assert_free(group: &Group, before: i64) {
     assert!(
         group.is_free(),
@@ -59,10 +59,10 @@ fn ten_thousand_leave_nothing() {
     let possible = sysfs("possible").len() as u64;
     let before = percpu();
     let group = Group::new("many");
-    // The control: what is held shows.
+    // The control: memory in use shows.
     group.run(|| pinned(1000, 8192));
     let held = meminfo("Percpu") - before;
-    // Half of it, for some was there, and free.
+    // At least half of it: some was free before.
     assert!(group.percpu() >= 500 * 8192 * possible);
     assert!(
         held >= 4 * 1000 * possible as i64,
@@ -96,9 +96,9 @@ fn the_end_of_the_module_frees_pinned_stores() {
     assert_eq!(Control::with("first", 8).id(), 1);
 }
 
-/// A sleepable program has a view, and nobody has the store any more: the memory is its own until it
-/// ends, however much is created meanwhile. This fails when `rust/store/reaper.rs` does not wait for
-/// RCU tasks trace.
+/// A sleepable program has a view of a store that nothing refers to any more. Until the program
+/// ends, no new store gets that memory. This fails if the store is freed without an RCU tasks trace
+/// grace period.
 #[test]
 fn a_running_program_keeps_its_view() {
     const SIZE: u32 = 4096;
@@ -119,7 +119,7 @@ fn a_running_program_keeps_its_view() {
         assert!(soon(|| shared(&programs).holding == 1));
         drop(control);
         assert!(!lives(id));
-        // What would be given its memory, if it were free.
+        // Stores that would get the memory if it were free.
         let other = vec![0xff; SIZE as usize];
         for round in 0..5 {
             let _others: Vec<_> = (0..100)
@@ -157,9 +157,9 @@ fn the_creator_is_charged() {
     assert!(group.is_free(), "and no more once they are gone");
 }
 
-/// A task is killed when there is no room for a page, and told when there is none for what takes more
-/// than eight at once (`mem_cgroup_oom()` in mm/memcontrol.c), as a store here does. So there is room
-/// for some stores and half of another one, and all that is small finds its place in it.
+/// At the limit of a cgroup, an allocation of up to eight pages invokes the OOM killer; a larger
+/// one, as of a store here, fails (`mem_cgroup_oom()` in mm/memcontrol.c). So the limit leaves room
+/// for some stores and half of one more, which the small allocations use.
 #[test]
 fn a_limit_of_the_creator_holds() {
     const FIT: usize = 4;
@@ -167,7 +167,7 @@ fn a_limit_of_the_creator_holds() {
     if Path::new("/proc/swaps").exists() {
         group.set("memory.swap.max", "0");
     }
-    // What a CPU holds ready for the group is of no use to a task on another one.
+    // The stock that a CPU keeps for the group is of no use to another CPU.
     set_affinity(&[0].into());
     let create = |i: usize| {
         let control = Control::new();
@@ -175,7 +175,7 @@ fn a_limit_of_the_creator_holds() {
             .create(&mut create_args(format!("s{i}"), 32768))
             .map(|_| control)
     };
-    // The first takes what there is once only.
+    // The first store is charged for what is allocated only once.
     let mut created = vec![group.run(|| create(0)).expect("there is no limit yet")];
     let before = group.charged();
     created.push(group.run(|| create(1)).expect("there is no limit yet"));

@@ -6,7 +6,7 @@ use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::object;
 
-/// What programs and tests share.
+/// The global variables of the programs.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct Shared {
@@ -18,10 +18,10 @@ pub struct Shared {
     pub rounds: u32,
 }
 
-/// Where `go` is.
+/// The offset of `go`.
 pub const GO: usize = 24;
 
-/// Loads programs, which are about the store with this id.
+/// Loads programs that use the store with this id.
 pub fn programs(names: &[&'static str], store_id: u32) -> Loaded {
     let programs = load_some(object!("lifetime-lifetime"), names)
         .unwrap_or_else(|log| panic!("{names:?} do not load: {log}"));

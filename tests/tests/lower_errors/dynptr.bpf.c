@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A dynptr, which the kernel makes of maps' values only. */
+/* A dynptr: the kernel makes one from a map's value only. */
 #include "snippet.h"
 
 char room[32] SEC(".percpu");

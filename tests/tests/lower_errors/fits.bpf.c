@@ -5,7 +5,7 @@
 u64 count SEC(".percpu.stack");
 
 SEC("tc")
-int leaves_a_slot(struct __sk_buff *skb)
+int leaves_a_word(struct __sk_buff *skb)
 {
 	char all[504];
 

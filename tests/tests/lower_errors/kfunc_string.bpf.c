@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A name for a kfunc that wants a constant one. */
+/* A name for a kfunc, which must be constant. */
 #include "snippet.h"
 #include "bpf_percpu.bpf.h"
 

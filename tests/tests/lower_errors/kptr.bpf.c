@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A reference that the kernel would have to drop. */
+/* A kptr: the kernel would have to drop the reference. */
 #include "snippet.h"
 
 struct task_struct __kptr *task SEC(".percpu");

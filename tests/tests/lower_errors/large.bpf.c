@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* More than a per-CPU allocation can be. */
+/* A section that is larger than a per-CPU allocation can be. */
 #include "snippet.h"
 
 u64 many[4097] SEC(".percpu.large");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* As much as a per-CPU allocation can be. */
+/* A section that is as large as a per-CPU allocation can be. */
 #include "snippet.h"
 
 u64 many[4096] SEC(".percpu.large");

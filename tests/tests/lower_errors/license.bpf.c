@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The kernel gives kfuncs to GPL-compatible programs only. */
+/* The license: only GPL-compatible programs may call the kfuncs. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Objects that cannot be lowered: what is said of each.
+//! Objects that cannot be lowered, and the error for each; objects that just can. Runs on the host.
 
 use bpf_percpu_lower::lower::lower;
 use bpf_percpu_lower::lower::native;
 use tests::object;
 
-/// What lowering says, in one line, of an object that it must refuse.
+/// The error, one line, for an object that must not be lowered.
 fn refused(object: &[u8]) -> String {
     let Err(error) = lower(object) else {
         panic!("it was lowered");
@@ -58,7 +58,7 @@ fn what_just_fits_is_lowered() {
     }
 }
 
-/// A linker leaves the code of a weak function that it has found a better one for, without a name.
+/// A linker keeps the code of an overridden weak function, without a symbol.
 #[test]
 fn overridden_functions_are_left_alone() {
     let dir = std::env::temp_dir().join(format!("linked-{}", std::process::id()));
@@ -83,7 +83,7 @@ fn lowered_objects_are_not_lowered_again() {
 
 #[test]
 fn objects_without_btf_are_refused() {
-    // Under other names nobody finds the sections.
+    // Rename the BTF sections, so that they are not found.
     let mut bytes = object!("lower_errors-fits").to_vec();
     for i in 0..bytes.len() - 4 {
         if &bytes[i..i + 4] == b".BTF" {
@@ -100,7 +100,7 @@ fn other_files_are_refused() {
     for bytes in [b"".as_slice(), b"\x7fELF", &[0; 4096]] {
         assert!(refused(bytes).contains("cannot be read"));
     }
-    // An ELF file, and no BPF object: this test.
+    // This test is an ELF file, but not a BPF object.
     let this = std::env::current_exe().and_then(std::fs::read);
     assert!(refused(&this.expect("a program")).contains("no relocatable object for BPF"));
 }

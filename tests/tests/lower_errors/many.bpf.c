@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One section more than there are places to hold stores in. */
+/* One section more than a lowered object can have. */
 #include "snippet.h"
 
 #define VARIABLE(n) u64 count_##n SEC(".percpu.n" #n);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The address of a variable, which is not the same on each CPU. */
+/* The address of a per-CPU variable as an initial value: it differs on each CPU. */
 #include "snippet.h"
 
 int count SEC(".percpu");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A pointer whose initial value the loader would have to know. */
+/* A per-CPU variable whose initial value is an address. */
 #include "snippet.h"
 
 int other;

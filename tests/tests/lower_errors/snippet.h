@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the objects that cannot be lowered have in common. */
+/* What these programs share. */
 #ifndef SNIPPET_H
 #define SNIPPET_H
 

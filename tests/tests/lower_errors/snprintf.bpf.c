@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A format, which must be constant. */
+/* A format string, which must be constant. */
 #include "snippet.h"
 
 char format[8] SEC(".percpu") = "%d";

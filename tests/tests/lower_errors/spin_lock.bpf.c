@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A lock, which the kernel looks for in maps. */
+/* A lock: the kernel supports it in maps only. */
 #include "snippet.h"
 
 struct pair {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A function with stack left for the address of one section, not of two. */
+/* A function that has stack left for the address of one section, but not for two. */
 #include "snippet.h"
 
 u64 count SEC(".percpu.first");

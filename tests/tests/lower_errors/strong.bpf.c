@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The other body of a function of weak.bpf.c. */
+/* The strong definition of a function in weak.bpf.c. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

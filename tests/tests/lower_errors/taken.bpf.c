@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program with the name of the one that is added. */
+/* A program with the name of the one that lowering adds. */
 #include "snippet.h"
 
 int count SEC(".percpu");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A function that strong.bpf.c has another body for. */
+/* A weak function that strong.bpf.c overrides. */
 #include "snippet.h"
 
 u64 count SEC(".percpu");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl lower` on damaged objects: it writes a whole file or none.
+//! `percpuctl lower` on damaged objects writes a whole file or none.
 
 use std::env;
 use std::fs;
@@ -30,7 +30,7 @@ fn names(dir: &Path) -> Vec<String> {
 #[test]
 fn an_error_leaves_no_file() {
     let dir = env::temp_dir().join(format!("lower_fuzz-command.{}", process::id()));
-    // In the root, processes of other runs had the same id.
+    // In the root's PID namespace an earlier run may have had the same pid.
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir(&dir).expect("a directory");
     let (bad, out) = (dir.join("bad.o"), dir.join("out.o"));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many damaged objects. A process of their own lowers them, under limits; when it ends before its
-//! time, the object that it had then is to blame, and another process goes on after it.
+//! Lowers many damaged objects in child processes with resource limits. If a child dies, the object
+//! that it worked on is reported, and another child goes on after it.
 //!
-//! `BPF_PERCPU_FUZZ_SECONDS` is how long (10), `BPF_PERCPU_FUZZ_SEED` which objects,
-//! `BPF_PERCPU_FUZZ_CASE` the one object to look at, in this process.
+//! Environment: `BPF_PERCPU_FUZZ_SECONDS` is the duration (10), `BPF_PERCPU_FUZZ_SEED` selects the
+//! objects, and `BPF_PERCPU_FUZZ_CASE` lowers only this one, in this process.
 
 use std::env;
 use std::fmt::Display;
@@ -39,7 +39,7 @@ use crate::mutate::Original;
 use crate::objects;
 
 const SEED: u64 = 0x6465_6661_6365_6421;
-/// More failures than these are no news.
+/// The run stops after this many failures.
 const MAX_FAILURES: usize = 20;
 
 const WORKER: &str = "BPF_PERCPU_FUZZ_WORKER";
@@ -60,7 +60,7 @@ fn seconds() -> u64 {
     variable(SECONDS).unwrap_or(10)
 }
 
-/// How many objects were seen, and what became of them.
+/// The number of objects, and of each result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
     next: u64,
@@ -69,7 +69,7 @@ struct Counts {
     refused: u64,
 }
 
-/// A file where a process writes [`Counts`] while it works.
+/// A file in which a child keeps its [`Counts`].
 struct Progress(File);
 
 impl Progress {
@@ -107,7 +107,7 @@ impl Progress {
     }
 }
 
-/// An error is a line that can be shown.
+/// Checks an error: one printable line.
 fn is_line(result: &Result<Vec<u8>>) -> bool {
     let Err(e) = result else {
         return true;
@@ -120,7 +120,7 @@ fn is_line(result: &Result<Vec<u8>>) -> bool {
     true
 }
 
-/// What was made can be read as a whole. Returns whether it has per-CPU sections.
+/// Reads an object that was written, all of it. Returns whether it has per-CPU sections.
 fn read_all(made: &[u8]) -> bool {
     let file = ElfFile64::<object::LittleEndian>::parse(made).expect("what was made is an object");
     let mut found = false;
@@ -136,7 +136,7 @@ fn read_all(made: &[u8]) -> bool {
     found
 }
 
-/// What was made has no per-CPU sections, and is not lowered again.
+/// Checks a lowered object: it has no per-CPU sections, and cannot be lowered again.
 fn check_made(made: &[u8]) {
     assert!(!read_all(made), "sections stay");
     let again = lower(made);
@@ -145,7 +145,7 @@ fn check_made(made: &[u8]) {
     assert!(again.is_err() && is_line(&again), "it was renamed again");
 }
 
-/// Does to one object what can be done; what is wrong is a panic, or worse.
+/// Lowers and renames one object, and checks the results. A bug is a panic, or worse.
 fn check(object: &[u8], counts: &mut Counts) {
     restart_clock().expect("a timer");
     let lowered = lower(object);
@@ -176,7 +176,7 @@ pub fn originals() -> Vec<Original> {
     objects().into_iter().map(Original::new).collect()
 }
 
-/// What a process of its own does: goes on where another has ended, until the time is up.
+/// Runs in a child: continues where the last child died, until the time is up.
 fn work(path: &str) {
     let end = Instant::now() + Duration::from_secs(seconds());
     let progress = Progress::open(Path::new(path)).expect("a file");
@@ -191,13 +191,13 @@ fn work(path: &str) {
     }
 }
 
-/// What a case is, and how to look at it alone.
+/// Describes a case, and how to run it alone.
 fn describe(originals: &[Original], case: u64) -> String {
     let (_, what) = damaged(originals, &mut Random::part(seed(), case));
     format!("BPF_PERCPU_FUZZ_SEED={} {CASE}={case}: {what}", seed())
 }
 
-/// Has processes work until `time` is up; returns what has ended them.
+/// Runs children until `time` is up. Returns why those that died did.
 fn watch(path: &Path, end: Instant) -> (Counts, Vec<String>) {
     let progress = Progress::open(path).expect("a file");
     progress.write(Counts::default()).expect("room");
@@ -254,14 +254,14 @@ fn corrupted_objects() {
     fs::remove_file(&path).expect("it is there");
     println!("seed {}, {:?}: {counts:?}", seed(), start.elapsed());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    // Else what is damaged is too much or too little.
+    // Else the damage is too much or too little.
     for count in [counts.lowered, counts.renamed, counts.refused] {
         assert!(count > counts.next / 20, "{counts:?}");
     }
     assert!(counts.next >= 100, "{counts:?}");
 }
 
-/// Objects that end too early, each 61 bytes; and those that the damaged ones are made of.
+/// The intact objects, and each of them cut off after every 61 bytes.
 #[test]
 fn truncated_objects() {
     for object in objects() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the numbers are in a BPF object that is as it should be.
+//! The positions of the numbers in a valid BPF object.
 
-/// Where a number is.
+/// The position of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     pub off: usize,
@@ -16,7 +16,7 @@ pub struct Group {
     pub fields: Vec<Field>,
 }
 
-/// A section's header, and where the section is.
+/// A section: the position of its header and of its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     pub name: String,
@@ -27,7 +27,7 @@ pub struct Section {
     pub len: usize,
 }
 
-/// Fields of the ELF header, of a section's, of a symbol and of a relocation: offset and size.
+/// Offset and size of the fields of the ELF header, a section header, a symbol and a relocation.
 const HEADER: [(usize, usize); 17] = [
     (4, 1),
     (5, 1),
@@ -79,14 +79,14 @@ const SHT_REL: u64 = 9;
 const SHF_EXECINSTR: u64 = 4;
 const SECTION_LEN: usize = 64;
 
-/// The number in a field.
+/// Reads the number in a field.
 pub fn get(bytes: &[u8], field: Field) -> u64 {
     let mut number = [0; 8];
     number[..field.len].copy_from_slice(&bytes[field.off..][..field.len]);
     u64::from_le_bytes(number)
 }
 
-/// Puts a number into a field, as much of it as fits; into one that is cut off, nothing.
+/// Writes a number into a field, truncated to its size. Does nothing if the field is cut off.
 pub fn set(bytes: &mut [u8], field: Field, value: u64) {
     if let Some(bytes) = bytes.get_mut(field.off..field.off + field.len) {
         bytes.copy_from_slice(&value.to_le_bytes()[..field.len]);
@@ -122,14 +122,14 @@ pub fn sections(bytes: &[u8]) -> Vec<Section> {
     (0..count).map(section).collect()
 }
 
-/// The section of this name.
+/// The section with this name.
 pub fn section(bytes: &[u8], name: &str) -> Section {
     let mut sections = sections(bytes).into_iter();
     let section = sections.find(|section| section.name == name);
     section.unwrap_or_else(|| panic!("the object has no section {name}"))
 }
 
-/// The fields of records of one layout that fill `len` bytes at `off`.
+/// The fields of an array of records with the same layout, in `len` bytes at `off`.
 fn records(off: usize, len: usize, record: usize, layout: &[(usize, usize)]) -> Vec<Field> {
     let fields = |at| {
         let field = move |(off, len): &(usize, usize)| Field {
@@ -145,7 +145,7 @@ fn words(off: usize, len: usize) -> Vec<Field> {
     records(off, len, 4, &[(0, 4)])
 }
 
-/// Where the types are in section `.BTF` at `off`: each of them.
+/// The positions of all types in the section `.BTF` at `off`.
 pub fn types(bytes: &[u8], off: usize) -> Vec<Field> {
     let first = off + number(bytes, off + 4, 4) + number(bytes, off + 8, 4);
     let end = first + number(bytes, off + 12, 4);
@@ -173,7 +173,7 @@ pub fn types(bytes: &[u8], off: usize) -> Vec<Field> {
     types
 }
 
-/// The numbers of an object, by kind.
+/// All numbers of an object, by kind.
 pub fn groups(bytes: &[u8]) -> Vec<Group> {
     let sections = sections(bytes);
     let of = |fits: &dyn Fn(&Section) -> bool, record: usize, layout: &[(usize, usize)]| {
@@ -184,7 +184,7 @@ pub fn groups(bytes: &[u8]) -> Vec<Group> {
     let btf = section(bytes, ".BTF");
     let ext = section(bytes, ".BTF.ext");
     let types = types(bytes, btf.off);
-    // Name, vlen, kind, and all that follows.
+    // Name, vlen, kind, and what follows the type.
     let heads = types.iter().flat_map(|of| {
         [(0, 4), (4, 2), (7, 1), (8, 4)].map(|(off, len)| Field {
             off: of.off + off,

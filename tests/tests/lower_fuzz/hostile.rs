@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Objects with one thing wrong, and what is said of it.
+//! Objects with one mistake, and the error for it.
 
 use bpf_percpu_lower::lower::lower;
 
@@ -15,7 +15,7 @@ const PTR: u64 = 2;
 const TYPEDEF: u64 = 8;
 const DATASEC: u64 = 15;
 
-/// What is said of the first object when `change` has changed it.
+/// The error for the first object after `change`.
 fn said(change: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut object = objects()[0].to_vec();
     change(&mut object);
@@ -60,7 +60,7 @@ fn types_of(object: &[u8], kind: u64) -> Vec<Field> {
     types.into_iter().filter(is_kind).collect()
 }
 
-/// The number of the type at `field`.
+/// The id of the type at `field`.
 fn type_id(object: &[u8], field: Field) -> u64 {
     let mut types = types(object, section(object, ".BTF").off).into_iter();
     let at = types.position(|of| of == field).expect("a type");
@@ -211,7 +211,8 @@ fn btf_ext() {
             set(object, field, value);
         }
     };
-    // The length of all records, that of one, their count, the first's instruction.
+    // The length of all records, the length of one, their count, the offset of the first
+    // instruction.
     assert_said(change(12, u32::MAX.into()), "is past the end");
     assert_said(change(32, 0), "it has records of 0 bytes");
     assert_said(change(32, 7), "it has records of 7 bytes");

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a call may take: a signal or an abort ends the process that asks for more.
+//! Limits on the resources of a call. A process that exceeds them is ended by a signal or aborts.
 
 use std::io;
 use std::ptr;
 
-/// Of the process's address space.
+/// The address space of the process, in bytes.
 const MEMORY: u64 = 1 << 30;
-/// Of a CPU, for one call.
+/// The CPU time of one call.
 const SECONDS: i64 = 2;
 
-/// Limits the memory of this process, from now on.
+/// Limits the memory of this process from now on.
 pub fn limit_memory() -> io::Result<()> {
     let limit = libc::rlimit {
         rlim_cur: MEMORY,
@@ -23,7 +23,7 @@ pub fn limit_memory() -> io::Result<()> {
     }
 }
 
-/// Ends this process by `SIGPROF` when it takes more time of a CPU than one call may, from now on.
+/// Makes `SIGPROF` end this process if from now on it takes more CPU time than one call may.
 pub fn restart_clock() -> io::Result<()> {
     let none = libc::timeval {
         tv_sec: 0,
@@ -36,7 +36,7 @@ pub fn restart_clock() -> io::Result<()> {
             ..none
         },
     };
-    // SAFETY: `once` is valid for the call, which takes no other pointer.
+    // SAFETY: `once` is valid for the call, and the other pointer is NULL, which the call allows.
     match unsafe { libc::setitimer(libc::ITIMER_PROF, &once, ptr::null_mut()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Damaged and hostile objects: `bpf_percpu_lower::lower` says what is wrong with them, or makes something
-//! of them that can be read; in the root.
+//! Damaged and hostile objects: lowering one ends with an error, or with an object that can be
+//! read. Runs on the host, in the root.
 
 mod command;
 mod corrupted;
@@ -13,7 +13,7 @@ mod mutate;
 use tests::object;
 use tests::random_programs::PROGRAMS;
 
-/// The objects that are damaged.
+/// The intact objects, which the cases damage.
 pub fn objects() -> Vec<&'static [u8]> {
     let programs = PROGRAMS.iter().step_by(20);
     let programs = programs.map(|program| program.percpu);

@@ -13,7 +13,7 @@ use crate::fields::Field;
 use crate::fields::Group;
 use crate::fields::Section;
 
-/// An object, and where what is in it.
+/// An object, and the positions of its fields and sections.
 pub struct Original {
     bytes: &'static [u8],
     groups: Vec<Group>,
@@ -61,7 +61,7 @@ const DAMAGES: [(usize, Damage); 10] = [
     (3, Damage::Cycle),
 ];
 
-/// One of the originals with something wrong, and what that is.
+/// A damaged copy of one of the originals, and a description of the damage.
 pub fn damaged(originals: &[Original], random: &mut Random) -> (Vec<u8>, String) {
     let i = random.below(originals.len());
     let original = &originals[i];
@@ -76,7 +76,7 @@ pub fn damaged(originals: &[Original], random: &mut Random) -> (Vec<u8>, String)
     (bytes, what.join(", "))
 }
 
-/// A range of what is `len` long.
+/// A random range within `len`.
 fn range(len: usize, random: &mut Random) -> std::ops::Range<usize> {
     let off = random.below(len);
     let most = 1 << random.below(13);
@@ -118,7 +118,7 @@ fn one(
             bytes.extend_from_slice(&other[at..]);
         }
         Damage::Replaced => {
-            // A section's bytes are those of another object's section of this name.
+            // Replace a section by the one with the same name in another object.
             let other = &originals[random.below(originals.len())];
             let to = &original.sections[random.below(original.sections.len())];
             let same = other.sections.iter().find(|from| from.name == to.name);
@@ -134,7 +134,7 @@ fn one(
     format!("{damage:?}")
 }
 
-/// Puts a number into a field that is likely to be wrong.
+/// Writes a number into a field that is likely to be wrong there.
 fn field(bytes: &mut [u8], original: &Original, random: &mut Random) -> String {
     let group = &original.groups[random.below(original.groups.len())];
     let field = random.one_of(&group.fields);
@@ -158,11 +158,11 @@ fn field(bytes: &mut [u8], original: &Original, random: &mut Random) -> String {
     format!("{} at {off} ({len} bytes) {value:#x}", group.name)
 }
 
-/// Has a type refer to another one at or after it.
+/// Makes a type refer to itself or a later one.
 fn cycle(bytes: &mut [u8], original: &Original, random: &mut Random) -> String {
     let id = random.below(original.types.len());
     let of = original.types[id];
-    // The type's own reference, or those of its parts.
+    // The reference of the type, or those of its members.
     let mut offs = vec![8];
     offs.extend((12..of.len).step_by(4));
     let off = of.off + random.one_of(&offs);
@@ -171,7 +171,7 @@ fn cycle(bytes: &mut [u8], original: &Original, random: &mut Random) -> String {
     format!("type {} refers to type {other} at {off}", id + 1)
 }
 
-/// Has a section begin or end in another one.
+/// Makes a section overlap another.
 fn overlapping(bytes: &mut [u8], original: &Original, random: &mut Random) -> String {
     let section = &original.sections[random.below(original.sections.len())];
     let other = &original.sections[random.below(original.sections.len())];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Modules of `percpuctl skel`: what C has initialised, Rust reads in its structs, on the host.
+//! Modules of `percpuctl skel`: their structs have the layout of the variables in C, so Rust reads
+//! the values that C has initialized. Runs on the host.
 
 use std::mem::align_of;
 use std::mem::size_of;
@@ -15,7 +16,7 @@ use object::build::elf::SectionData;
 use object::elf;
 use tests::object;
 
-/// As a crate would have it.
+/// The module, included as in a crate.
 mod kinds {
     #![deny(missing_docs, warnings, clippy::all)]
     include!(concat!(env!("OUT_DIR"), "/kinds.percpu.rs"));
@@ -105,7 +106,7 @@ fn packed_and_aligned() {
     );
     assert_eq!(size_of::<kinds::Aligned>(), 64);
     assert_eq!(open.far, 11);
-    // No section is packed because of its size.
+    // The struct of a section is not packed just because of its size.
     assert_eq!(align_of::<kinds::Percpu>(), 16);
     assert_eq!(kinds::PercpuPacked::SIZE, 257);
 }
@@ -200,13 +201,13 @@ fn programs_by_name() {
 #[test]
 fn shown() {
     let open = open();
-    // A field that is not packed can be borrowed, by those who print it for instance.
+    // A field that is not packed can be borrowed, for example to print it.
     let text = format!("{} {:?}", open.percpu.negative, open.percpu_nested.option);
     assert_eq!(text, "-5 Option { some: 19 }");
     assert!(format!("{open:?}").contains("percpu_same_name2"));
 }
 
-/// The one line that says why there is no module.
+/// The error, one line, for an object without a module.
 fn refused(object: &[u8]) -> String {
     let error = generate("x", object).expect_err("no module").to_string();
     assert_eq!(error.lines().count(), 1, "{error}");
@@ -235,7 +236,7 @@ fn modules_start_so() {
     assert_eq!(again, module);
 }
 
-/// Any byte that is another makes a module or an error, and nothing else.
+/// With any byte changed, the result is a module or an error.
 #[test]
 fn damaged_files() {
     let object = object!("lower_skel-count");
@@ -253,7 +254,7 @@ fn damaged_files() {
     }
 }
 
-/// What debuggers want is no part of the module.
+/// Debug information does not change the module.
 #[test]
 fn objects_have_no_debug_sections() {
     let mut elf = Builder::read64(object!("lower_skel-kinds").as_slice()).expect("an object");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `include/bpf_percpu_load.h`, by the loader in C of `load.c`.
+//! `include/bpf_percpu_load.h`: the loader in C, `load.c`.
 
 use std::ffi::c_char;
 use std::ffi::c_int;
@@ -34,7 +34,7 @@ fn load(object: &[u8], share: Option<&CStr>) -> c_int {
 
 #[test]
 fn the_kernel_is_asked() {
-    // SAFETY: It has no requirements.
+    // SAFETY: The function has no preconditions.
     let native = unsafe { variables_native() };
     assert_eq!(native, i32::from(kernel::is_since(7, 3)));
 }

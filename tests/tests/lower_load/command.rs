@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl lower` and `load`.
+//! `percpuctl lower` and `percpuctl load`.
 
 use std::fs;
 use std::io::BufRead;
@@ -34,14 +34,14 @@ fn write() {
     fs::write(OBJECT, COUNT).expect("room in /tmp");
 }
 
-/// The entry that has a name.
+/// The JSON entry with this name.
 fn named<'a>(report: &'a Value, list: &str, name: &str) -> &'a Value {
     let list = report[list].as_array().expect("an array");
     let mut found = list.iter().filter(|entry| entry["name"] == name);
     found.next().unwrap_or_else(|| panic!("{name}: {report}"))
 }
 
-/// Removes what is pinned, when a test fails, too.
+/// Removes the pins, even if the test fails.
 struct Unpin;
 
 impl Drop for Unpin {
@@ -71,7 +71,7 @@ fn lower() {
         json!({"input": OBJECT, "output": out, "form": "native", "bytes": bytes.len()})
     );
 
-    // What was there stays.
+    // The existing file stays.
     fs::write("/tmp/text", "no object").expect("room in /tmp");
     for line in [
         format!("lower /tmp/text {out}"),
@@ -118,7 +118,7 @@ fn load_for_people() {
     rows.sort();
     assert!(rows[1].starts_with("count_up ") && rows[1].contains(" syscall "));
 
-    // With percpuctl the programs end, and with them the stores.
+    // When percpuctl ends, the programs go, and with them the stores.
     prints(&format!("set --id {id} --offset 0 --value 3 --cpu 1"));
     assert_eq!(prints(&format!("sum --id {id} --offset 0")), "3\n");
     assert!(prints("dump count.percpu.wide --cpu 0").contains(" 100\n"));
@@ -142,13 +142,13 @@ fn load_until_a_signal() {
     let initial = 100 * cpus().len() as u64;
     assert!(soon(|| wide().is_ok_and(|count| count > initial)));
     assert!(Store::open("loaded").is_ok());
-    // SAFETY: The child is not waited for yet.
+    // SAFETY: The child has not been waited for, so the pid is still its own.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     assert_eq!(ends(child).status, Some(0));
     without_stores();
 }
 
-/// What is pinned stays without percpuctl, attached or not.
+/// Pinned programs stay when percpuctl ends, whether they are attached or not.
 #[test]
 fn pinned() {
     write();
@@ -193,7 +193,7 @@ fn pinned() {
     without_stores();
 }
 
-/// In the form that fits the kernel.
+/// The form depends on the kernel.
 #[test]
 fn load_what_fits() {
     fs::write("/tmp/upstream.o", object!("lower_load-upstream")).expect("room in /tmp");
@@ -220,7 +220,7 @@ fn declared_stores_are_pinned_with_the_programs() {
     prints("rm declared");
 }
 
-/// After an error nothing is left.
+/// An error leaves nothing behind.
 #[test]
 fn errors() {
     write();
@@ -244,19 +244,19 @@ fn errors() {
             assert!(error.contains(word), "{line}: {error}");
         }
     }
-    // One of the files is there already: the others go again.
+    // One of the pins exists already: the new ones are removed again.
     let loaded = crate::load::load(&Default::default(), "other", COUNT);
     run(loaded.object(), "count_up");
     let mut programs = loaded.object().progs_mut();
-    let slots = programs.find(|program| program.name() == "count_slots");
-    let file = Path::new(DIR).join("count_slots");
-    slots.expect("a program").pin(&file).expect("pinned");
+    let array = programs.find(|program| program.name() == "count_array");
+    let file = Path::new(DIR).join("count_array");
+    array.expect("a program").pin(&file).expect("pinned");
     drop(programs);
     drop(loaded);
     let error = fails(&format!(
         "load {OBJECT} --form lowered --pin {DIR} --attach"
     ));
-    assert!(error.contains("count_slots"), "{error}");
+    assert!(error.contains("count_array"), "{error}");
     assert_eq!(fs::read_dir(DIR).expect("a folder").count(), 1);
     fs::remove_file(file).expect("pinned");
     without_stores();

@@ -12,9 +12,9 @@ struct {
 	u64 events, zero;
 } wide SEC(".percpu.wide") = { .events = 100 };
 
-/* The last of a section can be made longer. */
-const volatile u32 slots = 1;
-u64 slot[1] SEC(".percpu.slots") = { 5 };
+/* The last array of a section can be enlarged. */
+const volatile u32 length = 1;
+u64 array[1] SEC(".percpu.array") = { 5 };
 
 SEC("syscall")
 int count_up(void *ctx)
@@ -31,11 +31,11 @@ int on_enter(void *ctx)
 }
 
 SEC("syscall")
-int count_slots(void *ctx)
+int count_array(void *ctx)
 {
 	u32 i;
 
-	for (i = 0; i < slots && i < 1000; i++)
-		*(volatile u64 *)&slot[i] += i + 1;
+	for (i = 0; i < length && i < 1000; i++)
+		*(volatile u64 *)&array[i] += i + 1;
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A store of its own beside a per-CPU variable; and no variable at all. */
+/* Declares a store besides a per-CPU variable. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

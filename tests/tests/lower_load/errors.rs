@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors: one line that says what was wrong and what to do.
+//! Errors of loaders: one line that says what was wrong and what to do.
 
 use bpf_percpu::store;
 use bpf_percpu::variables::Form;
@@ -36,7 +36,7 @@ fn shared_stores() {
     says(
         &share(".percpu.none", "other"),
         COUNT,
-        &["no section .percpu.none", ".percpu.wide", ".percpu.slots"],
+        &["no section .percpu.none", ".percpu.wide", ".percpu.array"],
     );
     says(&share(".percpu", "a b"), COUNT, &["'a b'", "A-Z a-z 0-9"]);
     says(
@@ -70,13 +70,13 @@ fn objects() {
     );
 }
 
-/// Sections larger than a store can be.
+/// Sections that are larger than a store can be.
 #[test]
 fn sizes() {
     let open = || {
         let options = Options::new().form(Form::Lowered);
         let mut open = options.open("count", COUNT).expect("an object");
-        let name = open.map_name(".percpu.slots");
+        let name = open.map_name(".percpu.array");
         let mut maps = open.object_mut().maps_mut();
         let map = maps.find(|map| map.name() == &*name);
         map.expect("a section")
@@ -86,7 +86,7 @@ fn sizes() {
         open
     };
     let error = format!("{:#}", open().load().expect_err("too large"));
-    assert!(error.contains("section .percpu.slots"), "{error}");
+    assert!(error.contains("section .percpu.array"), "{error}");
     assert!(error.contains("32776 bytes"), "{error}");
     assert!(error.contains("the most is 32768"), "{error}");
     without_stores();
@@ -97,7 +97,7 @@ fn without_the_module() {
     module::remove_soon();
     let lowered = Options::new().form(Form::Lowered);
     let line = refused(&lowered, "count", COUNT);
-    // The kernel's own variables need none.
+    // The native form needs no module.
     let object = object!("lower_load-upstream");
     let chosen = Options::new().open("upstream", object).expect("an object");
     let loaded = chosen.load();
@@ -112,7 +112,7 @@ fn without_the_module() {
     }
 }
 
-/// Programs that nobody has prepared load, and count in memory that is nobody's.
+/// A lowered program that is loaded without a store counts in fallback memory.
 #[test]
 fn an_object_that_is_not_prepared() {
     let bytes = bpf_percpu_lower::lower::lower(COUNT).expect("an object");

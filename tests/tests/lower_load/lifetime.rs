@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long the stores of a lowered object live: as long as its programs.
+//! The stores of a lowered object live as long as its programs.
 
 use std::fs;
 
@@ -29,11 +29,11 @@ fn lowered() -> Options {
     Options::new().form(Form::Lowered)
 }
 
-/// With its files closed, a store has the one reference of the object's kptr.
+/// When its files are closed, only the object's kptr refers to a store.
 #[test]
 fn a_loaded_program_keeps_its_store() {
     let loaded = load(&lowered(), "count", COUNT);
-    let ids = [".percpu", ".percpu.wide", ".percpu.slots"].map(|name| store(&loaded, name));
+    let ids = [".percpu", ".percpu.wide", ".percpu.array"].map(|name| store(&loaded, name));
     let (object, variables) = loaded.into_parts();
     drop(variables);
     for id in ids {
@@ -52,7 +52,7 @@ fn a_loaded_program_keeps_its_store() {
     }
 }
 
-/// Only a pin of a program is left: it keeps the store, and the store the module.
+/// Only the pin of a program is left: it keeps the store, and the store keeps the module.
 #[test]
 fn a_pinned_program_keeps_its_store() {
     const PIN: &str = "/sys/fs/bpf/count_up";
@@ -117,7 +117,7 @@ fn two_of_an_object_are_separate() {
     }
 }
 
-/// Two objects count in one store, and each has its own of the other sections.
+/// Two objects share the store of one section; for the other sections each has its own.
 #[test]
 fn objects_share_a_store_by_name() {
     let options = Options::new().share(".percpu", "both");
@@ -135,7 +135,7 @@ fn objects_share_a_store_by_name() {
             assert_eq!(u64_on(section, cpu, 0), 2, "CPU {cpu}");
         }
     }
-    // The name lives as long as any of them.
+    // The name lasts as long as one of the objects.
     let id = store(&first, ".percpu");
     drop(first);
     assert!(lives(id));
@@ -146,7 +146,7 @@ fn objects_share_a_store_by_name() {
     assert!(soon(|| !lives(id)));
 }
 
-/// Programs of type syscall run where they are called.
+/// A program of type SYSCALL runs on the CPU of its caller.
 fn run_on_each(loaded: &[&bpf_percpu::variables::Loaded], cpu: u32) {
     let before = tests::cpus::usable();
     tests::cpus::set_affinity(&[cpu].into());
@@ -156,7 +156,7 @@ fn run_on_each(loaded: &[&bpf_percpu::variables::Loaded], cpu: u32) {
     tests::cpus::set_affinity(&before);
 }
 
-/// As users of skeletons do it, who open and load themselves.
+/// A user of a skeleton opens and loads the object himself.
 #[test]
 fn between_opening_and_loading() {
     without_stores();
@@ -164,7 +164,7 @@ fn between_opening_and_loading() {
     let mut builder = libbpf_rs::ObjectBuilder::default();
     let builder = builder.name("skeleton").expect("a name");
     let mut open = builder.open_memory(&bytes).expect("an object");
-    // Whoever chooses programs leaves the one out that he does not know.
+    // A loader that selects programs leaves out the one that lowering has added.
     for mut program in open.progs_mut() {
         let wanted = program.name() == "count_up";
         program.set_autoload(wanted);

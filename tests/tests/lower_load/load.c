@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A loader in C, of upstream.bpf.c: what include/bpf_percpu_load.h offers. */
+/* A loader of upstream.bpf.c in C, which uses all of include/bpf_percpu_load.h. */
 #include "bpf_percpu_load.h"
 
-/* Called from c.rs: 0, or the line of what was not so. */
+/* Called from c.rs. Each returns 0, or the line of the first failed check. */
 int variables_native(void);
 int variables_load(const void *object, size_t len, const char *share);
 int variables_errors(const void *object, size_t len);
@@ -63,7 +63,7 @@ static int run_on(struct bpf_object *obj, int cpu)
 		      -ENOENT;
 }
 
-/* With the sections in stores of its own, or one in the store @share. */
+/* With a store for each section; that of .percpu.data may be the shared store @share. */
 int variables_load(const void *object, size_t len, const char *share)
 {
 	struct bpf_percpu_share shares[] = { { ".percpu.data", share } };
@@ -97,7 +97,7 @@ int variables_load(const void *object, size_t len, const char *share)
 	CHECK(!bpf_percpu__hold(obj, &stores));
 	CHECK(stores.count == 0);
 
-	/* Each CPU's variables change by a run there, and by nothing else. */
+	/* A run on a CPU changes only that CPU's variables. */
 	for (cpu = 0; cpu < cpus; cpu++) {
 		CHECK(!bpf_percpu__read(obj, ".percpu", cpu, 0, &vars,
 					sizeof(vars)));
@@ -111,7 +111,7 @@ int variables_load(const void *object, size_t len, const char *share)
 		CHECK(vars.struct_data.inner.nums[6] == -2);
 	}
 
-	/* One CPU, and all of them. */
+	/* Writes for one CPU, and for all. */
 	number = 77;
 	CHECK(!bpf_percpu__write(obj, ".percpu.data", 1, 0, &number,
 				 sizeof(number)));
@@ -145,8 +145,8 @@ out:
 }
 
 /*
- * What a lowered object is refused for; there is a store "other" of 3 bytes, and
- * a keyed one, "keyed", of as many as .percpu.data has.
+ * The errors for a lowered object. There is a store "other" of 3 bytes, and a
+ * keyed store "keyed" with the size of .percpu.data.
  */
 int variables_errors(const void *object, size_t len)
 {
@@ -170,7 +170,7 @@ int variables_errors(const void *object, size_t len)
 	share.store = "a b";
 	CHECK(bpf_percpu__prepare(obj, &opts, &stores) == -EINVAL);
 
-	/* The stores that were made are gone before the programs hold them. */
+	/* The new stores are dropped before the programs hold them. */
 	CHECK(!bpf_percpu__prepare(obj, NULL, &stores));
 	CHECK(!bpf_object__load(obj));
 	bpf_percpu__close(&stores);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loading objects, and running their programs.
+//! Loading objects in a form, running their programs, and reading their sections.
 
 use bpf_percpu::libbpf::keep_warnings;
 use bpf_percpu::variables::Form;
@@ -15,7 +15,7 @@ use tests::kernel;
 use tests::object;
 use tests::stores::list;
 
-/// Counters, each program in a section of its own.
+/// An object with counters, in which each program has its own section.
 pub const COUNT: &[u8] = object!("lower_load-count");
 
 /// The possible CPUs.
@@ -23,7 +23,7 @@ pub fn cpus() -> Vec<u32> {
     sysfs("possible").into_iter().collect()
 }
 
-/// What this kernel can have.
+/// The forms that this kernel supports.
 pub fn forms() -> Vec<Form> {
     match kernel::is_since(7, 3) {
         true => vec![Form::Lowered, Form::Native],
@@ -38,7 +38,7 @@ pub fn load(options: &Options, name: &str, object: &[u8]) -> Loaded {
     loaded.unwrap_or_else(|e| panic!("{name}: {e:#}"))
 }
 
-/// The line of the error that loading an object ends with.
+/// The error, one line, of loading an object.
 pub fn refused(options: &Options, name: &str, object: &[u8]) -> String {
     let result = options.open(name, object).and_then(|open| open.load());
     let line = format!("{:#}", result.expect_err("it is refused"));
@@ -46,7 +46,7 @@ pub fn refused(options: &Options, name: &str, object: &[u8]) -> String {
     line
 }
 
-/// Runs a program that has no arguments.
+/// Runs a program without arguments.
 pub fn run(object: &Object, program: &str) {
     run_with(object, program, ProgramInput::default());
 }
@@ -68,24 +68,24 @@ fn run_with(object: &Object, program: &str, input: ProgramInput<'_>) {
     assert_eq!(output.return_value, 0, "{program}");
 }
 
-/// A section that is there.
+/// A section, which must exist.
 pub fn section<'a>(loaded: &'a Loaded, name: &str) -> &'a Section {
     loaded.section(name).unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// The `u64` at `off` of one CPU.
+/// The `u64` at `off` on one CPU.
 pub fn u64_on(section: &Section, cpu: u32, off: usize) -> u64 {
     let bytes = section.read(cpu).expect("a possible CPU");
     u64::from_ne_bytes(bytes[off..off + 8].try_into().expect("8 bytes"))
 }
 
-/// The sum over all CPUs of the `u64` at `off`.
+/// The sum of the `u64` at `off` over all CPUs.
 pub fn sum(section: &Section, off: usize) -> u64 {
     let cpus = cpus().into_iter();
     cpus.map(|cpu| u64_on(section, cpu, off)).sum()
 }
 
-/// Waits until the stores of other tests are gone, with their programs, which are freed later.
+/// Waits until the stores of other cases are gone: their programs are freed in the background.
 pub fn without_stores() {
     assert!(soon(|| list(8).is_empty()), "{:?}", list(8));
 }

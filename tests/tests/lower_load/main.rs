@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `SEC(".percpu")` variables, in a guest: lowered, and as the kernel has them where it does.
+//! Loaders of objects with `SEC(".percpu")` variables, in the lowered form and, from 7.3 on, in the
+//! native one: the library in Rust, the header in C, `percpuctl lower` and `percpuctl load`.
 
 mod c;
 mod command;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sections that a loader makes larger, and objects that have stores of another kind, or nothing.
+//! Sections that a loader enlarges, objects that also declare stores, and objects without
+//! variables.
 
 use bpf_percpu::store::Store;
 use bpf_percpu::variables::Form;
@@ -16,46 +17,46 @@ use crate::load::sum;
 use crate::load::u64_on;
 use crate::load::COUNT;
 
-const SLOTS: u32 = 600;
+const LENGTH: u32 = 600;
 
-/// As `bpf_map__set_value_size()` has it: the last array of a section gets longer.
+/// As with `bpf_map__set_value_size()`, the last array of a section grows.
 #[test]
 fn a_section_can_be_made_larger() {
     for form in forms() {
         let options = Options::new().form(form);
         let mut open = options.open("count", COUNT).expect("an object");
-        let name = open.map_name(".percpu.slots");
+        let name = open.map_name(".percpu.array");
         for mut map in open.object_mut().maps_mut() {
             if map.name() == &*name {
-                map.set_value_size(8 * SLOTS).expect("a data section");
+                map.set_value_size(8 * LENGTH).expect("a data section");
             } else if map.name().to_string_lossy().ends_with(".rodata") {
                 let value = map.initial_value_mut().expect("a section");
-                value[..4].copy_from_slice(&SLOTS.to_ne_bytes());
+                value[..4].copy_from_slice(&LENGTH.to_ne_bytes());
             }
         }
-        let image = open.image_mut(".percpu.slots").expect("a section");
-        assert_eq!(image.len(), 8 * SLOTS as usize);
+        let image = open.image_mut(".percpu.array").expect("a section");
+        assert_eq!(image.len(), 8 * LENGTH as usize);
         assert_eq!(image[..8], 5_u64.to_ne_bytes());
         assert!(image[8..].iter().all(|byte| *byte == 0));
         image[8 * 599..].copy_from_slice(&1000_u64.to_ne_bytes());
         let loaded = open.load().unwrap_or_else(|e| panic!("{form}: {e:#}"));
-        run(loaded.object(), "count_slots");
-        let section = section(&loaded, ".percpu.slots");
-        assert_eq!(section.size(), 8 * SLOTS as usize);
+        run(loaded.object(), "count_array");
+        let section = section(&loaded, ".percpu.array");
+        assert_eq!(section.size(), 8 * LENGTH as usize);
         let cpus = cpus().len() as u64;
-        for slot in 0..u64::from(SLOTS) {
-            let initial = match slot {
+        for i in 0..u64::from(LENGTH) {
+            let initial = match i {
                 0 => 5,
                 599 => 1000,
                 _ => 0,
             };
-            let all = sum(section, 8 * slot as usize);
-            assert_eq!(all, initial * cpus + slot + 1, "{form}: slot {slot}");
+            let all = sum(section, 8 * i as usize);
+            assert_eq!(all, initial * cpus + i + 1, "{form}: element {i}");
         }
     }
 }
 
-/// A store that is declared, beside variables.
+/// An object that declares a store besides its variables.
 #[test]
 fn declared_stores() {
     for form in forms() {
@@ -80,7 +81,7 @@ fn without_variables() {
     assert_eq!(store.sum_u64(0).expect("a counter"), 1);
 }
 
-/// What is lowered or renamed already is loaded as it is.
+/// An object that was lowered or renamed before is loaded as it is.
 #[test]
 fn made_before() {
     for form in forms() {

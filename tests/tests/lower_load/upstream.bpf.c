@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Per-CPU variables as the kernel's own tests have them. */
+/* The per-CPU variables of the kernel's own test. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "GPL";
 
-/* As struct variables of upstream.rs and load.c: what has no value comes last. */
+/* As struct variables in upstream.rs and load.c: those without a value come last. */
 int data SEC(".percpu") = -1;
 char set SEC(".percpu") = 'x';
 struct {
@@ -21,10 +21,10 @@ int nums[7] SEC(".percpu");
 /* Not .data.percpu. */
 int of_data SEC(".percpu.data") = 0x1234;
 
-/* Longer than the name of a map. */
+/* Longer than a map's name can be. */
 u64 of_long SEC(".percpu.looooooooong") = 1;
 
-/* Of no CPU. */
+/* Not per-CPU. */
 int run;
 
 SEC("raw_tp")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's own tests say of `SEC(".percpu")` variables, of each form.
+//! The kernel's own test of `SEC(".percpu")` variables, in each form.
 
 use std::mem::offset_of;
 
@@ -22,7 +22,7 @@ const OBJECT: &[u8] = object!("lower_load-upstream");
 
 const SECTIONS: [&str; 3] = [".percpu", ".percpu.data", ".percpu.looooooooong"];
 
-/// The variables of `.percpu`.
+/// The variables in `.percpu`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 struct Variables {
@@ -50,17 +50,17 @@ struct Inner {
 impl Variables {
     fn of(bytes: &[u8]) -> Self {
         assert_eq!(bytes.len(), size_of::<Self>());
-        // SAFETY: The bytes are as many as the struct's, of which any make one.
+        // SAFETY: The slice has the size of the struct, for which any bytes are valid.
         unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() }
     }
 }
 
-/// What is to be the same in each form.
+/// What must be the same in each form.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
-    /// Before anything was changed.
+    /// The initial values.
     images: Vec<Vec<u8>>,
-    /// Of each section and CPU, after each run.
+    /// The bytes of each section on each CPU, after each run.
     bytes: Vec<Vec<Vec<u8>>>,
     runs: u32,
 }
@@ -84,7 +84,7 @@ fn runs(loaded: &Loaded) -> u32 {
     u32::from_ne_bytes(value[..4].try_into().expect("4 bytes"))
 }
 
-/// Loads the object, runs it on each CPU, and checks all there is to see.
+/// Loads the object, runs it on each CPU, and checks all values.
 fn seen(form: Form) -> Seen {
     keep_warnings();
     let mut open = Options::new()
@@ -114,7 +114,7 @@ fn seen(form: Form) -> Seen {
     assert_eq!(images[1], 0x1234_i32.to_ne_bytes());
     assert_eq!(images[2], 1_u64.to_ne_bytes());
 
-    // Initial values, in both ways.
+    // Initial values: as the loader has them, and as the kernel does.
     let i = offset_of!(Variables, struct_data.inner.i);
     open.image_mut(".percpu").expect("a section")[i..i + 4].copy_from_slice(&100_i32.to_ne_bytes());
     let name = open.map_name(".percpu.data");
@@ -192,7 +192,7 @@ fn both_forms_do_the_same() {
     }
 }
 
-/// The form is chosen by what the kernel has.
+/// The form is chosen by what the kernel supports.
 #[test]
 fn the_form_that_the_kernel_has() {
     let open = Options::new().open("upstream", OBJECT).expect("an object");
@@ -205,7 +205,7 @@ fn the_form_that_the_kernel_has() {
     assert_eq!(native, open.choice().why.contains("kernel has SEC"));
 }
 
-/// Writing, for one CPU and for all, and what cannot be.
+/// Writes for one CPU and for all, and the errors.
 #[test]
 fn user_space_writes() {
     for form in crate::load::forms() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel itself has of per-CPU variables, beside which stores can be compared: from 7.3 on
-//! `SEC(".percpu")` programs load. By bpftool, whose libbpf is as new as the kernel.
+//! The kernel's own support of `SEC(".percpu")` variables, which it has from 7.3 on: such a program
+//! loads and counts, without this module. Loaded by bpftool, whose libbpf is as new as the kernel.
 
 use std::fs;
 use std::process::Command;
@@ -28,7 +28,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The sum over all CPUs of the variable's map.
+/// The sum of the variable over all CPUs, from its map.
 fn sum() -> u64 {
     let maps = bpftool(&["map", "show"]);
     let maps: Vec<Value> = serde_json::from_slice(&maps.stdout).expect("JSON");

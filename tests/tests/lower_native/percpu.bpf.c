@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program with a variable in the kernel's own per-CPU section. */
+/* A program with a variable in the section .percpu, which the kernel supports from 7.3 on. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The random programs have in them what they are made for, and differ.
+//! The random programs use each feature often enough, and differ from each other.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use generator::program;
 use tests::random_programs::BUILT_FROM;
 use tests::random_programs::PROGRAMS;
 
-/// What is looked for in a source, and how many programs have it at least.
+/// Text in sources, and the least number of programs that must have it.
 const FEATURES: [(&str, usize); 38] = [
     ("SEC(\"syscall\")", 30),
     ("SEC(\"raw_tp\")", 30),
@@ -93,7 +93,7 @@ fn percpu_sections(object: &[u8]) -> Vec<String> {
     names.filter(|name| is_percpu(name)).collect()
 }
 
-/// What the compiler has left of it: all sections of all programs are used.
+/// The compiler has not optimized the variables away: each program uses all its sections.
 #[test]
 fn sections() {
     let mut all = HashSet::new();

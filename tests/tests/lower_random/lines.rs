@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is loaded knows the lines of its source, as `bpftool` shows them.
+//! A loaded program has the line information of its source, as `bpftool` shows it.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -25,7 +25,7 @@ fn id(object: &Object) -> String {
     id.to_string()
 }
 
-/// `; CODE [file:FILE line_num:LINE line_col:COLUMN]`
+/// Parses `; CODE [file:FILE line_num:LINE line_col:COLUMN]`.
 fn line(text: &str) -> Option<Line> {
     let (_, text) = text.strip_prefix("; ")?.rsplit_once(" [file:")?;
     let (file, text) = text.trim_end_matches(']').rsplit_once(" line_num:")?;
@@ -34,7 +34,7 @@ fn line(text: &str) -> Option<Line> {
     Some((name.to_string(), line.parse().ok()?, column.parse().ok()?))
 }
 
-/// The lines of each function, in their order, each once where several follow each other.
+/// The lines of each function in order, without repetitions.
 fn lines(object: &Object) -> BTreeMap<String, Vec<Line>> {
     let dump = bpftool::text(&["prog", "dump", "xlated", "id", &id(object), "linum"]);
     let mut functions = BTreeMap::<String, Vec<Line>>::new();
@@ -53,8 +53,8 @@ fn lines(object: &Object) -> BTreeMap<String, Vec<Line>> {
     functions
 }
 
-/// Not of all programs: `bpftool` reads all of the kernel's symbols each time, which takes seconds
-/// where QEMU emulates.
+/// For some programs only: `bpftool` reads all symbols of the kernel each time, which takes seconds
+/// in an emulated guest.
 #[test]
 fn line_info() {
     let step = if kernel::is_debug() { 50 } else { 10 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random programs do the same with `SEC(".percpu")` variables as with ordinary ones, in a guest.
-//! What is in `diversity` looks at the programs themselves, and runs anywhere.
+//! Random programs give the same results with `SEC(".percpu")` variables as with ordinary ones. The
+//! cases of `diversity` are about the programs themselves, and run on the host.
 
 mod diversity;
 mod lines;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads a random program in one form or another, and runs it.
+//! Loading a random program in a form, and running it.
 
 use std::collections::BTreeMap;
 
@@ -23,19 +23,19 @@ use tests::random::Random;
 use tests::random_programs::Program;
 use tests::random_programs::BUILT_FROM;
 
-/// The CPU that runs programs.
+/// The CPU on which programs run.
 pub const CPU: u32 = 0;
 const RUNS: usize = 8;
 
-/// What can be seen after a run.
+/// The results of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     returned: u32,
-    /// The bytes of each section, those with per-CPU variables under their names.
+    /// The bytes of each section, by the name of the section with per-CPU variables.
     sections: BTreeMap<String, Vec<u8>>,
 }
 
-/// Numbers to run `program` with.
+/// Input numbers for `program`.
 pub fn inputs(program: &Program) -> Vec<[u64; 2]> {
     let mut random = Random::part(BUILT_FROM ^ 1, program.number as u64);
     let mut inputs = vec![[0, 0], [1, u64::MAX], [u64::MAX, 1 << 31]];
@@ -53,7 +53,7 @@ fn run(object: &Object, kind: &str, input: [u64; 2]) -> Result<u32> {
     let mut context = Vec::new();
     let mut packet = None;
     match kind {
-        // cb[0] and cb[1], and mark.
+        // cb[0], cb[1] and mark.
         "tc" => {
             context.resize(12 * 4, 0);
             context[8..12].copy_from_slice(&b[..4]);
@@ -77,7 +77,7 @@ fn run(object: &Object, kind: &str, input: [u64; 2]) -> Result<u32> {
     Ok(output.return_value)
 }
 
-/// The bytes of the ordinary sections, and of those that stand for per-CPU ones.
+/// The bytes of the ordinary sections, and of those in place of per-CPU sections.
 fn sections(object: &Object) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut sections = BTreeMap::new();
     for map in object.maps() {
@@ -100,7 +100,7 @@ fn sections(object: &Object) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(sections)
 }
 
-/// Loads the form with ordinary variables only.
+/// Loads the object with ordinary variables only.
 pub fn load_plain(program: &Program) -> Result<Object> {
     keep_warnings();
     ObjectBuilder::default()
@@ -120,7 +120,7 @@ pub fn load_percpu(number: usize, object: &[u8], form: Form) -> Result<Loaded> {
         .with_context(|| format!("{number}, {form:?}"))
 }
 
-/// What is seen after each run.
+/// Runs the program several times, and returns the results of each run.
 pub fn run_plain(program: &Program, object: &Object) -> Result<Vec<Seen>> {
     inputs(program)
         .into_iter()
@@ -133,7 +133,7 @@ pub fn run_plain(program: &Program, object: &Object) -> Result<Vec<Seen>> {
         .collect()
 }
 
-/// As [`run_plain`]; the copies of other CPUs must stay as they were.
+/// As [`run_plain`]. The copies of other CPUs must not change.
 pub fn run_percpu(program: &Program, loaded: &Loaded, cpus: &[u32]) -> Result<Vec<Seen>> {
     let seen: Result<Vec<_>> = inputs(program)
         .into_iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The same input gives the same results, whatever the variables are.
+//! The same input gives the same results with per-CPU and with ordinary variables.
 
 use anyhow::Result;
 use bpf_percpu::variables::Form;
@@ -20,7 +20,7 @@ use tests::random_programs::Program;
 use tests::random_programs::BUILT_FROM;
 use tests::random_programs::PROGRAMS;
 
-/// Runs a program in both forms, and returns what differs.
+/// Runs a program with both kinds of variables, and returns the first difference.
 fn compare(program: &Program, object: &[u8], form: Form) -> Result<Option<String>> {
     let cpus: Vec<u32> = sysfs("possible").into_iter().collect();
     set_affinity(&Cpus::from([CPU]));
@@ -31,7 +31,7 @@ fn compare(program: &Program, object: &[u8], form: Form) -> Result<Option<String
     Ok(difference(&plain, &percpu))
 }
 
-/// Programs that fail, or do something else than with ordinary variables.
+/// The programs that fail, or that give other results than with ordinary variables.
 fn different<'a>(programs: impl IntoIterator<Item = &'a Program>, form: Form) -> Vec<String> {
     let different = |program: &Program| {
         let text = match compare(program, program.percpu, form) {
@@ -46,7 +46,7 @@ fn different<'a>(programs: impl IntoIterator<Item = &'a Program>, form: Form) ->
     programs.into_iter().filter_map(different).collect()
 }
 
-/// All of them; on the debug kernel, which is slow, each tenth.
+/// Runs all programs; on the debug kernel, which is slow, every tenth.
 #[test]
 fn lowered_programs() {
     let step = if kernel::is_debug() { 10 } else { 1 };
@@ -65,9 +65,9 @@ fn native_programs() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// What the code of `lowered` adds to the address of a section's data: where these numbers are.
+/// The positions of the offsets that the code of `lowered` adds to the address of a section's data.
 fn offsets(lowered: &[u8]) -> Vec<usize> {
-    // r = *(u64 *)(r10 - slot), r += offset
+    // r = *(u64 *)(r10 - N), r += offset
     let is_address = |at: &usize| {
         let insns = &lowered[*at..][..16];
         let (load, add) = insns.split_at(8);
@@ -77,7 +77,7 @@ fn offsets(lowered: &[u8]) -> Vec<usize> {
     ats.map(|at| at + 12).collect()
 }
 
-/// With wrong offsets programs do something else, or are refused: what is compared shows it.
+/// The control: with wrong offsets, programs give other results or are rejected.
 #[test]
 fn wrong_offsets_are_seen() {
     let (mut wrong, mut refused, mut same) = (0, 0, Vec::new());
@@ -86,9 +86,9 @@ fn wrong_offsets_are_seen() {
         let mut lowered = lower(program.percpu).unwrap_or_else(|e| panic!("{e}"));
         let offsets = offsets(&lowered);
         assert!(!offsets.is_empty(), "{} has no offsets", program.number);
-        // Not one only: many a statement is never reached.
+        // Several, since some statements are never reached.
         for at in offsets.into_iter().step_by(2) {
-            // Smaller and aligned, so that it is within the section still.
+            // Smaller and aligned, so that it is still within the section.
             let offset = i32::from_le_bytes(lowered[at..at + 4].try_into().expect("4 bytes"));
             lowered[at..at + 4].copy_from_slice(&(offset / 16 * 8).to_le_bytes());
         }

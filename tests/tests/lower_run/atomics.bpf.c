@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Atomic operations of both widths, those that return the old value included. */
+/* Atomic operations of both widths, with and without the old value. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

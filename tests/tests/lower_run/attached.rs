@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that the kernel runs: on functions, tracepoints, hooks, events; and iterators.
+//! Attached programs: on functions, tracepoints, hooks and events; and iterators.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use tests::cpus::soon;
 use crate::vars::in_each_form;
 use crate::vars::lowered;
 
-/// Asks for the process group of this process: the argument is its number, and the result.
+/// Calls `getpgid()` on this process. Returns its argument, the pid, and its result.
 fn getpgid() -> (u64, i64) {
     let pid = std::process::id();
     // SAFETY: getpgid() has no requirements.
@@ -101,7 +101,7 @@ fn perf_event() {
                     .attach_perf_event(cpu_clock().into_raw_fd())
                     .expect("the event takes a program");
                 assert!(soon(|| {
-                    // Samples come while this thread runs.
+                    // The clock ticks while this thread runs.
                     (0..1_000_000_u64).for_each(|i| {
                         black_box(i);
                     });

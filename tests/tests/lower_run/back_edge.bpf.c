@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops whose back edge goes to the first instruction of the function, which is
- * an access itself, or not.
+ * Loops whose back edge leads to the first instruction of the function, which
+ * may itself be an access.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -29,7 +29,7 @@ static __noinline void to_access(u64 n)
 		     : "r2", "r3", "memory");
 }
 
-/* The first instruction changes what the loop counts in. */
+/* The first instruction changes the loop's counter. */
 static __noinline void to_other(u64 n, u64 step)
 {
 	asm volatile("1: %[n] += -1;"
@@ -48,7 +48,7 @@ int loop(struct __sk_buff *skb)
 {
 	u64 rounds_left = 4, loops = 3, step = 1000;
 
-	/* The compiler is not to know them, or the functions begin with them. */
+	/* Hides the numbers: else the functions would begin with loading them. */
 	barrier_var(rounds_left);
 	barrier_var(loops);
 	barrier_var(step);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A structure with bit fields. */
+/* A struct with bit fields. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -23,7 +23,7 @@ struct flags flags SEC(".percpu") = {
 	.wide = 1ULL << 39,
 };
 
-/* As user space has to read them. */
+/* Copies of the bit fields, for user space. */
 u64 seen[7] SEC(".percpu");
 
 SEC("tc")

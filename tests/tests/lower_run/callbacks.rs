@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions that the kernel calls: in loops, for the elements of a map, later.
+//! Callbacks: of loops, of walks over a map's elements, of timers.
 
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -56,7 +56,7 @@ fn timer() {
     in_each_form(lowered!("timer"), |vars| {
         vars.times(|cpu| {
             assert_eq!(vars.run("start"), 0);
-            // Started once more before it has fired, it would fire once.
+            // A timer that is started again before it has fired would fire once only.
             assert!(soon(|| {
                 vars.get::<u64>("fired", cpu) - 1000 == vars.get::<u64>("started", cpu)
             }));

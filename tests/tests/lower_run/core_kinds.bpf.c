@@ -6,13 +6,13 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* The kernel has it, but not this field. */
+/* The kernel's struct does not have this field. */
 struct task_struct___other {
 	int surely_not_there;
 	int pid;
 } __attribute__((preserve_access_index));
 
-/* Nor this value. */
+/* The kernel's enum does not have this value. */
 enum bpf_map_type___other {
 	SURELY_NOT_THERE___other = 3,
 };

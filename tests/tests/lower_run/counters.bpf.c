@@ -27,6 +27,6 @@ int count(struct __sk_buff *skb)
 	letter++;
 	tiny++;
 	odd = !odd;
-	/* The sign bits are there: a comparison of what was stored. */
+	/* Comparing stored values shows that the sign is kept. */
 	return below < 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Variables beside those of the kernel, and what libbpf knows of it. */
+/* Per-CPU variables beside externs: of the kernel, and of libbpf. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

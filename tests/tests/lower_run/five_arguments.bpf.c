@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Static subprograms of five arguments, all of them used after the variables. */
+/* Static subprograms with five arguments, which are all used after the access. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -20,7 +20,7 @@ static __noinline u64 weigh(u64 a, u64 b, u64 c, u64 d, u64 e)
 	return a + 10 * b + 100 * c + 1000 * d + 10000 * e;
 }
 
-/* Pointers to the stack and to the context among them. */
+/* Some are pointers to the stack and to the context. */
 static __noinline int look(struct __sk_buff *skb, u32 *on_stack, u64 *in_map,
 			   int n, u64 big)
 {

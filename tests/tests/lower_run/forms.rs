@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which forms there are.
+//! The forms that this kernel supports.
 
 use bpf_percpu::variables::Form;
 use tests::kernel;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions of all kinds, each of which finds the variables by itself.
+//! Functions of all kinds. Each gets the address of the variables itself.
 
 use crate::vars::in_each_form;
 use crate::vars::lowered;
@@ -10,7 +10,7 @@ use crate::vars::model;
 fn global_functions() {
     in_each_form(lowered!("global_functions"), |vars| {
         vars.run_times("call", 64);
-        // The first of two calls returns how many there were.
+        // The first of the two calls returns the count before it.
         let firsts = |cpu: u32| (0..u64::from(cpu)).map(|run| 2 * run + 1);
         vars.check("calls", |cpu| 2 * u64::from(cpu));
         vars.check("sum", |cpu| 50 + firsts(cpu).map(|n| n + 110).sum::<u64>());

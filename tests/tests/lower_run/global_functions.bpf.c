@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Functions that the verifier checks by themselves. */
+/* Global functions, which the verifier checks on their own. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -22,7 +22,7 @@ __noinline int add(int a, u32 b, u64 c)
 	return a;
 }
 
-/* Takes the context, which is kept beyond the access. */
+/* Uses the context after the access. */
 __noinline int mark(struct __sk_buff *skb, u32 i)
 {
 	if (i < 16)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Variables as the memory that the kernel's helpers read and write.
+//! Variables as memory that the kernel's helpers read and write.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -152,7 +152,7 @@ fn probe_read() {
         });
         vars.check("text", |cpu| {
             if ran(cpu) {
-                // What was there before is there behind it.
+                // The bytes after the text are unchanged.
                 padded::<32>(text(cpu).as_bytes())
             } else {
                 padded::<32>(b"nothing")
@@ -168,7 +168,7 @@ fn probe_read() {
                 }
             },
         );
-        // A read that fails leaves zeroes.
+        // A failed read leaves zeros.
         let fault = -i64::from(libc::ERANGE);
         vars.check("error", |cpu| if ran(cpu) { fault } else { 0 });
         vars.check("wiped", |cpu| {
@@ -217,7 +217,7 @@ fn spin_lock() {
             .cpus()
             .into_iter()
             .map(|cpu| (0..=u64::from(cpu)).sum::<u64>());
-        // After the lock and a gap.
+        // After the lock and its padding.
         let expected = [runs, sums.sum()];
         assert_eq!(&value.expect("a value")[8..], bytes_of(&expected));
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A hidden function of which callers leave arguments out that it does not use. */
+/* A hidden function whose callers omit the arguments that it does not use. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Accesses between what the loader changes: CO-RE relocations, externs.
+//! Accesses between instructions that libbpf changes: CO-RE relocations and externs.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::vars::in_each_form;
 use crate::vars::lowered;
 use crate::vars::zeroes;
 
-/// The thread and its process.
+/// The ids of the thread and of its process.
 fn ids() -> (u32, u32) {
     // SAFETY: gettid() has no requirements.
     (unsafe { libc::gettid() } as u32, std::process::id())
@@ -23,7 +23,7 @@ fn core_first() {
         vars.check("pid", |cpu| if cpu == 0 { 0 } else { tid });
         vars.check("tgid", |cpu| if cpu == 0 { 0 } else { tgid });
         for cpu in vars.cpus() {
-            // PF_KTHREAD is not among them, and PF_RANDOMIZE or another one is.
+            // PF_KTHREAD is not set, and PF_RANDOMIZE or another flag is.
             let flags: u64 = vars.get("flags", cpu);
             assert_eq!(flags & 0x0020_0000, 0);
             assert_eq!(flags != 0, cpu != 0, "CPU {cpu}");
@@ -48,7 +48,7 @@ struct Seen {
     other_pid: u64,
 }
 
-/// Lets children of this thread have its scheduling policy, or not.
+/// Sets whether children of this thread inherit its scheduling policy.
 fn reset_on_fork(reset: bool) {
     // SAFETY: The structure is valid for the call.
     let ret = unsafe {
@@ -88,7 +88,7 @@ fn core_kinds() {
     });
 }
 
-/// The kernel's version as `LINUX_KERNEL_VERSION` has it.
+/// The kernel's version, as in `LINUX_KERNEL_VERSION`.
 fn version() -> u64 {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
     let mut numbers = release

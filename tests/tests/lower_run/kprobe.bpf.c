@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A kprobe, and one on the return. */
+/* A kprobe and a kretprobe. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sections with names longer than a map's, which begin with the same letters. */
+/* Sections whose names are longer than a map's can be, and begin alike. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

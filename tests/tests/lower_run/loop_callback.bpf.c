@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A callback of bpf_loop() that uses variables, as its caller does, and one of a callback. */
+/* A callback of bpf_loop() that uses variables, as does its caller; and a callback's callback. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Objects with `SEC(".percpu")` variables, lowered, and as the kernel itself has them where it
-//! does.
+//! Programs with `SEC(".percpu")` variables do the same in each form: lowered, and from 7.3 on as
+//! the kernel itself supports them. Covers program types, functions, helpers, and the samples.
 
 mod attached;
 mod callbacks;

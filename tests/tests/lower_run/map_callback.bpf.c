@@ -24,7 +24,7 @@ static long visit(struct bpf_map *map, u32 *key, u64 *value, void *ctx)
 	if (k < 4)
 		by_key[k] += k + *value;
 	newest = k;
-	/* Stops before the last. */
+	/* Stops before the last element. */
 	return k == 2;
 }
 

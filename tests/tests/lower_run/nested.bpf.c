@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Structures in structures, with arrays of structures in them. */
+/* Structs in structs, with arrays of structs. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program that does not say that it has a context, and uses it. */
+/* A program that uses its context without declaring it. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

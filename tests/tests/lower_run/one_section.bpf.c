@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Several programs of a section, one of them without a variable. */
+/* Several programs in one section, one of them without variables. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

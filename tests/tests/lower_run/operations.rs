@@ -19,7 +19,7 @@ struct Words<T> {
     xored: T,
 }
 
-/// What the operations make of the words, and of the old ones, on a CPU.
+/// The words, and the old values that the operations returned, on a CPU.
 fn operated(cpu: u32, ones: u64) -> (Words<u64>, Words<u64>) {
     let mut words: Words<u64> = zeroes();
     (words.anded, words.compared) = (ones, 10);

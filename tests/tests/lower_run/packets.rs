@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that get packets, and that hand on to others.
+//! Programs on packets, and tail calls.
 
 use crate::vars::in_each_form;
 use crate::vars::lowered;
@@ -86,7 +86,7 @@ fn tc() {
             packet[0] = 9;
             packet.resize(100, 0);
             assert_eq!(vars.run_on_packet("look", &packet), 1);
-            // Too short for what is loaded.
+            // Shorter than what the program loads.
             packet.truncate(40);
             assert_eq!(vars.run_on_packet("look", &packet), 2);
         });
@@ -104,7 +104,7 @@ fn tc() {
 
 #[test]
 fn cgroup_skb() {
-    // Without the link layer's header, which such programs do not see.
+    // Without the link-layer header, which programs of cgroups do not see.
     let seen = 64 - 14;
     in_each_form(lowered!("cgroup_skb"), |vars| {
         vars.run_times("ingress", 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Global functions that get the address of a variable. */
+/* Functions that get the address of a variable. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -33,7 +33,7 @@ __noinline int swap(struct pair *p __arg_nonnull)
 	return a;
 }
 
-/* Of static functions the verifier follows the pointer. */
+/* Into a static function the verifier follows the pointer. */
 static __noinline void twice(u64 *p, int *q)
 {
 	*p *= 2;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Pointers that walk over arrays, forwards and backwards, and are compared. */
+/* Pointers that walk over arrays in both directions, and are compared. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads the kernel's memory, and user space's, into variables. */
+/* Reads memory of the kernel and of user space into variables. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -31,7 +31,7 @@ int look(struct asked *asked)
 	bpf_probe_read_kernel(&pid, sizeof(pid), &current->pid);
 	bpf_probe_read_kernel_str(comm, sizeof(comm), current->comm);
 	bpf_get_current_comm(own, sizeof(own));
-	/* As much as is asked for. */
+	/* With a size that is only known at run time. */
 	if (size > sizeof(copy))
 		return -1;
 	bpf_probe_read_kernel(copy, size, comm);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program whose global function another one takes the place of: replacement.bpf.c. */
+/* A program with a global function that replacement.bpf.c replaces. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -12,7 +12,7 @@ u64 answers SEC(".percpu.answers");
 __noinline int answer(struct __sk_buff *skb, int n)
 {
 	own++;
-	/* So that the compiler does not know it. */
+	/* Hides the result from the compiler. */
 	asm volatile("" : "+r"(n) : "r"(skb));
 	return n;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Takes the place of answer() in replaced.bpf.c. */
+/* Replaces answer() of replaced.bpf.c. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

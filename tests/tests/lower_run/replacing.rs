@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program that takes the place of a function of another one; each has variables of its own.
+//! A program that replaces a function of another one. Each has its own variables.
 
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;

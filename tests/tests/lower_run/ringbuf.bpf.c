@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sends what is in variables. */
+/* Sends the contents of variables. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -29,7 +29,7 @@ int send(struct __sk_buff *skb)
 	record.payload[51] = record.number * 2;
 	if (bpf_ringbuf_output(&records, &record, sizeof(record), 0))
 		lost++;
-	/* And copied by the program. */
+	/* The same, copied by the program. */
 	reserved = bpf_ringbuf_reserve(&records, sizeof(record), 0);
 	if (!reserved) {
 		lost++;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/cpumask_walk, with what it saw in variables: what each CPU sees. */
+/* samples/cpumask_walk with its results in variables: the masks as each CPU sees them. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -42,7 +42,7 @@ static int walk_all(void)
 	const struct cpumask *allowed = current->cpus_ptr;
 	int err;
 
-	/* Preempted, and so with its CPU only in cpus_ptr. */
+	/* The task was preempted: cpus_ptr has only its CPU. */
 	if (allowed != &current->cpus_mask)
 		return -EAGAIN;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/lbr_ring, with its rings in variables: the last function calls of each CPU. */
+/* samples/lbr_ring with its rings in variables: the last function calls of each CPU. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -21,7 +21,7 @@ struct entry {
 };
 
 struct ring {
-	u64 head; /* the number of the newest entry, from 1 up */
+	u64 head; /* number of the newest entry, starting from 1 */
 	u64 frozen;
 	u64 skipped;
 	u64 ts;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/nmi_count, with its counts in variables: threads and samples add to the same ones. */
+/* samples/nmi_count with its counters in variables: threads and samples add to the same ones. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
 
-/* It is not reached: that would look like a loss. */
+/* Never reached: a program that gave up would look like a loss. */
 #define LIMIT 0x4000000000000000ULL
 
-/* An interruption undoes a try, and so many do not come in a row. */
+/* An interruption fails a try, but never this many in a row. */
 #define TRIES 64
 
 #define ADDS 1000
@@ -16,7 +16,7 @@ struct counts {
 	u64 on_view;
 	u64 up_to_limit;
 	u64 locked;
-	/* Those of each context. */
+	/* The adds of each context. */
 	u64 of_threads;
 	u64 of_samples;
 };
@@ -25,7 +25,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 struct counts counts SEC(".percpu.nmi_count");
 
-/* How often samples were taken: a locked operation on what all CPUs share. */
+/* The number of samples: a locked add to a number that CPUs share. */
 u64 samples;
 
 static __always_inline void add_up_to_limit(u64 *counter)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/psi_top, with its masks and counts in variables: the times of a cgroup on each CPU. */
+/* samples/psi_top with its masks and counters in variables: the times of a cgroup on each CPU. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -30,7 +30,7 @@ u64 dropped SEC(".percpu.psi_top");
 u64 without_psi SEC(".percpu.psi_top");
 u64 cgroups SEC(".percpu.psi_top");
 
-/* The CPUs of the cgroup in hand, and a mask that is read from the kernel. */
+/* The CPUs of the current cgroup, and a mask that is read from the kernel. */
 struct cpumask cpus SEC(".percpu.masks");
 struct cpumask mask SEC(".percpu.masks");
 
@@ -134,7 +134,7 @@ static void look_at(struct cgroup *cgrp)
 	}
 }
 
-/* The cgroup and all below it. */
+/* The cgroup and its descendants. */
 SEC("syscall")
 int psi_top(void *ctx)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/runq_walk, with what it saw in variables: what each CPU saw of all queues. */
+/* samples/runq_walk with its results in variables: all run queues, as each CPU saw them. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -15,9 +15,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 extern const struct rq runqueues __ksym;
 
-/* What a walk saw of a CPU, and of the task on it. */
+/* What a walk saw of a CPU and its current task. */
 struct queue {
-	u64 walk; /* the number of the walk that came by last */
+	u64 walk; /* number of the last walk */
 	u64 switches;
 	u64 load;
 	u64 capacity;
@@ -47,7 +47,7 @@ static void see_task(struct queue *q, const struct task_struct *curr)
 	bpf_probe_read_kernel_str(q->comm, sizeof(q->comm), curr->comm);
 }
 
-/* Without the queue's lock: what changes meanwhile is seen before or after. */
+/* Without the queue's lock: a value may be from before or after a change. */
 static void see(struct queue *q, const struct rq *rq)
 {
 	const struct task_struct *curr = rq->curr;
@@ -84,7 +84,7 @@ int runq_walk(void *ctx)
 	int err;
 
 	walk++;
-	/* Keeps the mask, and the tasks that are on the CPUs when we come by. */
+	/* Protects the mask and the current tasks of the CPUs. */
 	bpf_rcu_read_lock();
 	began = bpf_ktime_get_ns();
 	err = walk_online();

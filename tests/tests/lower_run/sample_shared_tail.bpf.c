@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/shared_tail, with what a packet's programs share in variables. */
+/* samples/shared_tail, whose programs share the data of a packet in variables. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -21,9 +21,9 @@ enum stage {
 #define FIRST_HANDLER STAGE_TCP
 #define CLASSES 4
 
-/* What is known of a packet, from one program to the next. */
+/* The data of a packet that one program passes to the next. */
 struct handed {
-	u64 owner; /* the packet; 0 when nobody is to read it */
+	u64 owner; /* the packet; 0 if the data is not valid */
 	u32 l4, len;
 	u16 sport, dport;
 	u8 protocol;
@@ -116,7 +116,7 @@ int parse(struct __sk_buff *skb)
 	return TCX_NEXT;
 }
 
-/* Counts in a handler what it was handed; false when that is not of this packet. */
+/* Counts a packet in its handler. Returns false if the data is of another packet. */
 static bool take(struct __sk_buff *skb, enum stage stage)
 {
 	if (bpf_percpu_view_xchg_u64(&handed.owner, 0) != (u64)skb) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* samples/task_cpus, with what it writes in variables: the CPUs that tasks may use. */
+/* samples/task_cpus with its output in variables: the CPUs that tasks may use. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -13,12 +13,12 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* A head and two masks of @words each for every wanted task, and in the end. */
+/* A head and two masks of @words words for each selected task, and at the end. */
 struct head {
 	u64 cgroup;
-	u64 written; /* in the end: tasks before */
+	u64 written; /* at the end: number of tasks */
 	u32 words;
-	s32 pid; /* 0 in the end */
+	s32 pid; /* 0 at the end */
 	s32 tgid;
 	u32 state;
 	char comm[16];
@@ -44,7 +44,7 @@ static u32 mask_words(void)
 	return words;
 }
 
-/* The CPUs of @mask, and those of them that are online. */
+/* Stores the CPUs of @mask, and those of them that are online. */
 static void walk(const struct cpumask *mask, u64 *all, u64 *up)
 {
 	u32 words = mask_words(), i;
@@ -72,7 +72,7 @@ static int write_masks(struct seq_file *seq, u32 size)
 {
 	int err;
 
-	/* So that the verifier sees the bound of each. */
+	/* Separate checks, so that the verifier knows the bound of each. */
 	barrier_var(size);
 	if (size > sizeof(allowed))
 		return -E2BIG;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The samples that count and record calls, with variables in the place of their stores.
+//! The samples that count and record calls, with variables in place of their stores.
 
 use std::cell::RefCell;
 use std::os::fd::IntoRawFd;
@@ -16,7 +16,7 @@ use crate::vars::Vars;
 
 /// Makes a system call that takes no pointers.
 fn call(number: libc::c_long) {
-    // SAFETY: These calls have no requirements.
+    // SAFETY: These calls have no preconditions.
     unsafe { libc::syscall(number, 0) };
 }
 
@@ -70,7 +70,7 @@ struct Ring {
     entries: [Entry; 64],
 }
 
-/// The address of a function.
+/// The address of a kernel function.
 fn address(function: &str) -> u64 {
     let symbols = std::fs::read_to_string("/proc/kallsyms").expect("/proc/kallsyms");
     let address = symbols.lines().find_map(|line| {
@@ -81,7 +81,7 @@ fn address(function: &str) -> u64 {
     address.expect("a function of the kernel")
 }
 
-/// Checks that a ring has as many calls and returns, the newest of them last.
+/// Checks that a ring has this many calls and returns, the newest last.
 fn check_ring(ring: &Ring, calls: u64) {
     // SAFETY: gettid() has no requirements.
     let tid = unsafe { libc::gettid() } as u32;
@@ -103,7 +103,7 @@ fn lbr_ring() {
     in_each_form(lowered!("sample_lbr_ring"), |vars| {
         vars.set_all("only", std::process::id());
         let links = ["call", "ret", "dump"].map(|name| vars.attach(name));
-        // More than fit into a ring.
+        // More calls than fit into a ring.
         let calls = |cpu| if cpu == 1 { 100 } else { cpu };
         for cpu in vars.cpus() {
             vars.on(cpu, || {
@@ -118,7 +118,7 @@ fn lbr_ring() {
         let mut builder = RingBufferBuilder::new();
         let take = |bytes: &[u8]| {
             assert_eq!(bytes.len(), size_of::<Ring>());
-            // SAFETY: The bytes are as many as a ring, which any bytes make.
+            // SAFETY: The slice has the size of a ring, for which any bytes are valid.
             let ring = unsafe { bytes.as_ptr().cast::<Ring>().read_unaligned() };
             dumps.borrow_mut().push(ring);
             0
@@ -150,7 +150,7 @@ struct Counts {
     of_samples: u64,
 }
 
-/// Adds on a CPU until samples have come between.
+/// Adds on a CPU until samples have interrupted it.
 fn add_on(vars: &Vars, cpu: u32) -> u64 {
     let mut runs = 0;
     let before = vars.ordinary_variable::<u64>("samples");

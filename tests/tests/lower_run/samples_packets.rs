@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `shared_tail`, whose programs share what they know of a packet in variables.
+//! The sample `shared_tail`, whose programs share data of a packet in variables.
 
 use crate::vars::in_each_form;
 use crate::vars::lowered;
@@ -54,7 +54,7 @@ fn shared_tail() {
         vars.check("syn", u64::from);
         vars.check("mixed", |_| 0_u64);
         vars.check("stopped", |_| 0_u64);
-        // A handler takes no packet that was not handed to it.
+        // A handler ignores a packet that was not passed to it.
         vars.on(1, || vars.run_on_packet("udp", &packet(UDP, 53, 80)));
         vars.check("mixed", |cpu| u64::from(cpu == 1));
     });

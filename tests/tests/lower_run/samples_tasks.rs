@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The samples that look at the kernel's own: CPUs, queues, tasks, pressure.
+//! The samples that read the kernel's data: CPUs, run queues, tasks, pressure.
 
 use std::cell::RefCell;
 use std::fs;
@@ -18,7 +18,7 @@ use tests::cpus::Cpus;
 use crate::vars::in_each_form;
 use crate::vars::lowered;
 
-/// The name of this thread, which is no other's.
+/// A unique name for this thread.
 fn tid() -> i32 {
     // SAFETY: gettid() has no requirements.
     unsafe { libc::gettid() }
@@ -27,7 +27,7 @@ fn tid() -> i32 {
 #[test]
 fn cpumask_walk() {
     in_each_form(lowered!("sample_cpumask_walk"), |vars| {
-        // A thread that is preempted while it runs says so.
+        // The program reports if it was preempted.
         vars.times(|_| assert!(soon(|| vars.run("cpumask_walk") == 0)));
         let walked = |cpu: u32, cpus: &Cpus| if cpu == 0 { Cpus::new() } else { cpus.clone() };
         let mut steps = 1;
@@ -95,7 +95,7 @@ fn runq_walk() {
                 assert!(queue.idle == 0 || queue.pid == 0);
             }
             if cpu != 0 {
-                // On its own CPU it sees who walks.
+                // On its own CPU the walk sees this thread.
                 let own = &queues[cpu as usize];
                 assert_eq!((own.pid, own.tgid), (tid(), std::process::id() as i32));
                 assert_eq!((own.idle, own.kernel), (0, 0));
@@ -118,12 +118,12 @@ struct Head {
     comm: [u8; 16],
 }
 
-/// What the iterator writes: heads with two masks each.
+/// Parses what the iterator writes: heads, each with two masks.
 fn records(mut bytes: &[u8]) -> Vec<(Head, Cpus, Cpus)> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let (head, rest) = bytes.split_at(size_of::<Head>());
-        // SAFETY: The bytes are as many as a head, which any bytes make.
+        // SAFETY: The slice has the size of a head, for which any bytes are valid.
         let head = unsafe { head.as_ptr().cast::<Head>().read_unaligned() };
         let (masks, rest) = rest.split_at(16 * head.words as usize);
         let word = |word: &[u8]| u64::from_ne_bytes(word.try_into().expect("8 bytes"));
@@ -160,7 +160,7 @@ fn task_cpus() {
     });
 }
 
-/// A cgroup of these tests.
+/// A cgroup that exists until this is dropped.
 struct Cgroup(&'static str);
 
 impl Cgroup {
@@ -201,7 +201,7 @@ fn psi_top() {
         let mut builder = RingBufferBuilder::new();
         let take = |bytes: &[u8]| {
             assert!(bytes.len() >= size_of::<Record>());
-            // SAFETY: The bytes are at least as many as a record, which any bytes make.
+            // SAFETY: The slice has at least the size of a record, for which any bytes are valid.
             let record = unsafe { bytes.as_ptr().cast::<Record>().read_unaligned() };
             records.borrow_mut().push(record);
             0
@@ -210,7 +210,7 @@ fn psi_top() {
         let ring = builder.build().expect("a ring buffer");
         ring.poll(Duration::ZERO).expect("records");
 
-        // The two cgroups, on all CPUs, in each run.
+        // Both cgroups, on all CPUs, in each run.
         let runs: u32 = vars.cpus().into_iter().sum();
         let records = records.borrow();
         for cpu in vars.possible() {

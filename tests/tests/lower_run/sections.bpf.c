@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One, two and three sections in a function, and values from one to the other. */
+/* Functions that use one, two and three sections, and copy values between them. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

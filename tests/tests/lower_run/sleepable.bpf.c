@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sleepable programs: on a function, on a hook, and one that is run. */
+/* Sleepable programs: on a function, on a hook, and of type SYSCALL. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -11,7 +11,7 @@ u64 calls SEC(".percpu");
 u64 opened SEC(".percpu.opened");
 char copied[16] SEC(".percpu.opened");
 
-/* Where what user space hands over is. */
+/* The address of data in user space. */
 u64 user_text;
 
 static __noinline bool is_wanted(void)

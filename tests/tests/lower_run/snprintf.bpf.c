@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Writes text into a variable, of a format in .rodata and of values in variables. */
+/* Formats values of variables into a variable, with a format string in .rodata. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program on a socket: keeps what is of even length. */
+/* A program on a socket: keeps packets of even length. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

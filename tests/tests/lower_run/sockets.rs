@@ -35,7 +35,7 @@ fn socket_filter() {
             )
         };
         assert_eq!(ret, 0, "{}", std::io::Error::last_os_error());
-        // It runs where the sender does.
+        // The filter runs on the CPU of the sender.
         let mut bytes = [0; 64];
         vars.times(|cpu| {
             let size = cpu as usize + 1;
@@ -72,7 +72,7 @@ fn control(stream: &TcpStream, name: &str) {
     assert_eq!(ret, 0, "{name}: {}", std::io::Error::last_os_error());
 }
 
-/// Loads `struct_ops.bpf.c` and runs `check` while it is there.
+/// Loads `struct_ops.bpf.c`, and runs `check` while it is registered.
 fn with_struct_ops(check: impl Fn(&Vars)) {
     in_each_form(lowered!("struct_ops"), |vars| {
         vars.set_all("only", std::process::id());
@@ -94,7 +94,7 @@ fn struct_ops() {
         vars.times(|_| {
             let mut client = TcpStream::connect(address).expect("a connection");
             let (mut server, _) = listener.accept().expect("a connection");
-            // Of what is connected it changes at once, where we are.
+            // For a connected socket it changes at once, on this CPU.
             control(&client, "percpu_counting");
             client.write_all(&[0; 1000]).expect("sent");
             server.read_exact(&mut [0; 1000]).expect("received");
@@ -102,7 +102,7 @@ fn struct_ops() {
         });
         vars.check("inits", u64::from);
         vars.check("releases", u64::from);
-        // What is acknowledged is told on whichever CPU, as long as one uses it.
+        // Acknowledgements arrive on any CPU, as long as a connection uses it.
         let mut client = TcpStream::connect(address).expect("a connection");
         let (mut server, _) = listener.accept().expect("a connection");
         control(&client, "percpu_counting");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Functions that leave 8 bytes of the stack. */
+/* Functions that leave 8 bytes of the stack free. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -10,7 +10,7 @@ char _license[] SEC("license") = "GPL";
 u64 runs SEC(".percpu");
 u64 sum SEC(".percpu");
 
-/* @mine is all that is on the stack. */
+/* Only @mine is on the stack. */
 #define FILL(mine, first)                                \
 	do {                                             \
 		int i;                                   \
@@ -40,7 +40,7 @@ static __noinline u64 deep(u64 a, u64 b, u64 c, u64 d, u64 e)
 	return a + b + c + d + e;
 }
 
-/* Has no stack of its own, and so leaves all of it. */
+/* Uses no stack. */
 SEC("tc")
 int by_subprogram(struct __sk_buff *skb)
 {

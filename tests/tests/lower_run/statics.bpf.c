@@ -12,9 +12,9 @@ static u8 last SEC(".percpu.far") = 200;
 
 u64 wanted;
 
-static __noinline u32 *slot(u32 i)
+static __noinline u32 *element(u32 i)
 {
-	/* Of a function of its own: its instruction has the section's symbol. */
+	/* A separate function, whose relocation is against the section's symbol. */
 	return &table[i < 6 ? i : 0];
 }
 
@@ -25,7 +25,7 @@ int count(struct __sk_buff *skb)
 
 	runs++;
 	table[5] += runs;
-	*slot(wanted) += 1;
+	*element(wanted) += 1;
 	far -= 2;
 	last++;
 	inside += far;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* An object with a store of its own, which it uses in the same functions. */
+/* An object that also uses a store, in the same functions. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A congestion control, which counts who uses it. */
+/* A congestion control that counts its users. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A SYSCALL program: reads and writes its context. */
+/* SYSCALL programs, which read and write their context. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -31,7 +31,7 @@ int answer(struct asked *asked)
 	return 0;
 }
 
-/* One more, so that there are several. */
+/* A second program of this type. */
 SEC("syscall")
 int forget(void *ctx)
 {

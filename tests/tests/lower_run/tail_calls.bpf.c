@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tail calls between programs that all use variables. */
+/* Tail calls between programs that use variables. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -55,7 +55,7 @@ int odd(struct __sk_buff *skb)
 {
 	count_odd(handed);
 	handed = 1;
-	/* Goes on. */
+	/* Continues in the next program. */
 	bpf_tail_call(skb, &next, 0);
 	return 1;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A subprogram that programs of two sections call, and another subprogram. */
+/* A subprogram that is called from programs in two sections and from another subprogram. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -15,7 +15,7 @@ static __noinline int bump(int by)
 	return by + 1;
 }
 
-/* Without a variable of its own. */
+/* Uses no variable itself. */
 static __noinline int bump_twice(int by)
 {
 	return bump(by) + bump(by);

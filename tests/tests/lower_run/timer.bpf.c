@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A timer's callback, which runs later, without the program that started it. */
+/* A timer's callback, which runs after the program that started it. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

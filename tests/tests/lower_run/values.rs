@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Variables of all types, and how they are laid out.
+//! Variables of all types, and their layout.
 
 use crate::vars::in_each_form;
 use crate::vars::lowered;
@@ -37,7 +37,7 @@ fn counters() {
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 struct Input {
-    slot: u32,
+    bin: u32,
     row: u32,
     column: u32,
 }
@@ -45,7 +45,7 @@ struct Input {
 #[test]
 fn arrays() {
     let input = |cpu: u32, run: u32| Input {
-        slot: (cpu * 29 + run * 7) % 64,
+        bin: (cpu * 29 + run * 7) % 64,
         row: cpu % 4,
         column: run % 8,
     };
@@ -56,12 +56,12 @@ fn arrays() {
             assert_ne!(vars.run("add"), -1);
             run += 1;
         });
-        // What the CPUs before this one have run.
+        // The runs on the CPUs before this one.
         let first = |cpu: u32| (0..cpu).sum::<u32>();
         let inputs = |cpu: u32| (first(cpu)..first(cpu + 1)).map(move |run| input(cpu, run));
         vars.check("histogram", |cpu| {
             let mut histogram = [0_u64; 64];
-            inputs(cpu).for_each(|input| histogram[input.slot as usize] += input.slot as u64 + 1);
+            inputs(cpu).for_each(|input| histogram[input.bin as usize] += input.bin as u64 + 1);
             histogram
         });
         vars.check("table", |cpu| {
@@ -73,13 +73,13 @@ fn arrays() {
         vars.check("bytes", |cpu| {
             let mut bytes = [0_u8; 64];
             bytes[..3].copy_from_slice(&[1, 2, 3]);
-            inputs(cpu).for_each(|input| bytes[63 - input.slot as usize] ^= 0xff);
+            inputs(cpu).for_each(|input| bytes[63 - input.bin as usize] ^= 0xff);
             bytes
         });
         vars.set_ordinary(
             "input",
             Input {
-                slot: 64,
+                bin: 64,
                 ..input(0, 0)
             },
         );
@@ -87,7 +87,7 @@ fn arrays() {
     });
 }
 
-/// Of `nested.bpf.c`, with its gaps.
+/// A struct of `nested.bpf.c`, with its padding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C)]
 struct Place {
@@ -158,7 +158,7 @@ fn pointers() {
     });
 }
 
-/// `struct flags` of `bitfields.bpf.c`, without its gap.
+/// `struct flags` of `bitfields.bpf.c`, without its padding.
 fn flags(fields: &[u64; 7]) -> [u64; 3] {
     let [low, middle, below, high, wide, rest, on] = *fields;
     [

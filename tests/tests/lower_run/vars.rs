@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An object with per-CPU variables, loaded in a form; its variables are found by their names.
+//! An object with per-CPU variables, loaded in a form. Its variables are found by name.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -31,7 +31,7 @@ use tests::cpus::usable;
 use tests::cpus::Cpus;
 use tests::kernel;
 
-/// An object as bytes, with the name that it gets.
+/// The object of a file of this target, with its name.
 macro_rules! lowered {
     ($name:literal) => {
         (
@@ -45,7 +45,7 @@ pub(crate) use lowered;
 /// A compiled object: its name and its bytes.
 pub type Compiled = (&'static str, &'static [u8]);
 
-/// Where a variable is: as clang has placed it.
+/// The place of a variable, as clang has chosen it.
 struct Variable {
     section: String,
     offset: usize,
@@ -60,7 +60,7 @@ pub struct Vars {
     usable: Cpus,
 }
 
-/// The forms that this kernel takes.
+/// The forms that this kernel supports.
 pub fn forms() -> Vec<Form> {
     let mut forms = vec![Form::Lowered];
     if kernel::is_since(7, 3) {
@@ -69,19 +69,19 @@ pub fn forms() -> Vec<Form> {
     forms
 }
 
-/// Loads the object in each form, and checks it.
+/// Loads the object in each form, and runs `check` on it.
 pub fn in_each_form(compiled: Compiled, check: impl Fn(&mut Vars)) {
     for form in forms() {
-        // With the test's output when it fails.
+        // Shown if the test fails.
         println!("{} as {form:?}", compiled.0);
         check(&mut Vars::load(compiled, form, |_| ()));
     }
 }
 
 fn variables(bytes: &[u8]) -> BTreeMap<String, Variable> {
-    // The parser wants them aligned, which included bytes need not be.
+    // The parser needs aligned bytes, which included ones need not be.
     let mut words = vec![0_u64; bytes.len().div_ceil(8)];
-    // SAFETY: The words are at least as many bytes, of which any make words.
+    // SAFETY: The words have at least this many bytes, and any bytes are valid for them.
     let aligned = unsafe { slice::from_raw_parts_mut(words.as_mut_ptr().cast(), bytes.len()) };
     aligned.copy_from_slice(bytes);
     let aligned: &[u8] = aligned;
@@ -101,26 +101,26 @@ fn variables(bytes: &[u8]) -> BTreeMap<String, Variable> {
         .collect()
 }
 
-/// The bytes of a value of integers.
+/// The bytes of a value.
 pub fn bytes_of<T: Copy>(value: &T) -> &[u8] {
-    // SAFETY: The bytes are the value's, which tests make of integers without gaps.
+    // SAFETY: The slice covers the value. Tests pass integers and structs without padding.
     unsafe { slice::from_raw_parts((value as *const T).cast(), size_of::<T>()) }
 }
 
 fn of_bytes<T: Copy>(bytes: &[u8]) -> T {
     assert_eq!(bytes.len(), size_of::<T>());
-    // SAFETY: The bytes are as many as a `T`, which tests ask for as integers.
+    // SAFETY: The slice has the size of `T`, and tests use types for which any bytes are valid.
     unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
 }
 
 impl Vars {
-    /// Loads an object, which `prepare` may change before.
+    /// Loads an object after `prepare` has changed it.
     pub fn load(compiled: Compiled, form: Form, prepare: impl FnOnce(&mut OpenObject)) -> Self {
         Self::try_load(compiled, form, prepare)
             .unwrap_or_else(|e| panic!("{} as {form:?}: {e}", compiled.0))
     }
 
-    /// Loads an object, or tells why it does not load.
+    /// Loads an object, which may fail.
     pub fn try_load(
         (name, bytes): Compiled,
         form: Form,
@@ -137,12 +137,12 @@ impl Vars {
         })
     }
 
-    /// The CPUs that there are, online or not.
+    /// The possible CPUs.
     pub fn possible(&self) -> Cpus {
         sysfs("possible")
     }
 
-    /// The CPUs that programs can be run on.
+    /// The CPUs on which programs can run.
     pub fn cpus(&self) -> Cpus {
         self.usable.clone()
     }
@@ -154,7 +154,7 @@ impl Vars {
         variable
     }
 
-    /// A variable as `cpu` has it.
+    /// The variable's value on `cpu`.
     pub fn get<T: Copy>(&self, name: &str, cpu: u32) -> T {
         let Variable {
             section,
@@ -168,14 +168,14 @@ impl Vars {
         of_bytes(&bytes[*offset..][..*size])
     }
 
-    /// What a variable starts with.
+    /// The initial value of a variable.
     pub fn initial<T: Copy>(&self, name: &str) -> T {
         let variable = self.variable::<T>(name);
         let section = self.loaded.section(&variable.section).expect("a section");
         of_bytes(&section.image()[variable.offset..][..variable.size])
     }
 
-    /// Sets a variable for all CPUs.
+    /// Sets a variable on all CPUs.
     pub fn set_all<T: Copy>(&self, name: &str, value: T) {
         let variable = self.variable::<T>(name);
         let section = self.loaded.section(&variable.section).expect("a section");
@@ -232,7 +232,7 @@ impl Vars {
             .expect("sections can be written");
     }
 
-    /// Does something on a CPU.
+    /// Runs `work` on a CPU.
     pub fn on<R>(&self, cpu: u32, act: impl FnOnce() -> R) -> R {
         struct Back<'a>(&'a Cpus);
         impl Drop for Back<'_> {
@@ -245,7 +245,8 @@ impl Vars {
         act()
     }
 
-    /// Does something on each CPU: as often as its number says, so never on the first.
+    /// Runs `work` on each CPU [`Self::times`] times: a different number on each, none on the
+    /// first.
     pub fn times(&self, mut act: impl FnMut(u32)) {
         assert!(self.usable.len() > 1, "these tests want several CPUs");
         for cpu in self.cpus() {
@@ -262,7 +263,7 @@ impl Vars {
             .unwrap_or_else(|| panic!("the object has no program {name}"))
     }
 
-    /// Runs a program on the CPU that this thread is on: those that take packets on zeroes.
+    /// Runs a program on the current CPU. One that takes packets gets one of zeros.
     pub fn run(&self, name: &str) -> i32 {
         match self.program(name).prog_type() {
             ProgramType::Syscall => self.run_input(name, ProgramInput::default()),
@@ -279,9 +280,9 @@ impl Vars {
         self.run_input(name, input)
     }
 
-    /// Runs a SYSCALL program with its context.
+    /// Runs a SYSCALL program with a context.
     pub fn run_with<T: Copy>(&self, name: &str, context: &mut T) -> i32 {
-        // SAFETY: The bytes are the context's, of integers.
+        // SAFETY: The slice covers the context, which is integers.
         let bytes =
             unsafe { slice::from_raw_parts_mut((context as *mut T).cast(), size_of::<T>()) };
         let input = ProgramInput {
@@ -312,15 +313,15 @@ impl Vars {
     }
 }
 
-/// Does something to a value as often as [`Vars::times`] on a CPU: a model of what programs do.
+/// Applies `step` to a value [`Vars::times`] times: a model of a program's runs on a CPU.
 pub fn model<T>(start: T, cpu: u32, mut step: impl FnMut(&mut T)) -> T {
     let mut value = start;
     (0..cpu).for_each(|_| step(&mut value));
     value
 }
 
-/// A value of zeroes.
+/// A value of zeros.
 pub fn zeroes<T: Copy>() -> T {
-    // SAFETY: Tests ask for integers, and what is made of them.
+    // SAFETY: Tests use integers and structs of them, for which zeros are valid.
     unsafe { zeroed() }
 }

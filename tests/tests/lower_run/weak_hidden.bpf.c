@@ -17,7 +17,7 @@ __weak __noinline int weak_function(int n)
 	return n + 1;
 }
 
-/* To the verifier a static function: it knows the pointer. */
+/* Hidden functions are static to the verifier, so it knows the pointer. */
 __hidden __noinline int hidden_function(u64 *counter, int n)
 {
 	hidden_calls += n;

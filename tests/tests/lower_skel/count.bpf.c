@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Counts on each CPU, from values that the loader has set. */
+/* Counts on each CPU, starting from values that the loader has set. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Variables of all kinds, each with values of its own: what Rust reads in
- * their places shows that it has their layout.
+ * Variables of all kinds with distinct values: reading them from Rust shows
+ * that its structs have the same layout.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -20,7 +20,7 @@ float ratio SEC(".percpu") = 0.5;
 double precise SEC(".percpu") = -0.25;
 static volatile __u32 hidden SEC(".percpu") = 77;
 
-/* Names that Rust has for something else. */
+/* Names that are keywords in Rust. */
 
 __u32 type SEC(".percpu") = 1;
 __u32 self SEC(".percpu") = 2;
@@ -34,7 +34,7 @@ struct task_struct *task SEC(".percpu") = (void *)0x1122334455667788;
 int (*call)(int) SEC(".percpu");
 void *pointers[2] SEC(".percpu") = { (void *)1, (void *)2 };
 
-/* Structs within others, with names and without. */
+/* Structs in structs, with and without names. */
 
 struct inner {
 	__u8 a;
@@ -79,12 +79,12 @@ struct {
 	__u32 value;
 } anonymous SEC(".percpu.nested") = { 17 };
 
-/* The name of something that the module has itself. */
+/* The name of an item that the module defines. */
 struct open {
 	__u32 how;
 } opened SEC(".percpu.nested") = { 18 };
 
-/* Names of types that Rust has, too. */
+/* Names of types of Rust. */
 struct option {
 	__u32 some;
 } option SEC(".percpu.nested") = { 19 };
@@ -102,7 +102,7 @@ struct empty {
 
 __u32 after_empty SEC(".percpu.nested") = 22;
 
-/* Packed, and aligned to more than need be. */
+/* Packed, and with a larger alignment than needed. */
 
 struct packed {
 	__u8 a;
@@ -217,12 +217,12 @@ struct holder holder SEC(".percpu.bits") = {
 	.packed = { .bytes = { 1, 2, 3, 4, 5, 6, 7, 8, 9 } },
 };
 
-/* Sections whose names are alike in Rust. */
+/* Sections whose names would collide in Rust. */
 
 __u32 one SEC(".percpu.same-name") = 1;
 __u32 other SEC(".percpu.same_name") = 2;
 
-/* What all CPUs share. */
+/* Variables that CPUs share. */
 
 const volatile __u32 limit = 5;
 __u32 counter = 6;

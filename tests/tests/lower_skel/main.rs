@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Modules of `percpuctl skel`: initial values, and what programs count on each CPU, in both forms.
+//! Modules of `percpuctl skel`, loaded in both forms: initial values, and counts on each CPU.
 
 use std::fs;
 use std::process::Command;
@@ -23,7 +23,7 @@ mod count {
 use count::Objs;
 use count::Open;
 
-/// The forms that this kernel can have.
+/// The forms that this kernel supports.
 fn forms() -> Vec<Form> {
     let mut forms = vec![Form::Lowered];
     if kernel::is_since(7, 3) {
@@ -41,7 +41,7 @@ fn load(open: Open) -> Objs {
     open.load().unwrap_or_else(|e| panic!("{e:#}"))
 }
 
-/// Runs the program on a CPU, `times` times; what it returned last.
+/// Runs the program `times` times on a CPU, and returns its last result.
 fn run_on(objs: &mut Objs, cpu: u32, times: u32) -> i32 {
     set_affinity(&[cpu].into());
     let program = objs.program_mut("count").expect("a program");
@@ -168,7 +168,7 @@ fn percpuctl(args: &[&str]) -> Output {
     command.args(args).output().expect("percpuctl is on PATH")
 }
 
-/// The line that percpuctl prints when it fails.
+/// Runs percpuctl, which must fail, and returns its message.
 fn fails(args: &[&str]) -> String {
     let output = percpuctl(args);
     let text = String::from_utf8(output.stderr).expect("UTF-8");
@@ -202,7 +202,7 @@ fn the_command_writes_modules() {
         Some(2)
     );
 
-    // What was there stays when there is nothing new.
+    // On an error the existing file stays.
     fs::write("/tmp/ordinary.o", object!("lower_skel-ordinary")).expect("room in /tmp");
     let error = fails(&["skel", "/tmp/ordinary.o", "--output", module]);
     assert!(error.contains("/tmp/ordinary.o: the object has no section .percpu"));

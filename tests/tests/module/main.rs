@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module comes and goes, in a guest that has it.
+//! Loading and unloading the module: its BTF, what holds it, other kernels, leaks.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn is_held_by_programs() {
     run(object!("cpumask-masks"), "masks");
 }
 
-/// The module, but for the kernel that it says it is for.
+/// Writes a copy of the module that says that it is for another kernel.
 const OTHER: &str = "/tmp/other.ko";
 
 fn write_for_other_kernel() {
@@ -66,15 +66,15 @@ fn other_kernels_refuse_it() {
     module::insert(module::FILE).expect("the control: the kernel that it is for takes it");
 }
 
-/// What the kernel uses of Percpu and Slab memory, once it has freed what waits to be freed.
+/// `Percpu` and `Slab` of `/proc/meminfo` in KiB, after deferred frees.
 fn used() -> [i64; 2] {
     drop_caches();
     thread::sleep(Duration::from_millis(300));
     [meminfo("Percpu"), meminfo("Slab")]
 }
 
-/// How often the module is loaded to see what it leaves. Slab memory has free places, which a leak
-/// fills first: a hundred objects of 1 KiB may not show, three hundred do.
+/// How often the module is loaded to find a leak. A leak fills free slab objects first: a hundred
+/// leaked objects of 1 KiB may not show, three hundred do.
 const LOADS: i64 = 300;
 
 fn insert_and_remove() {
@@ -82,7 +82,7 @@ fn insert_and_remove() {
     module::remove_soon();
 }
 
-/// How much `used()` grows over so many calls of `work`.
+/// How much `used()` grows over [`LOADS`] calls of `work`.
 fn growth(work: impl Fn()) -> [i64; 2] {
     let before = used();
     for _ in 0..LOADS {
@@ -94,7 +94,7 @@ fn growth(work: impl Fn()) -> [i64; 2] {
 
 const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 
-/// A kernel that looks for leaks finds the first; on others memory that is used must not grow.
+/// With kmemleak no leak may be found; without it, memory in use must not grow.
 #[test]
 fn loads_leave_nothing() {
     if Path::new(KMEMLEAK).exists() {
@@ -109,10 +109,10 @@ fn loads_leave_no_leak() {
     for _ in 0..30 {
         insert_and_remove();
     }
-    // What is younger than five seconds is not looked at.
+    // kmemleak ignores objects that are younger than five seconds.
     thread::sleep(Duration::from_secs(6));
     let mut leaks = String::new();
-    // A leak stays; what was on the move during one scan is found by the next.
+    // A leak stays. An object whose pointer moved during one scan is found by the next.
     for _ in 0..4 {
         fs::write(KMEMLEAK, "scan").expect("kmemleak");
         leaks = fs::read_to_string(KMEMLEAK).expect("kmemleak");
@@ -122,20 +122,20 @@ fn loads_leave_no_leak() {
 }
 
 fn loads_grow_no_memory() {
-    // The noise: a file that the kernel reads, checks and refuses.
+    // The noise: a module that the kernel reads, checks and rejects.
     write_for_other_kernel();
     module::remove_soon();
     let noise = growth(|| {
         module::insert(OTHER).expect_err("it is for another kernel");
     });
-    // Half a KiB a load, on all CPUs together.
+    // Half a KiB for each load, over all CPUs.
     let limit = noise.map(|noise| noise.max(0) + LOADS / 2);
 
-    // The first loads fill caches of the kernel's that stay.
+    // The first loads fill caches of the kernel.
     for _ in 0..10 {
         insert_and_remove();
     }
-    // A leak grows each time; what else the kernel keeps meanwhile does not.
+    // A leak grows each time, unlike what the kernel keeps.
     let mut grown = Vec::new();
     let mut leaks = true;
     while leaks && grown.len() < 3 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The instructions of `rust/percpu`, by `tests/kmod/selftest.rs`, in a guest.
+//! The per-CPU operations of `rust/percpu`: the module `tests/kmod/selftest.rs` compares the
+//! instructions of the architecture with the portable backend.
 
 use std::fs;
 use std::io;
@@ -11,10 +12,10 @@ use tests::module;
 
 const FILE: &str = "/t/bpf_percpu_selftest.ko";
 
-/// What each backend does on each CPU.
+/// The number of operations of each backend on each CPU.
 const OPERATIONS: u64 = 1_000_000;
 
-/// Loads the module, which checks, and takes it out again.
+/// Loads the module, which runs the comparison, and unloads it.
 fn check(params: &str) -> io::Result<()> {
     module::insert_with(FILE, params)?;
     module::remove_other("bpf_percpu_selftest")
@@ -35,7 +36,7 @@ fn backends_agree_on_each_cpu() {
     );
 }
 
-/// The control: a backend that does something else is found, whatever the operation.
+/// The control: a difference is found, in any operation.
 #[test]
 fn a_difference_is_found() {
     set_affinity(&[0].into());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What holds only on a machine that was booted for it: see `tests/runner/src/suites.rs`.
+//! Cases that need a special boot: `tests/runner/src/suites.rs` has its parameters.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::call::id;
 use crate::call::Call;
 use crate::call::NO_PSI;
 
-/// A boot with `psi=0`: nothing is kept, for no cgroup.
+/// Booted with `psi=0`: the kernel has no PSI of any cgroup.
 #[test]
 fn without_psi() {
     assert!(!Path::new("/proc/pressure").exists(), "boot with psi=0");
@@ -29,13 +29,13 @@ fn without_psi() {
             assert_eq!(call, before, "something was written");
         }
     }
-    // The field is NULL: so is what it leads to.
+    // The field is NULL, and so is the kfunc's result.
     let mut call = Call::new(id("nopsi"), 0);
     assert_eq!(call.run(&programs, "by_pointer"), NO_PSI);
     assert_eq!((call.base, call.addr), (0, 0));
 }
 
-/// The sample that reads it says so.
+/// The sample psi_top says that there is no PSI.
 #[test]
 fn psi_top_without_psi() {
     let output = Command::new("/t/psi_top")

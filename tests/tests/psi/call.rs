@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls of the programs of `psi.bpf.c`.
+//! Running the programs of `psi.bpf.c`.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,11 +11,11 @@ use tests::bpf::Loaded;
 pub const STATES: usize = 7;
 pub const TASK_COUNTS: usize = 4;
 
-/// What the programs return.
+/// Return values of the programs.
 pub const NO_CGROUP: u32 = 1;
 pub const NO_PSI: u32 = 2;
 
-/// The states, as `enum psi_states` has them.
+/// `enum psi_states`.
 pub const CPU_SOME: usize = 4;
 pub const NONIDLE: usize = STATES - 1;
 
@@ -42,9 +42,9 @@ impl Call {
         }
     }
 
-    /// Has a program fill in what it reads.
+    /// Runs a program, which fills in the call.
     pub fn run(&mut self, programs: &Loaded, program: &str) -> u32 {
-        // SAFETY: As many bytes as the struct has, which is integers.
+        // SAFETY: The slice covers the struct, which is integers.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut((&raw mut *self).cast::<u8>(), size_of::<Self>())
         };
@@ -60,7 +60,7 @@ impl Call {
     }
 }
 
-/// The id of the cgroup at this path below the root's.
+/// The id of the cgroup with this path from the root cgroup.
 pub fn id(path: &str) -> u64 {
     let path = format!("/sys/fs/cgroup/{path}");
     fs::metadata(&path).expect("a cgroup").ino()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cgroups that come and go while programs read of them.
+//! Cgroups that are created and removed while programs read their pressure.
 
 use std::fs;
 use std::sync::atomic::AtomicBool;
@@ -37,8 +37,8 @@ fn programs(names: &[&'static str]) -> Loaded {
     load_some(object!("psi-psi"), names).unwrap_or_else(|log| panic!("{log}"))
 }
 
-/// Each cgroup is read when it is made, while it is there, when it is removed, and when it is gone;
-/// and by another task all the time.
+/// Programs read each cgroup when it is created, while it exists, when it is removed and when it is
+/// freed; another task reads it all the time.
 #[test]
 fn ten_thousand_come_and_go() {
     let programs = programs(&["by_kfunc", "keep", "by_kptr", "mkdir", "rmdir", "walk"]);
@@ -86,7 +86,7 @@ fn ten_thousand_come_and_go() {
     assert!(found > walks * possible.len() as u64, "none but the parent");
 }
 
-/// Stops others, when a test fails, too.
+/// Stops the other threads, even if the test fails.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -95,14 +95,14 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// A program that keeps a cgroup finds nothing in it once it is removed.
+/// A removed cgroup has no PSI, even for a program that holds a reference to it.
 #[test]
 fn kept_ones_have_no_more() {
     let programs = programs(&["keep", "by_kptr", "by_kfunc"]);
     let group = Group::new("kept");
     let cgroup = id("kept");
     assert_eq!(Call::new(cgroup, 0).run(&programs, "keep"), 0);
-    // Something happens to it there, which is to be found.
+    // Some CPU time in the cgroup, for the programs to find.
     group.run(|| set_affinity(&[0].into()));
     set_affinity(&cpus::sysfs("online"));
     let mut call = Call::new(cgroup, 0);
@@ -116,7 +116,7 @@ fn kept_ones_have_no_more() {
     assert_eq!(call, before, "something was written");
 }
 
-/// `cgroup.pressure` switches it off for one cgroup, and on again.
+/// `cgroup.pressure` switches PSI off for one cgroup, and on again.
 #[test]
 fn off_for_one() {
     let programs = programs(&["by_kfunc"]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own per-CPU data, in a guest.
+//! The kfuncs for the kernel's own per-CPU data: `bpf_percpu_ptr()` and pressure (PSI) of cgroups.
 
 mod boots;
 mod call;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_percpu_ptr()`, which takes any number and any CPU.
+//! `bpf_percpu_ptr()` with any address and any CPU.
 
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
@@ -17,7 +17,7 @@ fn programs() -> Loaded {
     load_some(object!("psi-psi"), &names).unwrap_or_else(|log| panic!("{log}"))
 }
 
-/// Numbers that are no CPU.
+/// Numbers that are not a CPU.
 fn no_cpus() -> Vec<u32> {
     let possible = cpus::sysfs("possible");
     let end = possible.last().expect("a CPU") + 1;
@@ -61,7 +61,8 @@ fn impossible_cpus_are_null() {
     }
 }
 
-/// CPUs differ by the same for each base, and each base by the same on all CPUs.
+/// The distance between two CPUs is the same for each base, and that between two bases the same on
+/// each CPU.
 #[test]
 fn any_number_moves_by_the_cpus_offset() {
     let programs = programs();
@@ -80,7 +81,8 @@ fn any_number_moves_by_the_cpus_offset() {
     }
 }
 
-/// Both ways lead to the same: what does not change is equal, and what changes goes on.
+/// `bpf_percpu_ptr()` and `bpf_cgroup_psi_cpu()` lead to the same struct: constant fields are
+/// equal, and counters only grow.
 #[test]
 fn a_field_is_what_the_kfunc_returns() {
     let programs = programs();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What programs read, beside what the kernel makes of it.
+//! The pressure that programs read, compared with that of the kernel's files.
 
 use std::fs;
 use std::hint::spin_loop;
@@ -25,12 +25,12 @@ use crate::call::Call;
 use crate::call::CPU_SOME;
 use crate::call::NONIDLE;
 
-/// How long CPUs have to wait.
+/// How long tasks must wait for a CPU.
 const ENOUGH: f64 = 3e9;
 
-/// Times wrap after 4.3 seconds: look more often than that.
+/// Times wrap after 4.3 seconds, so programs read them more often.
 const STEP: Duration = Duration::from_millis(500);
-/// Counters come round after 4.3 s, those that the kernel adds up for `cpu.pressure`, too. It does so
+/// Counters wrap after 4.3 s, also those that the kernel adds up for `cpu.pressure`. It does so
 /// every 2 s, and whenever the file is read.
 const WRAP: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ fn read(programs: &Loaded, program: &str, cgroup: u64, cpu: u32) -> Call {
     call
 }
 
-/// `total=` of a line of a pressure file, in ns.
+/// `total=` in a line of a pressure file, in ns.
 fn total(file: &str, line: &str) -> u64 {
     let text = fs::read_to_string(file).expect("a pressure file");
     let value = text
@@ -50,7 +50,7 @@ fn total(file: &str, line: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {line} in {file}")) * 1000
 }
 
-/// Two threads for each of `cpus` that compete for it, while `work` runs, once they are there.
+/// Runs `work` while two threads compete for each of `cpus`.
 fn compete(cpus: &[u32], work: impl FnOnce()) {
     let (there, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let compete = |cpu: u32| {
@@ -70,7 +70,7 @@ fn compete(cpus: &[u32], work: impl FnOnce()) {
     });
 }
 
-/// The root's is the whole system's, which BPF can read without the module.
+/// The PSI of the root cgroup is that of the system, which BPF can read without the module.
 #[test]
 fn root_is_the_system() {
     let programs = load_some(object!("psi-psi"), &["by_kfunc", "by_variable"])
@@ -96,8 +96,8 @@ fn root_is_the_system() {
     assert!(busy > 0, "no CPU did anything");
 }
 
-/// What CPUs have waited for each other's tasks is what `cpu.pressure` makes of it: of two that
-/// compete one waits all the time, and only where they do.
+/// The waiting time on each CPU adds up to `cpu.pressure`. Of two threads that compete for a CPU,
+/// one always waits; on other CPUs none does.
 #[test]
 fn adds_up_to_cpu_pressure() {
     let programs =
@@ -106,7 +106,7 @@ fn adds_up_to_cpu_pressure() {
     assert!(attempt.is_some(), "the machine stands still all the time");
 }
 
-/// False when it stood still for so long that the counters say nothing.
+/// False if the machine stalled for so long that the counters may have wrapped.
 fn adds_up(programs: &Loaded) -> bool {
     let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
     let busy = [possible[1], possible[3]];
@@ -134,7 +134,7 @@ fn adds_up(programs: &Loaded) -> bool {
     };
     group.run(|| {
         compete(&busy, || {
-            // What they waited for where they began is none of these CPUs' business.
+            // Waiting before the threads moved to these CPUs does not count.
             look(&mut some);
             for (cpu, some) in possible.iter().zip(&mut some) {
                 if !busy.contains(cpu) {
@@ -155,11 +155,11 @@ fn adds_up(programs: &Loaded) -> bool {
         return false;
     }
     println!("in {time} ns: {some:?} on each CPU, the kernel says {kernel}");
-    // Each CPU weighs as much as it was busy, as these were all the time, and others hardly.
+    // The kernel weighs CPUs by busy time: these were always busy, the others hardly.
     let mean = busy.iter().map(|cpu| some[*cpu as usize]).sum::<f64>() / busy.len() as f64;
     assert!(mean > ENOUGH, "CPUs did not wait");
-    // A counter that came round unseen: it is brought up to date when a task comes or goes, and that may
-    // be later than it is looked at.
+    // A counter may have wrapped unnoticed: it is updated when a task starts or stops waiting,
+    // which may be later than the program reads it.
     let lost = (kernel - mean) * busy.len() as f64 / f64::from(u32::MAX);
     if lost > 0.9 && (lost - lost.round()).abs() < 0.1 {
         return false;

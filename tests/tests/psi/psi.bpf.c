@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads what the kernel keeps of the pressure of cgroups, on each CPU. */
+/* Reads the kernel's per-CPU pressure data of cgroups. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -12,7 +12,7 @@ char _license[] SEC("license") = "GPL";
 struct call {
 	u64 cgroup; /* its id */
 	u64 base; /* a per-CPU address */
-	u64 addr; /* what bpf_percpu_ptr() made of it */
+	u64 addr; /* the result of bpf_percpu_ptr() */
 	u64 state_start;
 	u32 times[NR_PSI_STATES];
 	u32 tasks[NR_PSI_TASK_COUNTS];
@@ -23,10 +23,10 @@ struct call {
 #define NO_CGROUP 1
 #define NO_PSI 2
 
-/* Statics of the kernel, which the verifier knows. */
+/* Per-CPU variables of the kernel that the verifier knows. */
 extern const struct psi_group_cpu system_group_pcpu __ksym;
 
-/* The kernel may change it meanwhile: each field is read once. */
+/* The kernel may change it meanwhile, so each field is read once. */
 static __always_inline int copy(struct call *c,
 				const volatile struct psi_group_cpu *from)
 {
@@ -60,7 +60,7 @@ int by_kfunc(struct call *c)
 	return ret;
 }
 
-/* For each per-CPU pointer of the kernel there is. */
+/* Other per-CPU pointers of the kernel. */
 SEC("?syscall")
 int by_pointer(struct call *c)
 {
@@ -79,7 +79,7 @@ int by_pointer(struct call *c)
 	return copy(c, psi);
 }
 
-/* What bpf_percpu_ptr() makes of any number. */
+/* bpf_percpu_ptr() with any number. */
 SEC("?syscall")
 int any_pointer(struct call *c)
 {
@@ -87,7 +87,7 @@ int any_pointer(struct call *c)
 	return 0;
 }
 
-/* The control: the whole system's, as BPF can read it without the module. */
+/* The control: the PSI of the system, which BPF can read without the module. */
 SEC("?syscall")
 int by_variable(struct call *c)
 {
@@ -108,7 +108,7 @@ struct {
 	__type(value, struct kept);
 } kptrs SEC(".maps");
 
-/* Keeps a cgroup that may go. */
+/* Keeps a reference to a cgroup. */
 SEC("?syscall")
 int keep(struct call *c)
 {
@@ -151,13 +151,13 @@ int by_kptr(struct call *c)
 	return ret;
 }
 
-/* How often there was something to read; struct Seen in groups.rs. */
+/* How often there was PSI to read; struct Seen in groups.rs. */
 struct seen {
-	u64 made; /* of a cgroup that is made */
-	u64 found; /* of one that is found */
-	u64 removed; /* of one that is removed */
-	u64 nothing; /* how often there was not */
-	u64 total; /* so that it is read */
+	u64 made; /* of a cgroup that is being created */
+	u64 found; /* of one that was found */
+	u64 removed; /* of one that is being removed */
+	u64 nothing; /* how often there was none */
+	u64 total; /* the sum, so that it is read */
 } seen;
 
 static __always_inline void see(struct cgroup *cgrp, u64 *count)
@@ -188,7 +188,7 @@ int BPF_PROG(rmdir, struct cgroup *cgrp)
 	return 0;
 }
 
-/* All cgroups below one, while they come and go. */
+/* All cgroups below one, while they are created and removed. */
 SEC("?syscall")
 int walk(struct call *c)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that read per-CPU data of the kernel in ways that the verifier refuses. */
+/* Programs that read per-CPU data of the kernel in ways that the verifier must reject. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -12,7 +12,7 @@ char _license[] SEC("license") = "GPL";
 u64 id;
 u32 cpu;
 
-/* Why there is bpf_cgroup_psi_cpu(): to the kernel's own helper the field is not per-CPU. */
+/* The reason for bpf_cgroup_psi_cpu(): the kernel's helper does not take the field as per-CPU. */
 static __always_inline int helper_on_a_field_if(bool mistake)
 {
 	const struct psi_group_cpu *psi;
@@ -107,7 +107,7 @@ static __always_inline int null_cgroup_if(bool mistake)
 }
 PAIR("tp_btf/sys_enter", null_cgroup)
 
-/* A number that the program has made up is no cgroup. */
+/* An arbitrary number is not a cgroup. */
 static __always_inline int scalar_as_cgroup_if(bool mistake)
 {
 	const struct psi_group_cpu *psi;
@@ -125,7 +125,7 @@ static __always_inline int scalar_as_cgroup_if(bool mistake)
 }
 PAIR("tp_btf/sys_enter", scalar_as_cgroup)
 
-/* What bpf_percpu_ptr() returns is a number. */
+/* The result of bpf_percpu_ptr() is a number, not a pointer. */
 static __always_inline int number_as_pointer_if(bool mistake)
 {
 	const struct psi_group_cpu *psi;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier refuses, in its own words.
+//! Programs that the verifier must reject: PSI and per-CPU addresses.
 
 use tests::object;
 use tests::refused;

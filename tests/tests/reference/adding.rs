@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Documentation/adding.rst` shows the whole of `adding.patch`, and lists the files that it touches.
-//! `tests/family.sh` applies it.
+//! `Documentation/adding.rst` shows the whole of `adding.patch`, and lists the files that it
+//! touches. `tests/family.sh` applies it.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::tree::Tree;
 const PAGE: &str = "Documentation/adding.rst";
 const PATCH: &str = "Documentation/adding.patch";
 
-/// What is wrong with the page or the patch.
+/// The mistakes in the page and the patch.
 fn complaints(tree: &Tree) -> Vec<String> {
     let (page, patch) = (tree.file(PAGE), tree.file(PATCH));
     let touched: BTreeSet<_> = rest_of(patch, "diff --git a/", " b/").collect();
@@ -34,7 +34,7 @@ fn complaints(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// What follows `before` at the start of a line, up to `after`.
+/// The text between `before`, at the start of a line, and `after`.
 fn rest_of<'a>(text: &'a str, before: &'a str, after: &'a str) -> impl Iterator<Item = &'a str> {
     text.split_inclusive('\n').filter_map(move |line| {
         let (file, _) = line.strip_prefix(before)?.split_once(after)?;

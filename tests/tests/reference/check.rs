@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is wrong with the reference: each complaint says which entry, and what to write.
+//! Compares the reference with the module: each complaint names the entry, and says what to write.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::tree::Tree;
 /// The kfuncs of the module, by name.
 pub type Kfuncs = BTreeMap<String, Kfunc>;
 
-/// All that is wrong.
+/// All complaints.
 pub fn complaints(tree: &Tree, kfuncs: &Kfuncs) -> Vec<String> {
     let entries = of(tree);
     let mut found = listed(&entries, kfuncs);
@@ -42,7 +42,7 @@ pub fn complaints(tree: &Tree, kfuncs: &Kfuncs) -> Vec<String> {
     found
 }
 
-/// Each kfunc has one entry, and each entry a kfunc.
+/// Each kfunc has one entry, and each entry is of a kfunc.
 fn listed(entries: &[Entry], kfuncs: &Kfuncs) -> Vec<String> {
     let count = |name: &str| entries.iter().filter(|entry| entry.name() == name).count();
     let missing = kfuncs.iter().filter(|(name, _)| count(name) == 0);
@@ -73,7 +73,7 @@ fn prototype(entry: &Entry, kfunc: &Kfunc) -> Option<String> {
     })
 }
 
-/// A declaration without the spaces that do not matter.
+/// A declaration with normalized spaces.
 fn normal(declaration: &str) -> String {
     let mut apart = String::new();
     for c in declaration.chars() {
@@ -93,7 +93,7 @@ fn flags(entry: &Entry, kfunc: &Kfunc) -> Option<String> {
     })
 }
 
-/// Whether these are the flags, in any order.
+/// Whether `written` lists these flags, in any order.
 fn are(written: &str, flags: &BTreeSet<String>) -> bool {
     let literals: Vec<_> = literals(written).collect();
     let set: BTreeSet<_> = literals.iter().map(ToString::to_string).collect();
@@ -116,7 +116,7 @@ fn written(flags: &BTreeSet<String>) -> String {
     }
 }
 
-/// What the flags say is said in words, too.
+/// The text of an entry says what the flags mean.
 fn fields(entry: &Entry, kfunc: &Kfunc) -> Vec<String> {
     let mut wrong = Vec::new();
     if entry.text.is_empty() {
@@ -169,7 +169,7 @@ fn tests(entry: &Entry, tree: &Tree) -> Vec<String> {
     wrong
 }
 
-/// Where the cases of a suite are: the folder of its target, or the module.
+/// The folder with the cases of a suite: that of its target, or the module's.
 fn sources(suite: &str, tree: &Tree) -> Vec<String> {
     // guest("NAME", "TARGET", …
     let suites = tree.file(SUITES).lines();
@@ -183,8 +183,8 @@ fn sources(suite: &str, tree: &Tree) -> Vec<String> {
     vec![format!("tests/tests/{target}")]
 }
 
-/// Whether `case`, `a::b::name`, is in the file of its modules, as a function or of a macro; that of a
-/// KUnit case is not told apart.
+/// Whether `case`, `a::b::name`, is a function or in a macro in the file of module `a::b`. A KUnit
+/// case can be in any file.
 fn has(source: &str, case: &str, tree: &Tree) -> bool {
     let (module, name) = case.rsplit_once("::").unwrap_or(("", case));
     let path = format!("{source}/{}.rs", module.replace("::", "/"));
@@ -219,7 +219,7 @@ fn example(entry: &Entry, tree: &Tree) -> Option<String> {
     }
 }
 
-/// Each file of programs is loaded by a test.
+/// Each file with programs is loaded by a test.
 fn unrun(tree: &Tree) -> Vec<String> {
     let dir = "Documentation/examples/reference";
     let programs = tree.under(dir).filter_map(|(path, _)| {

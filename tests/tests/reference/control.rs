@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The controls: what would be wrong is found, and nothing else.
+//! The controls: each mistake is found, and nothing else.
 
 use crate::check::complaints;
 use crate::check::Kfuncs;
@@ -16,7 +16,7 @@ const PROGRAMS: &str = "Documentation/examples/reference/percpu.bpf.c";
 /// The first line of an entry.
 const ENTRY: &str = ".. c:function:: int bpf_percpu_id_add_u32(u32 id, u32 off, u32 val)";
 
-/// All there is to say of the tree with `to` for `from` is that.
+/// Replaces `from` by `to` in a file. The complaints must then be `says`.
 #[track_caller]
 fn finds(path: &str, from: &str, to: &str, says: &[&str]) {
     finds_of(&Tree::read().with(path, from, to), &of_module(), says);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The entries of the reference, as `Documentation/reference/*.rst` has them.
+//! The entries of the reference, parsed from `Documentation/reference/*.rst`.
 
 use std::collections::BTreeMap;
 
 use crate::tree::Tree;
 
-/// Where they are.
+/// The folder of the reference.
 pub const DIR: &str = "Documentation/reference";
 
 const DIRECTIVE: &str = ".. c:function:: ";
@@ -16,13 +16,13 @@ const DIRECTIVE: &str = ".. c:function:: ";
 pub struct Entry {
     /// The file.
     pub page: String,
-    /// As it is written.
+    /// The prototype as written.
     pub prototype: String,
-    /// What the kfunc does.
+    /// The description.
     pub text: String,
     /// `:NAME: VALUE`
     pub fields: BTreeMap<String, String>,
-    /// The program: the file as the entry names it, and the options.
+    /// The program: the file that the entry names, and the options.
     pub include: Option<(String, BTreeMap<String, String>)>,
 }
 
@@ -33,12 +33,12 @@ impl Entry {
         before.rsplit([' ', '*']).next().unwrap_or_default()
     }
 
-    /// A field; empty when there is none.
+    /// A field; empty if there is none.
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", |value| value)
     }
 
-    /// What the page has of the file that the program is in.
+    /// The part of the program's file that the page includes.
     pub fn program<'a>(&self, tree: &'a Tree) -> Option<&'a str> {
         let (file, options) = self.include.as_ref()?;
         let text = tree.file(&format!("Documentation/{}", file.strip_prefix("../")?));
@@ -70,7 +70,7 @@ fn of_page(path: &str, text: &str) -> Vec<Entry> {
     entries
 }
 
-/// Parts of an entry begin at 3 columns, and go on further right.
+/// The parts of an entry are indented by 3 columns, and continue further right.
 fn entry(page: &str, prototype: &str, body: &[&str]) -> Entry {
     let mut entry = Entry {
         page: page.to_string(),
@@ -110,12 +110,12 @@ fn option(line: &str) -> Option<(&str, &str)> {
     plain.then_some((name, value))
 }
 
-/// What is between double backquotes.
+/// The texts between double backquotes.
 pub fn literals(text: &str) -> impl Iterator<Item = &str> {
     text.split("``").skip(1).step_by(2)
 }
 
-/// A row of the table in `index.rst`: kfunc, flags, and the page.
+/// A row of the table in `index.rst`: kfunc, flags and page.
 #[derive(Debug)]
 pub struct Row {
     pub name: String,

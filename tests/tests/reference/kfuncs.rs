@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kfuncs of the module that was built: their prototypes from its BTF, their flags from `.BTF_ids`.
+//! The kfuncs of the built module: prototypes from its BTF, flags from `.BTF_ids`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,15 +15,15 @@ use object::read::Object;
 use object::read::ObjectSection;
 use object::read::ObjectSymbol;
 
-/// `KF_*` with their bits.
+/// The names of `KF_*`, by bit.
 const FLAGS_OF_KERNEL: &str = "/kernel/stock/src/include/linux/btf.h";
 
-/// What a program gets.
+/// A kfunc.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kfunc {
-    /// As in C, without the semicolon.
+    /// The declaration in C, without the semicolon.
     pub prototype: String,
-    /// `KF_*`.
+    /// The names of its flags, `KF_*`.
     pub flags: BTreeSet<String>,
 }
 
@@ -66,7 +66,7 @@ pub fn of_module() -> BTreeMap<String, Kfunc> {
     kfuncs
 }
 
-/// `.BTF`, whose numbers go on where those of `.BTF.base` end, as one.
+/// The types of `.BTF.base` and `.BTF` together: the ids of the second follow those of the first.
 fn joined(base: &[u8], split: &[u8]) -> Btf {
     const HEADER: u32 = 24;
     let part = |btf: &[u8], at: usize| {
@@ -74,7 +74,7 @@ fn joined(base: &[u8], split: &[u8]) -> Btf {
             let word = btf[at..][..4].try_into().expect("4 bytes");
             u32::from_le_bytes(word) as usize
         };
-        // The header says how long it is itself.
+        // The header has its own length in it.
         btf[word(4) + word(at)..][..word(at + 4)].to_vec()
     };
     let [types, strings] = [8, 16].map(|at| [part(base, at), part(split, at)].concat());
@@ -88,7 +88,7 @@ fn joined(base: &[u8], split: &[u8]) -> Btf {
     Btf::parse(&bytes).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The set: its size and its own flags, then a pair for each kfunc.
+/// The set of kfuncs: its length and flags, then id and flags of each kfunc.
 fn flags_by_id(set: &[u8]) -> BTreeMap<u32, BTreeSet<String>> {
     let names = flag_names();
     let words = set.chunks_exact(4);
@@ -108,7 +108,7 @@ fn flags_by_id(set: &[u8]) -> BTreeMap<u32, BTreeSet<String>> {
     pairs.map(|pair| (pair[0], flags_of(pair[1]))).collect()
 }
 
-/// `#define KF_RCU (1 << 7)`, by bit.
+/// Parses lines like `#define KF_RCU (1 << 7)`.
 fn flag_names() -> BTreeMap<u32, String> {
     let header = fs::read_to_string(FLAGS_OF_KERNEL).expect("the kernel's source");
     let flag = |line: &str| {
@@ -148,7 +148,7 @@ fn prototype(btf: &Btf, function: u32) -> String {
     declared(btf, *result, &name)
 }
 
-/// `what` of type `of`, as C declares it.
+/// The declaration in C of `what` with type `of`.
 fn declared(btf: &Btf, of: u32, what: &str) -> String {
     let named = |keyword: &str| format!("{keyword}{} {what}", name(btf, of));
     match btf.get(of).kind {

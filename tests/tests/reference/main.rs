@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kfunc reference: its examples run in a guest that has the module, and on the host, in the root,
-//! its entries are compared with the module that was built.
+//! The kfunc reference. The examples run in a guest. The other cases run on the host, in the root,
+//! and compare its entries with the built module.
 
 mod adding;
 mod check;

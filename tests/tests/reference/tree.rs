@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of the tree that the reference is about, as text: a test changes them here.
+//! The files of the tree, as text that a test can change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,19 +32,19 @@ impl Tree {
         }
     }
 
-    /// A file; empty when there is none.
+    /// The text of a file; empty if there is none.
     pub fn file(&self, path: &str) -> &str {
         self.0.get(path).map_or("", |text| text)
     }
 
-    /// The files of a folder and of those in it, and their text.
+    /// The files of a folder and its subfolders, with their text.
     pub fn under<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let below = move |path: &str| path.strip_prefix(dir).is_some_and(|p| p.starts_with('/'));
         let files = self.0.iter().filter(move |(path, _)| below(path));
         files.map(|(path, text)| (&**path, &**text))
     }
 
-    /// The same, with `to` for `from`, which `path` has once.
+    /// A copy of the tree in which `path` has `to` in place of `from`.
     pub fn with(&self, path: &str, from: &str, to: &str) -> Self {
         let mut tree = self.clone();
         let text = tree.0.get_mut(path).expect("a file");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `cgroup_syscalls`, which counts system calls per cgroup, beside processes that know how many
-//! they have made.
+//! `cgroup_syscalls`, which counts system calls per cgroup, compared with processes that know how
+//! many they made.
 //!
-//! There is no control with a counter that loses: programs on kprobes run with preemption off, so
-//! that nothing comes between, and a per-CPU array would be exact here, too, had it a value for
-//! each cgroup. Suite `exact` has programs that do interrupt each other, and counters that lose.
+//! There is no control with a counter that loses. Programs on kprobes run with preemption disabled,
+//! so nothing interrupts a count, and a per-CPU array would be exact here as well if it had a value
+//! for each cgroup. The target `exact` has programs that interrupt each other, and counters that
+//! lose.
 
 use std::fs;
 use std::io::BufRead;
@@ -32,10 +33,10 @@ mod worker;
 
 use worker::Worker;
 
-/// Calls of a worker at a time.
+/// The number of calls that a worker makes at a time.
 const CALLS: u64 = 10_000;
 
-/// More looks than a pipe holds: what is read may have been written long ago.
+/// More reports than fit into a pipe: one that is read may have been written long ago.
 const LOOKS: usize = 1000;
 
 fn cgroup_syscalls(args: &str) -> Output {
@@ -57,7 +58,7 @@ fn refused(args: &str) -> String {
     String::from_utf8(output.stderr).expect("UTF-8")
 }
 
-/// One that counts, and its store.
+/// A running sample, and its store.
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -73,7 +74,7 @@ impl Running {
             .spawn()
             .expect("the sample is in the guest");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        // It counts.
+        // Wait until it counts.
         lines.next().expect("a line").expect("UTF-8");
         let store = Keyed::open("cgroup_syscalls").expect("its store");
         Self {
@@ -88,19 +89,19 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
     }
 
-    /// It soon says this.
+    /// Waits until its report is as wanted.
     fn soon(&mut self, says: impl Fn(&Value) -> bool) -> bool {
         (0..LOOKS).any(|_| says(&self.next()))
     }
 
-    /// It soon says this of a cgroup's CPUs.
+    /// Waits until it reports these calls on the CPUs of a cgroup.
     fn says(&mut self, cgroup: &str, cpus: &[u64]) -> bool {
         self.soon(|look| of(look, cgroup).is_some_and(|found| found["cpus"] == json!(cpus)))
     }
 
-    /// Ends it: the last it says, and its status.
+    /// Ends it. Returns its last report and its status.
     fn end(mut self) -> (Value, Option<i32>) {
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(self.child.id() as i32, libc::SIGINT) };
         let mut last = self.next();
         for line in self.lines.by_ref() {
@@ -110,10 +111,10 @@ impl Running {
         (last, self.child.wait().expect("it ends").code())
     }
 
-    /// What was counted for a cgroup on each CPU.
+    /// The count of a cgroup on each CPU.
     fn counted(&self, group: &Group) -> Vec<u64> {
         let counted = match self.store.read_u64(Entry::of(id(group)), 0) {
-            // It has made no call.
+            // The cgroup has made no call.
             Err(Error::NoEntry { .. }) => return vec![0; possible().len()],
             counted => counted.unwrap_or_else(|e| panic!("{}: {e}", group.path())),
         };
@@ -132,7 +133,7 @@ fn id(group: &Group) -> u64 {
     fs::metadata(group.path()).expect("a directory").ino()
 }
 
-/// What a look says of a cgroup.
+/// The part of a report about a cgroup.
 fn of<'a>(look: &'a Value, cgroup: &str) -> Option<&'a Value> {
     let cgroups = look["cgroups"].as_array().expect("an array");
     cgroups.iter().find(|found| found["cgroup"] == cgroup)
@@ -146,8 +147,8 @@ fn grown(before: &[u64], after: &[u64]) -> Vec<u64> {
     before.iter().zip(after).map(|(a, b)| b - a).collect()
 }
 
-/// Of a cgroup with a process on each CPU the calls of each CPU; of one whose many processes
-/// preempt each other, their sum. Nobody else makes calls there.
+/// A cgroup with a process on each CPU: the calls on each CPU are right. A cgroup whose many
+/// processes preempt each other: the sum is right. Nothing else makes calls there.
 #[test]
 fn cgroup_syscalls_counts_each_call() {
     let (pinned, mixed) = (Group::new("pinned"), Group::new("mixed"));
@@ -188,8 +189,8 @@ fn cgroup_syscalls_counts_each_call() {
     }
 }
 
-/// Cgroups that come and go, many times as many as there are entries: each gets one, from zero on,
-/// and gives it back.
+/// Far more cgroups than entries are created and removed in turn: each gets an entry that starts
+/// from zero, and gives it back.
 #[test]
 fn cgroup_syscalls_gives_entries_back() {
     const AT_ONCE: u64 = 8;
@@ -220,12 +221,12 @@ fn cgroup_syscalls_gives_entries_back() {
     );
 }
 
-/// Calls that have no entry are told, each of them, and what to do.
+/// Calls without an entry are counted as lost, and the message says what to do.
 #[test]
 fn cgroup_syscalls_says_when_it_is_full() {
     let group = Group::new("late");
     let mut worker = Worker::new(&group);
-    // The test's own calls are the root's, which has the entry by the first look.
+    // The calls of this test count for the root cgroup, which has the entry by the first report.
     let mut running = Running::start("--entries 1");
     assert!(running.soon(|look| of(look, "/").is_some()));
     assert_eq!(running.next()["lost"], 0, "nobody else makes calls");
@@ -236,7 +237,7 @@ fn cgroup_syscalls_says_when_it_is_full() {
     assert_eq!((&last["lost"], status), (&json!(CALLS + 1), Some(1)));
     assert_eq!(of(&last, "/late"), None);
 
-    // A look shows it, too.
+    // The report shows it, too.
     let child = Command::new("/t/cgroup_syscalls")
         .args(["--entries", "1", "--summary"])
         .stdout(Stdio::piped())
@@ -247,7 +248,7 @@ fn cgroup_syscalls_says_when_it_is_full() {
     assert!(soon(|| counts().is_ok()));
     worker.go(CALLS);
     worker.wait();
-    // SAFETY: The child is not waited for yet.
+    // SAFETY: The child has not been waited for, so the pid is still its own.
     unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -286,7 +287,7 @@ fn cgroup_syscalls_shows_tables() {
     assert!(text.contains("\n/ ") && !text.contains("CPU0"), "{text}");
 }
 
-/// Two that count in one store would count twice; and the store goes with the first.
+/// A second sample refuses to count in the same store, which goes with the first.
 #[test]
 fn cgroup_syscalls_is_alone() {
     let running = Running::start("");

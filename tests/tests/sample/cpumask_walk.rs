@@ -33,7 +33,7 @@ fn cpumask_walk_agrees_with_the_kernel() {
     assert!(text.trim_start().starts_with('{'), "{text}");
 }
 
-/// Another file in the place of the kernel's: the sample must see the difference.
+/// The control: with another file in place of the kernel's, the sample reports a difference.
 #[test]
 fn cpumask_walk_sees_a_difference() {
     const FILE: &str = "/sys/devices/system/cpu/possible";

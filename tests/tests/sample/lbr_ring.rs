@@ -23,20 +23,20 @@ use tests::cpus::usable;
 use tests::cpus::Offline;
 use tests::module;
 
-/// The ring's.
-const SLOTS: usize = 512;
+/// The number of entries of the ring.
+const ENTRIES: usize = 512;
 
-/// What the tests call, without arguments; nothing else in the guest's tests does.
+/// System calls without arguments that only these tests make.
 const CALLS: [(libc::c_long, &str); 3] = [
     (libc::SYS_getppid, "getppid"),
     (libc::SYS_sched_yield, "sched_yield"),
     (libc::SYS_getsid, "getsid"),
 ];
 
-/// A call that triggers.
+/// The call that triggers a dump.
 const TRIGGER: &str = "__x64_sys_getpgid";
 
-/// The sample, while it records.
+/// The running sample.
 struct Recording {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -45,12 +45,12 @@ struct Recording {
 }
 
 impl Recording {
-    /// The calls of this process, once they are recorded.
+    /// Records the calls of this process.
     fn new(args: &str) -> Self {
         let functions = CALLS.map(|(_, name)| format!("__x64_sys_{name}"));
         let pid = std::process::id().to_string();
         let mut child = Command::new("/t/lbr_ring")
-            // A broken one shall not keep the test waiting for ever.
+            // A broken sample must not block the test forever.
             .args(["--duration", "300", "--pid", &pid, "--functions"])
             .args(functions)
             .args(args.split_whitespace())
@@ -77,7 +77,7 @@ impl Recording {
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(self.child.id() as i32, signal) };
     }
 
@@ -89,13 +89,13 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        // When a test has failed, it still runs.
+        // If the test has failed, the sample still runs.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Makes calls in an order that nobody knows before, and tells it.
+/// Makes calls in random order, and returns the order.
 fn make_calls(count: usize, seed: &mut u64) -> Vec<&'static str> {
     let mut made = Vec::new();
     for _ in 0..count {
@@ -113,7 +113,7 @@ fn trigger() {
     unsafe { libc::syscall(libc::SYS_getpgid, 0) };
 }
 
-/// The functions, as the kernel has them.
+/// The kernel's functions for these calls.
 fn addresses() -> BTreeMap<String, String> {
     let symbols = fs::read_to_string("/proc/kallsyms").expect("/proc/kallsyms");
     let addresses = symbols.lines().filter_map(|line| {
@@ -127,17 +127,17 @@ fn addresses() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Holds the entries of a dump against the calls that were made: the newest, or all that there were.
+/// Compares the entries of a dump with the newest of the calls, or with all if the ring has room.
 fn check(dump: &Value, made: &[&str], addresses: &BTreeMap<String, String>) {
     let entries = dump["entries"].as_array().expect("entries");
     let all = made.len() * 2;
     assert_eq!(dump["recorded"], all, "{dump}");
-    assert_eq!(entries.len(), all.min(SLOTS), "{dump}");
+    assert_eq!(entries.len(), all.min(ENTRIES), "{dump}");
     // SAFETY: It has no requirements.
     let tid = unsafe { libc::gettid() };
     let mut before = 0;
     for (entry, number) in entries.iter().zip(all - entries.len()..) {
-        // Each call makes two entries.
+        // Each call makes two entries: call and return.
         let (name, event) = (made[number / 2], ["call", "return"][number % 2]);
         let name = format!("__x64_sys_{name}");
         assert_eq!(entry["number"], number + 1, "{entry}");
@@ -156,14 +156,14 @@ fn check(dump: &Value, made: &[&str], addresses: &BTreeMap<String, String>) {
     assert!(dump["at_ns"].as_u64() >= Some(before), "{dump}");
 }
 
-/// The kernel's own function tracer, on the same functions, for this process.
+/// The kernel's function tracer on the same functions, for this process.
 struct Tracer(&'static str);
 
 impl Tracer {
     fn new() -> Self {
         let tracer = Self("/sys/kernel/tracing/instances/lbr_ring");
         fs::create_dir(tracer.0).expect("an instance");
-        // Some functions are known there by another of their names.
+        // The tracer knows some functions by another name.
         let filter: Vec<_> = CALLS
             .iter()
             .map(|(_, name)| format!("*_sys_{name}"))
@@ -203,7 +203,7 @@ impl Drop for Tracer {
     }
 }
 
-/// The newest calls of a CPU come, each one in its order, when this CPU triggers.
+/// A trigger dumps the newest calls of its CPU, in order.
 #[test]
 fn lbr_ring_shows_what_a_cpu_did() {
     let cpus = usable();
@@ -211,7 +211,7 @@ fn lbr_ring_shows_what_a_cpu_did() {
     let addresses = addresses();
     let args = format!("--json --last 512 --count 3 --trigger {TRIGGER}");
     let mut recording = Recording::new(&args);
-    // Who sends the ring is of another type than who fills it.
+    // The program that sends the ring has another type than the one that fills it.
     assert_eq!(bpftool::type_of("function").as_deref(), Some("kprobe"));
     assert_eq!(bpftool::type_of("on_function").as_deref(), Some("tracing"));
     let tracer = Tracer::new();
@@ -226,7 +226,7 @@ fn lbr_ring_shows_what_a_cpu_did() {
         assert_eq!(dump["trigger"], TRIGGER, "{dump}");
         check(&dump, &made, &addresses);
     };
-    // Less than a round, to the end of one, and more than one.
+    // The ring is not yet full, just full, and has wrapped.
     show(100);
     show(156);
     show(700);
@@ -241,7 +241,8 @@ fn lbr_ring_shows_what_a_cpu_did() {
     recording.end();
 }
 
-/// SIGUSR1 shows all CPUs, read by a program of another type. A CPU that has gone has left its ring.
+/// SIGUSR1 dumps the rings of all CPUs, read by a program of another type. The ring of an offline
+/// CPU stays.
 #[test]
 fn lbr_ring_shows_all_cpus() {
     let cpus = usable();
@@ -278,13 +279,13 @@ fn lbr_ring_shows_all_cpus() {
     recording.end();
 }
 
-/// What people see; another one that would record in the same rings; and nothing is left.
+/// The output for people, the refusal of a second sample, and that nothing is left.
 #[test]
 fn lbr_ring_leaves_nothing() {
     let cpus = usable();
     let args = "--last 6 --tracepoints sys_enter --trigger tp:sys_exit";
     let mut recording = Recording::new(args);
-    // The ring that comes must be the one of the calls.
+    // The ring that is dumped must be the one with the calls.
     set_affinity(&[*cpus.last().expect("a CPU")].into());
     let mut seed = 3;
     let made = make_calls(5, &mut seed);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The samples, as a user runs them, in a guest that has the module.
+//! The samples, as a user runs them: their output, compared with what the kernel says, their
+//! errors, and that nothing is left when they end.
 
 mod cgroup_syscalls;
 mod cpumask_walk;

@@ -34,7 +34,7 @@ fn counter<'a>(summary: &'a Value, memory: &str, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no {memory} {name}: {summary}"))
 }
 
-/// All that may lose nothing has lost nothing.
+/// Checks that the counters that must be exact are.
 fn is_exact(status: Option<i32>, summary: &Value) {
     assert_eq!(status, Some(0), "{summary}");
     assert_eq!(summary["exact"], true, "{summary}");
@@ -51,7 +51,7 @@ fn is_exact(status: Option<i32>, summary: &Value) {
     }
 }
 
-/// What the tool says is what the kernel has counted: runs of programs, the store and the map.
+/// Compares the output of the tool with the kernel: runs of programs, the store and the map.
 fn agrees(summary: &Value, witness: &Witness) {
     let [tasks, samples, nmis] = witness.runs();
     let made = ["threads", "samples", "nmi_handlers"]
@@ -73,14 +73,14 @@ fn agrees(summary: &Value, witness: &Witness) {
     }
 }
 
-/// Each of `cpus` has counted at least so many in a line of a look.
+/// Checks that each of `cpus` has counted at least this much in a line of a report.
 fn each(line: &Value, cpus: &[usize], least: u64) -> bool {
     let counts = line["cpus"].as_array().expect("an array");
     cpus.iter().all(|cpu| counts[*cpu].as_u64() >= Some(least))
 }
 
 fn online() -> Vec<usize> {
-    // The guest's possible CPUs have no gaps.
+    // The numbers of the guest's possible CPUs have no gaps.
     cpus::sysfs("online")
         .iter()
         .map(|cpu| *cpu as usize)
@@ -99,22 +99,23 @@ fn nmi_count_shows_that_the_array_loses_and_the_store_does_not() {
             && each(&added["samples"], &cpus, 100)
             && number(look, "/missing/limit/total") > 0
     });
-    // What has been counted by now.
+    // The counts so far.
     let before = witness.in_store(0);
     let (status, summary) = tool.end();
     println!("{summary}");
     is_exact(status, &summary);
     agrees(&summary, &witness);
     assert!(number(&summary, "/expected") >= before, "{summary}");
-    // What is missing once is never made up for.
+    // A count that is lost stays lost.
     assert!(counter(&summary, "percpu-array", "limit")["lost"].as_i64() > Some(0));
     assert_eq!(counter(&summary, "percpu-array", "locked")["lost"], 0);
     assert_eq!(number(&summary, "/threads"), 2 * cpus.len() as u64);
-    // A timer's interrupt is no NMI.
+    // A timer interrupt is not an NMI.
     assert_eq!(number(&summary, "/added/samples/in_nmi"), 0);
 }
 
-/// One thread on each CPU has nobody who interrupts it: then the array is as exact.
+/// The control: with one thread on each CPU nothing interrupts a count, and the array is exact,
+/// too.
 #[test]
 fn nmi_count_without_interruptions_loses_nothing() {
     let output = nmi_count("--source none --threads 1 --duration 1 --summary --json");
@@ -137,7 +138,7 @@ fn nmi_count_counts_in_nmis() {
     let before = interrupts("NMI");
     for nmis in 1..=NMIS {
         watchdog.fire();
-        // None is on its way when the tool ends.
+        // No sample is pending when the tool ends.
         assert!(soon(|| interrupts("NMI") >= before + nmis), "no NMI {nmis}");
     }
     tool.wait_until("NMIs are counted", |look| {
@@ -148,7 +149,7 @@ fn nmi_count_counts_in_nmis() {
     println!("{nmis} NMIs: {summary}");
     is_exact(status, &summary);
     agrees(&summary, &witness);
-    // The kernel asks the same handlers each time.
+    // The kernel calls the same handlers each time.
     let made = number(&summary, "/added/nmi_handlers/made");
     assert!(
         nmis > 0 && made >= nmis && made % nmis == 0,
@@ -157,8 +158,9 @@ fn nmi_count_counts_in_nmis() {
     assert_eq!(number(&summary, "/added/nmi_handlers/in_nmi"), made);
 }
 
-/// `(*v)++`, too, where interrupts come between any two instructions, as on hardware. A kernel that
-/// checks its locks is nearly always in kfuncs, and nothing is lost there for minutes.
+/// `(*v)++` loses counts as well where interrupts come between any two instructions, as on
+/// hardware. A kernel with lockdep spends nearly all its time in kfuncs, so there nothing is lost
+/// for minutes.
 #[test]
 fn nmi_count_shows_that_a_plain_add_loses() {
     if fs::exists("/proc/lockdep_stats").expect("procfs") {
@@ -178,7 +180,7 @@ fn nmi_count_shows_that_a_plain_add_loses() {
     assert!(counter(&summary, "percpu-array", "plain")["lost"].as_i64() > Some(0));
 }
 
-/// CPUs that are offline are left out, and one that goes offline meanwhile takes nothing with it.
+/// Offline CPUs are left out. The counts of one that goes offline meanwhile stay.
 #[test]
 fn nmi_count_bears_cpus_that_go_offline() {
     let all = cpus::sysfs("online");
@@ -199,12 +201,12 @@ fn nmi_count_bears_cpus_that_go_offline() {
     assert!(events.values().any(|cpus| *cpus == *list), "{summary}");
 }
 
-/// Whatever makes the store wrong is told; here it is user space.
+/// A store with a wrong count is reported. Here user space has changed it.
 #[test]
 fn nmi_count_fails_when_the_store_is_not_exact() {
     for offset in [8, 32] {
         let mut tool = Tool::start_on_first_cpu();
-        // Of nothing there is no verdict.
+        // Without counts there is no verdict.
         tool.wait_until("threads add", |look| {
             number(look, "/added/threads/total") > 0
         });
@@ -236,7 +238,7 @@ fn nmi_count_shows_tables() {
     assert!(!text.contains('\x1b'), "{text:?}");
 }
 
-/// Two that count in one store would be wrong; and what is killed leaves nothing.
+/// A second sample refuses to count in the same store. A killed sample leaves nothing.
 #[test]
 fn nmi_count_is_alone_and_leaves_nothing() {
     let tool = Tool::start("");
@@ -261,7 +263,7 @@ fn nmi_count_says_what_is_wrong() {
         said(&output).contains("perf_event_max_sample_rate"),
         "{output:?}"
     );
-    // QEMU's own CPU has no counters.
+    // QEMU's emulated CPU has no counters.
     let output = nmi_count("--source cycles --duration 1 --summary");
     if output.status.code() != Some(0) {
         assert_eq!(output.status.code(), Some(1), "{output:?}");

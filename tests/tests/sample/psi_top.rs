@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `psi_top`, which shows the pressure of cgroups, beside what the kernel makes of it.
+//! `psi_top`, which shows the pressure of cgroups, compared with the kernel's files.
 
 use std::fs;
 use std::io::BufRead;
@@ -36,7 +36,7 @@ fn refused(args: &str) -> String {
     said
 }
 
-/// One that goes on.
+/// A running sample.
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -68,13 +68,13 @@ impl Drop for Running {
     }
 }
 
-/// What a look says of a cgroup.
+/// The part of a report about a cgroup.
 fn of<'a>(look: &'a Value, cgroup: &str) -> Option<&'a Value> {
     let cgroups = look["cgroups"].as_array().expect("an array");
     cgroups.iter().find(|found| found["cgroup"] == cgroup)
 }
 
-/// Which CPUs a look says that a cgroup has: in its list, and each of its own.
+/// The CPUs of a cgroup in a report: those of its list, and those with values of their own.
 fn cpus_of(cgroup: &Value) -> (Cpus, Cpus, Cpus) {
     let list = cpus::parse(cgroup["cpus"].as_str().expect("a list"));
     let each = cgroup["per_cpu"].as_array().expect("an array");
@@ -92,15 +92,15 @@ fn effective(group: &str) -> Cpus {
     cpus::parse(&fs::read_to_string(&file).expect("a cpuset"))
 }
 
-/// A cgroup that has CPUs 1 and 3, with all of them online, and without each.
+/// A cgroup has the CPUs 1 and 3. All CPUs are online, then each is offline in turn.
 #[test]
 fn cpus_are_those_of_the_cpuset() {
     fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset").expect("cpusets");
     let group = Group::new("set");
     group.set("cpuset.cpus", "1,3");
     group.set("cgroup.subtree_control", "+cpuset");
-    // One that may use them all, one that may use one, and one below. A partition has CPUs of its
-    // own, and those of the partition in it.
+    // A group that may use all CPUs, one that may use one, and one below it. A partition has CPUs
+    // of its own and those of a partition in it.
     let (_all, one) = (Group::new("set/all"), Group::new("set/one"));
     one.set("cpuset.cpus", "3");
     let _below = Group::new("set/one/below");
@@ -135,7 +135,7 @@ fn cpus_are_those_of_the_cpuset() {
             let expected = (cpus.clone(), cpus.clone(), cpus & &online);
             assert_eq!(cpus_of(found), expected, "/{cgroup}");
         }
-        // The kernel's own list has those that are online; it has its parent's when none is.
+        // The kernel's list has the online CPUs, or those of the parent if none is online.
         for cgroup in ["set", "set/all"] {
             assert_eq!(effective(cgroup), &Cpus::from([1, 3]) & &online, "{cgroup}");
         }
@@ -173,13 +173,13 @@ fn only_the_cpus_that_are_asked_for() {
     assert_eq!((list, each), (cpus::sysfs("possible"), [1, 3].into()));
 }
 
-/// The cgroups of a table, in its order.
+/// The cgroups of a table, in order.
 fn order(table: &str) -> Vec<&str> {
     let names = table.lines().filter_map(|line| line.split(' ').next());
     names.filter(|name| name.starts_with('/')).collect()
 }
 
-/// What slept is last, and by name.
+/// Idle cgroups come last, sorted by name.
 #[test]
 fn tables_are_sorted() {
     let _groups = ["b", "a", "c"].map(Group::new);
@@ -212,7 +212,7 @@ fn errors_say_what_is_wrong() {
         said.contains("/off") && said.contains("cgroup.pressure"),
         "{said}"
     );
-    // Of all others there is something to see.
+    // All others have some pressure.
     let output = psi_top("--iterations 1 --interval 0.1 --json");
     let look: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(look["without_psi"], 1, "{look}");
@@ -232,7 +232,7 @@ fn errors_say_what_is_wrong() {
     }
 }
 
-/// The cgroup goes while the sample looks at it.
+/// The cgroup is removed while the sample shows it.
 #[test]
 fn removed_meanwhile() {
     let group = Group::new("goes");

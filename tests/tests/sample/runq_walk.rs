@@ -39,7 +39,7 @@ fn number(value: &Value) -> u64 {
         .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
-/// A field of each CPU in the scheduler's own listing.
+/// A field of each CPU in the scheduler's debug file.
 fn listed(field: &str) -> Vec<(u32, u64)> {
     let listing = fs::read_to_string("/sys/kernel/debug/sched/debug").expect("debugfs");
     let mut cpu = None;
@@ -53,7 +53,7 @@ fn listed(field: &str) -> Vec<(u32, u64)> {
             continue;
         };
         if name.trim() == field {
-            // The first of a CPU is its queue's; those of the classes' queues follow.
+            // The first match of a CPU is that of its run queue; those of the classes follow.
             if let (Some(cpu), Ok(value)) = (cpu.take(), value.trim().parse()) {
                 values.push((cpu, value));
             }
@@ -63,7 +63,7 @@ fn listed(field: &str) -> Vec<(u32, u64)> {
     values
 }
 
-/// Tasks that run or wait to run, as the load average's file counts them.
+/// The number of runnable tasks, from `/proc/loadavg`.
 fn running() -> u64 {
     let loadavg = fs::read_to_string("/proc/loadavg").expect("/proc/loadavg");
     let running = loadavg
@@ -73,7 +73,7 @@ fn running() -> u64 {
     running.unwrap_or_else(|| panic!("{loadavg}"))
 }
 
-/// Task switches of all CPUs since the boot.
+/// The number of task switches on all CPUs since boot.
 fn switches() -> u64 {
     let stat = fs::read_to_string("/proc/stat").expect("/proc/stat");
     let line = stat.lines().find_map(|line| line.strip_prefix("ctxt "));
@@ -99,7 +99,7 @@ fn runq_walk_walks_the_online_cpus() {
     assert_eq!(cpus_of(&look()), online());
 }
 
-/// Three threads on CPU 1 are three tasks in its queue, and one of them is on it.
+/// Three threads on CPU 1 are three tasks in its queue, of which one is current.
 #[test]
 fn runq_walk_sees_who_runs_and_who_waits() {
     let _pinned = Pinned::to([0]);
@@ -120,7 +120,7 @@ fn runq_walk_sees_who_runs_and_who_waits() {
             && current["policy"] == "other"
             && current["kernel"] == false
             && queue["idle"] == false
-            // What runs besides is the sample, or who reads the file.
+            // Besides the threads, the sample runs, or the reader of the file.
             && of_cpu(&report, 0)["current"]["comm"] == "runq_walk"
             && of_cpu(&report, 0)["current"]["own"] == true
             && report["running"] == running_before
@@ -133,7 +133,7 @@ fn runq_walk_sees_who_runs_and_who_waits() {
     });
     assert!(seen, "{last}");
     let mut text = String::new();
-    // Whatever the kernel does there at times.
+    // Kernel threads run there at times.
     let shown = soon(|| {
         text = walks::text(SAMPLE, "--busy");
         assert!(!text.contains("(idle)"), "{text}");
@@ -141,7 +141,7 @@ fn runq_walk_sees_who_runs_and_who_waits() {
     });
     assert!(shown, "{text}");
     drop(burners);
-    // And then none of them.
+    // Then the threads are gone.
     let gone = soon(|| {
         last = look();
         of_cpu(&last, 1)["running"] == 0 && of_cpu(&last, 1)["idle"] == true
@@ -149,7 +149,7 @@ fn runq_walk_sees_who_runs_and_who_waits() {
     assert!(gone, "{last}");
 }
 
-/// Policy and priority are those that were asked for, and what a queue has is told by class.
+/// Policy and priority are those that were set, and the tasks of a queue are counted by class.
 #[test]
 fn runq_walk_sees_policies() {
     let _pinned = Pinned::to([0]);
@@ -163,11 +163,11 @@ fn runq_walk_sees_policies() {
     let started = Instant::now();
     let nice = Thread::spinning("runq-nice", || {
         cpus::set_affinity(&[3].into());
-        // SAFETY: The call takes numbers only; 0 is the calling thread.
+        // SAFETY: The call takes numbers only.
         let ret = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
         assert_eq!(ret, 0, "setpriority");
     });
-    // On a kernel that checks its locks turns were seen to end after 7 ms, for half a minute.
+    // With lockdep, time slices of 7 ms were seen for half a minute.
     let checks_locks = fs::exists("/proc/lockdep_stats").expect("procfs");
     let turn = if checks_locks { 1_000_000 } else { 20_000_000 };
     let mut last = Value::Null;
@@ -188,10 +188,10 @@ fn runq_walk_sees_policies() {
             && of_3["rt"] == 0
             && of_3["fair"] == 1;
         if found {
-            // It is alone on the CPU, but for what the kernel does there at times.
+            // The thread has the CPU to itself, apart from kernel threads.
             let ran = number(&other["ran_ns"]);
             let since = started.elapsed().as_nanos() as u64;
-            // By two clocks.
+            // The two times are from different clocks.
             assert!(ran < since + 1_000_000_000, "{ran} {since}");
             found = ran > turn;
         }
@@ -201,7 +201,7 @@ fn runq_walk_sees_policies() {
     assert!(seen, "{last}");
 }
 
-/// How long a task has been on its CPU starts afresh when another had its turn.
+/// The time that a task has been running starts from zero after another task ran.
 #[test]
 fn runq_walk_counts_the_time_of_a_turn() {
     let _pinned = Pinned::to([0]);
@@ -209,7 +209,7 @@ fn runq_walk_counts_the_time_of_a_turn() {
     let burners: Vec<_> = (0..2)
         .map(|_| Thread::spinning("runq-turn", || cpus::set_affinity(&[1].into())))
         .collect();
-    // Once they have run for longer than their turns.
+    // After both have run for longer than a time slice.
     let mut last = Value::Null;
     let seen = soon(|| {
         last = look();
@@ -224,7 +224,7 @@ fn runq_walk_counts_the_time_of_a_turn() {
     assert!(seen, "{last}");
 }
 
-/// Task switches lie between what the kernel's files say before and after.
+/// The number of task switches is between what the kernel's files say before and after.
 #[test]
 fn runq_walk_counts_switches() {
     let of_each = listed(".nr_switches");
@@ -268,7 +268,7 @@ fn runq_walk_looks_again() {
     assert!(text.contains("one walk of"), "{text}");
 }
 
-/// A CPU that goes offline between two looks is not in the second.
+/// A CPU that goes offline between two reports is not in the second.
 #[test]
 fn runq_walk_forgets_what_goes_offline() {
     let mut child = Command::new("/t/runq_walk")
@@ -297,7 +297,7 @@ fn runq_walk_forgets_what_goes_offline() {
     child.wait().expect("it ends");
 }
 
-/// Signals end it, and then nothing is left, however it was ended.
+/// A signal ends the sample, and no signal leaves anything behind.
 #[test]
 fn runq_walk_leaves_nothing() {
     for (signal, status) in [(libc::SIGINT, Some(0)), (libc::SIGKILL, None)] {
@@ -308,7 +308,7 @@ fn runq_walk_leaves_nothing() {
             .expect("the sample is in the guest");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         lines.next().expect("a line").expect("UTF-8");
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(child.id() as i32, signal) };
         assert_eq!(child.wait().expect("it ends").code(), status);
         assert!(walks::is_unloaded("runq_walk"));

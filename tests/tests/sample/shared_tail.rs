@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `shared_tail`, which counts packets in programs that hand on what they know.
+//! `shared_tail`, which counts packets in programs that pass data to the next.
 
 use std::collections::HashMap;
 use std::fs;
@@ -35,7 +35,7 @@ use traffic::tcp_retransmitted;
 use traffic::Sent;
 use traffic::ETH;
 
-/// Programs on the way of a packet with a class.
+/// The programs on the path of a packet that has a class.
 const STAGES: [(&str, &str); 6] = [
     ("parse", "sched_cls"),
     ("by_port", "ext"),
@@ -45,7 +45,7 @@ const STAGES: [(&str, &str); 6] = [
     ("other", "sched_cls"),
 ];
 
-/// The sample, while it counts.
+/// The running sample.
 struct Counting {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -56,7 +56,7 @@ impl Counting {
     fn new(args: &str) -> Self {
         let mut child = Command::new("/t/shared_tail")
             .args(args.split_whitespace())
-            // A broken one shall not keep the test waiting for ever.
+            // A broken sample must not block the test forever.
             .args(["--duration", "300"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -82,11 +82,11 @@ impl Counting {
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(self.child.id() as i32, signal) };
     }
 
-    /// Ends it: the summary.
+    /// Ends it, and returns the summary.
     fn end(mut self) -> Value {
         self.signal(libc::SIGINT);
         let summary = self.json();
@@ -100,34 +100,34 @@ impl Counting {
 
 impl Drop for Counting {
     fn drop(&mut self) {
-        // When a test has failed, it still runs.
+        // If the test has failed, the sample still runs.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A row of the stages, or of the classes.
+/// A row of the table of stages or classes.
 fn row<'a>(summary: &'a Value, rows: &str, name: &str) -> &'a Value {
     let rows = summary[rows].as_array().expect("rows");
     let row = rows.iter().find(|row| row["name"] == name);
     row.unwrap_or_else(|| panic!("no {name}: {summary}"))
 }
 
-/// What was sent is what was parsed, classified and handled, packet for packet and port for port, on
-/// the CPU that sent it.
+/// Each packet that was sent was parsed, classified and handled on the CPU that sent it, with the
+/// right ports.
 #[test]
 fn shared_tail_counts_what_was_sent() {
     let args = "--json --summary --class web=tcp:7080 --class a=udp:7001 --class b=7002-7003";
     let socket = |address| UdpSocket::bind(address).expect("a port");
     let a = socket("127.0.0.1:7001");
     let b = socket("[::1]:7003");
-    // A class of another protocol is not its own.
+    // A packet has no class of another protocol.
     let none = socket("127.0.0.1:7080");
     let (from, from6) = (socket("127.0.0.1:7100"), socket("[::1]:7101"));
 
     let counting = Counting::new(args);
     assert_stages_hand_on_without_lookups(true);
-    // It takes bpftool long to know the names of functions.
+    // bpftool takes long to read the names of functions.
     let code = bpftool::text(&["prog", "dump", "xlated", "name", "udp"]);
     assert!(
         code.contains("call bpf_percpu_data") && !code.contains("map_lookup"),
@@ -145,7 +145,7 @@ fn shared_tail_counts_what_was_sent() {
             .position(|possible| *possible == cpu)
             .expect("a CPU");
         let cpus = usable();
-        // The loopback device receives where it sends.
+        // The loopback device receives on the CPU that sends.
         set_affinity(&[cpu].into());
         to_a.send(10 + u64::from(cpu), 100, &from, &a, at);
         to_b.send(3, 1000 + at, &from6, &b, at);
@@ -180,7 +180,7 @@ fn shared_tail_counts_what_was_sent() {
         assert_eq!(tcp[number], web[number], "{summary}");
     }
     for flag in ["syn", "fin"] {
-        // One of each side, and what came again on a machine that stood still.
+        // One from each side, and retransmissions if the machine stalled.
         let all = summary[flag].as_u64().expect("a number");
         assert!(
             (10..=10 + retransmitted).contains(&all),
@@ -190,7 +190,7 @@ fn shared_tail_counts_what_was_sent() {
     assert_eq!(summary["mixed"], 0);
 }
 
-/// The types of the maps that the code of a program refers to, as the kernel runs it.
+/// The types of the maps that the translated code of a program refers to.
 fn maps_of(name: &str) -> Vec<MapType> {
     const LD_IMM64: u8 = 0x18;
     let opts = ProgInfoQueryOptions::default().include_xlated_prog_insns(true);
@@ -201,7 +201,7 @@ fn maps_of(name: &str) -> Vec<MapType> {
     let types: HashMap<u32, MapType> = MapInfoIter::default()
         .map(|info| (info.id, info.ty))
         .collect();
-    // What is not a map's is a number, or the second half of one.
+    // Anything else is a number, or the second half of one.
     let is_map = |insn: &&[u8]| insn[0] == LD_IMM64 && [1, 2].contains(&(insn[1] >> 4));
     let maps = code.chunks(8).filter(is_map).map(|insn| {
         let id = u32::from_ne_bytes(insn[4..].try_into().expect("4 bytes"));
@@ -212,7 +212,7 @@ fn maps_of(name: &str) -> Vec<MapType> {
     maps.collect()
 }
 
-/// The programs look up no map for what they hand on; or they do.
+/// Checks whether the programs look up a map for the data that they pass on.
 fn assert_stages_hand_on_without_lookups(without: bool) {
     for (stage, kind) in STAGES {
         assert_eq!(bpftool::type_of(stage).as_deref(), Some(kind));
@@ -227,7 +227,7 @@ fn assert_stages_hand_on_without_lookups(without: bool) {
             stage == "parse",
             "{stage}: {maps:?}"
         );
-        // Global constants are in arrays, and not looked up.
+        // Global constants are in arrays, which are not looked up.
         let others = [MapType::PercpuArray, MapType::ProgArray, MapType::Array];
         assert!(
             maps.iter().all(|map| others.contains(map)),
@@ -236,7 +236,7 @@ fn assert_stages_hand_on_without_lookups(without: bool) {
     }
 }
 
-/// The other way: what the test above looks for is there, and it counts the same.
+/// The control: with a map the test above finds the look-up, and the counts are the same.
 #[test]
 fn shared_tail_can_use_a_map() {
     let counting = Counting::new("--json --summary --via map --class a=7001");
@@ -257,7 +257,7 @@ fn shared_tail_can_use_a_map() {
     );
 }
 
-/// Another policy takes the place of the first, while packets go on.
+/// The policy is replaced while packets arrive.
 #[test]
 fn shared_tail_changes_its_classes() {
     const FILE: &str = "/tmp/classes";
@@ -311,7 +311,7 @@ fn shared_tail(args: &str) -> Output {
         .expect("the sample is in the guest")
 }
 
-/// A device that is down; another one that would count in the same store; and nothing is left.
+/// A device that is down, the refusal of a second sample, and that nothing is left.
 #[test]
 fn shared_tail_leaves_nothing() {
     let link = |state| {

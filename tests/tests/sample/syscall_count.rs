@@ -24,7 +24,8 @@ fn stdout(output: Output) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Each call of the load was counted, by several threads a CPU, which preempt each other.
+/// Each call of the load is counted. The load has several threads on each CPU, which preempt each
+/// other.
 #[test]
 fn syscall_count_counts_each_call() {
     // On a slow machine the load makes few calls.
@@ -38,7 +39,7 @@ fn syscall_count_counts_each_call() {
     let summary = summaries.find(enough).expect("10,000 calls");
     for call in ["getppid", "sched_yield"] {
         let check = &summary["load"][call];
-        // Nobody else makes these calls in the guest.
+        // Nothing else in the guest makes these calls.
         assert_eq!(check["made"], check["counted"], "{call}: {check}");
     }
     assert_eq!(summary["lost"], 0);
@@ -53,8 +54,8 @@ fn syscall_count_counts_each_call() {
     );
 }
 
-/// What it says of a load in twelve intervals and at the end. On a slow machine half a second is too
-/// short for a table.
+/// The reports of twelve intervals and at the end. On a slow machine half a second is too short for
+/// a table.
 fn of_twelve_intervals(format: &str, tables: impl Fn(&str) -> usize) -> String {
     let mut texts = [0.5, 2.0, 8.0].into_iter().map(|interval| {
         let duration = 12.0 * interval;
@@ -86,7 +87,7 @@ fn syscall_count_shows_tables() {
         .all(|two| two[0]["total"].as_u64() <= two[1]["total"].as_u64()));
 }
 
-/// Two that count in one store would count twice; and the store goes with the first.
+/// A second sample refuses to count in the same store, which goes with the first.
 #[test]
 fn syscall_count_is_alone() {
     let mut first = Command::new("/t/syscall_count")
@@ -94,14 +95,14 @@ fn syscall_count_is_alone() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the sample is in the guest");
-    // It counts.
+    // Wait until it counts.
     let mut lines = BufReader::new(first.stdout.take().expect("a pipe")).lines();
     lines.next().expect("a line").expect("UTF-8");
     let output = syscall_count("--summary --duration 1");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("in use"), "{said}");
-    // SAFETY: The child is not waited for yet.
+    // SAFETY: The child has not been waited for, so the pid is still its own.
     unsafe { libc::kill(first.id() as i32, libc::SIGINT) };
     assert_eq!(first.wait().expect("it ends").code(), Some(0));
     assert!(Store::open("syscall_count").is_err());

@@ -37,7 +37,7 @@ pub fn rows(report: &Value) -> BTreeMap<i32, Value> {
     by_tid
 }
 
-/// What it says of this process' threads.
+/// The rows of the threads of this process.
 fn own() -> BTreeMap<i32, Value> {
     rows(&walks::json(SAMPLE, &format!("--pid {}", process::id())))
 }
@@ -54,7 +54,7 @@ fn pinned_to(name: &str, cpus: impl Into<Cpus>) -> Thread {
     thread
 }
 
-/// Lets a task use these CPUs only.
+/// Restricts a task to these CPUs.
 pub fn pin(pid: i32, cpus: impl Into<Cpus>) {
     let words: [u64; 16] = cpus::to_words(&cpus.into());
     // SAFETY: `words` is valid for the call.
@@ -62,7 +62,7 @@ pub fn pin(pid: i32, cpus: impl Into<Cpus>) {
     assert_eq!(ret, 0, "sched_setaffinity");
 }
 
-/// The kernel's flags of a task: whether it is a kernel thread whose CPUs are fixed.
+/// Whether a task is a kernel thread with fixed CPUs, by its flags.
 fn is_fixed(tid: i32) -> Option<bool> {
     let stat = fs::read_to_string(format!("/proc/{tid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;
@@ -70,7 +70,7 @@ fn is_fixed(tid: i32) -> Option<bool> {
     Some(flags & 0x0420_0000 == 0x0420_0000)
 }
 
-/// Holds what the sample says of all tasks against procfs.
+/// Compares the sample's report on all tasks with procfs.
 fn compare_with_proc() -> Result<(), String> {
     let before = walks::threads();
     let report = walks::json(SAMPLE, "--all --kernel");
@@ -80,7 +80,7 @@ fn compare_with_proc() -> Result<(), String> {
     if let Some(tid) = stay.iter().find(|tid| !rows.contains_key(tid)) {
         return Err(format!("{tid} is missing"));
     }
-    // The sample has ended by then.
+    // The sample itself has ended by then.
     let is_strange = |(tid, row): &(&i32, &Value)| !after.contains(tid) && row["comm"] != SAMPLE;
     if let Some((tid, row)) = rows.iter().find(is_strange) {
         return Err(format!("there is no {tid}: {row}"));
@@ -104,15 +104,15 @@ fn compare_with_proc() -> Result<(), String> {
     Ok(())
 }
 
-/// More than five hundred tasks, which do not fit into one read: each is there, with the mask that
-/// procfs shows.
+/// More than five hundred tasks, which do not fit into one read: each is reported, with the mask
+/// that procfs shows.
 #[test]
 fn task_cpus_walks_all_tasks() {
     let online = cpus::sysfs("online").len() as u32;
     let threads: Vec<_> = (0..500)
         .map(|i| Thread::sleeping("many", move || cpus::set_affinity(&[i % online].into())))
         .collect();
-    // Kernel threads come and go, and then another try is due.
+    // Kernel threads may come and go meanwhile: then try again.
     let mut tries = (0..30).map(|_| compare_with_proc());
     let last = tries
         .by_ref()
@@ -125,7 +125,7 @@ fn task_cpus_walks_all_tasks() {
     }
 }
 
-/// Kernel threads on their CPUs are no findings; they are shown when asked for.
+/// Kernel threads with fixed CPUs are not findings. They are shown on request.
 #[test]
 fn task_cpus_knows_kernel_threads() {
     let report = walks::json(SAMPLE, "");
@@ -158,7 +158,7 @@ fn task_cpus_finds_what_has_one_cpu() {
         mask(&own[&free.tid]),
         walks::allowed(free.tid).expect("it sleeps")
     );
-    // Of a thread its number gives that one only.
+    // The tid of a thread that is not the leader selects that thread only.
     let alone = rows(&walks::json(SAMPLE, &format!("--pid {}", two.tid)));
     assert_eq!(alone.keys().collect::<Vec<_>>(), [&two.tid]);
 
@@ -171,12 +171,12 @@ fn task_cpus_finds_what_has_one_cpu() {
     );
 }
 
-/// A task that is preempted where it may not migrate has its CPU only in one of its masks; what it
-/// may use is another.
+/// A task that is preempted with migration disabled has only its CPU in `cpus_ptr`; the sample must
+/// show `cpus_mask`.
 #[test]
 fn task_cpus_is_not_fooled_by_a_moment() {
     let all = cpus::allowed();
-    // Something to be preempted by, wherever it runs.
+    // Threads that preempt it on any CPU.
     let busy: Vec<_> = cpus::sysfs("online")
         .into_iter()
         .map(|cpu| Thread::spinning("busy", move || cpus::set_affinity(&[cpu].into())))
@@ -186,8 +186,8 @@ fn task_cpus_is_not_fooled_by_a_moment() {
     let runs = thread::spawn(move || {
         let loaded = load(object!("cpumask-program_types"), "tc").expect("it loads");
         started.send(walks::tid()).expect("a test");
-        // A program may not migrate while it runs, however often it is run again. All of it may be one
-        // reader of RCU, for which others do not wait too long.
+        // A test run of a program disables migration for all its repetitions. It may also be a
+        // single RCU reader, so it must not take too long.
         while stopped.try_recv() == Err(TryRecvError::Empty) {
             let input = ProgramInput {
                 data_in: Some(&[0; 64]),
@@ -212,11 +212,11 @@ fn task_cpus_is_not_fooled_by_a_moment() {
     drop(busy);
 }
 
-/// A task that sleeps keeps a mask of CPUs that are all offline. Once it wakes up the kernel gives
-/// it others, and forgets.
+/// A sleeping task keeps a mask whose CPUs are all offline. When it wakes up, the kernel replaces
+/// the mask.
 #[test]
 fn task_cpus_finds_what_has_no_cpu() {
-    // How often the kernel may say that it forgets.
+    // The rate limit of the kernel's message about that.
     let limit = "/proc/sys/kernel/printk_ratelimit";
     let before = fs::read_to_string(limit).expect("a limit");
     fs::write(limit, "0").expect("no limit");
@@ -252,7 +252,7 @@ fn task_cpus_finds_what_has_no_cpu() {
     assert!(woken, "{row}");
     assert_eq!(Some(mask(&row)), walks::allowed(sleeping.tid));
     drop(offline);
-    // It does not come back by itself.
+    // The mask does not come back when the CPUs do.
     let row = own()[&sleeping.tid].clone();
     assert_eq!(row["verdict"], "unpinned");
     pin(sleeping.tid, [2, 3]);

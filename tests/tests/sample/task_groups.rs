@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `task_cpus` of control groups, and of what is not there.
+//! `task_cpus` on control groups, and on tasks and groups that do not exist.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,13 +40,13 @@ impl Drop for Sleeper {
     }
 }
 
-/// What is said of a control group, and of its tasks.
+/// The report on a control group and its tasks.
 fn of_group(group: &Group) -> (Value, BTreeMap<i32, Value>) {
     let report = walks::json(SAMPLE, &format!("--cgroup {}", group.path()));
     (report["cgroups"][0].clone(), rows(&report))
 }
 
-/// The CPUs 1 and 3 of 4, then with 3 offline, then with both.
+/// A group with the CPUs 1 and 3, then with 3 offline, then with both offline.
 #[test]
 fn task_cpus_walks_a_cpuset() {
     let group = Group::with_cpus("task_cpus", "1,3");
@@ -56,7 +56,7 @@ fn task_cpus_walks_a_cpuset() {
     }
     pin(pinned.pid(), [3]);
 
-    // The cpuset's CPUs, and each task's: mask and verdict. The kernel's files say the same.
+    // The CPUs of the cpuset; mask and verdict of each task. The kernel's files agree.
     let expect =
         |what: &str, effective: &str, of_group_: &str, of_free: &str, of_pinned: (&str, &str)| {
             let (said, rows) = of_group(&group);
@@ -112,7 +112,7 @@ fn task_cpus_walks_a_cpuset() {
     expect("all online again", "1,3", "ok", "ok", ("3", "one_cpu"));
 }
 
-/// Of a group the tasks are its own, or those below, too, which use its cpuset.
+/// The tasks of a group are its own, and on request those of groups below that use its cpuset.
 #[test]
 fn task_cpus_walks_groups_below() {
     let group = Group::with_cpus("task_cpus_above", "1-2");
@@ -163,12 +163,12 @@ fn task_cpus_says_what_is_not_there() {
         "not a directory",
     );
 
-    // A directory that is removed while a process is in it.
+    // The current directory of the process is removed.
     let path = "/sys/fs/cgroup/task_cpus_dead";
     fs::create_dir(path).expect("a new group");
     let mut command = Command::new("/t/task_cpus");
     command.args(["--cgroup", "."]).current_dir(path);
-    // SAFETY: rmdir() may be called after fork(), and gets a string.
+    // SAFETY: `rmdir()` is async-signal-safe, and the string is valid for the call.
     unsafe {
         command.pre_exec(
             || match libc::rmdir(c"/sys/fs/cgroup/task_cpus_dead".as_ptr()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All samples at once, and what is left when they are killed: nothing.
+//! All samples run at once. When they are killed, nothing is left.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -17,12 +17,12 @@ use tests::cpus;
 use tests::cpus::soon;
 use tests::module;
 
-/// The samples: the arguments with which each goes on until it is killed, and says something again
-/// and again; none for one that ends by itself.
+/// The samples, with the arguments that make each run and report until it is killed; none for a
+/// sample that ends by itself.
 const SAMPLES: &[(&str, Option<&str>)] = &[
     ("cgroup_syscalls", Some("--json --interval 0.5")),
     ("cpumask_walk", None),
-    // The others read files all the time.
+    // The other samples read files all the time.
     (
         "lbr_ring",
         Some("--json --functions vfs_read --trigger vfs_open --last 1"),
@@ -38,12 +38,12 @@ const SAMPLES: &[(&str, Option<&str>)] = &[
     ("task_cpus", None),
 ];
 
-/// Programs in the folder that are no samples, beside this one.
+/// Programs in the guest's folder that are not samples, besides this test.
 const OTHERS: &[&str] = &["percpuctl"];
 
 const FOLDER: &str = "/t";
 
-/// The samples that are in the guest.
+/// The samples in the guest's folder.
 fn present() -> BTreeSet<String> {
     let this = env::current_exe().expect("a path");
     let files = fs::read_dir(FOLDER).expect("a folder");
@@ -58,7 +58,7 @@ fn present() -> BTreeSet<String> {
 fn is_program(path: &PathBuf) -> bool {
     let metadata = fs::metadata(path).expect("a file");
     let magic = fs::read(path).unwrap_or_default();
-    // Modules are ELF files, too.
+    // A module is an ELF file, too.
     let is_module = path.extension().is_some_and(|extension| extension == "ko");
     metadata.is_file()
         && metadata.permissions().mode() & 0o111 != 0
@@ -66,7 +66,7 @@ fn is_program(path: &PathBuf) -> bool {
         && !is_module
 }
 
-/// What programs of BPF may leave behind: each kind with its ids.
+/// What BPF programs may leave behind: ids by kind.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Left(String, u64);
 
@@ -78,7 +78,7 @@ const OTHER_KINDS: [(&str, &str); 3] = [
     ("store", "percpuctl list --json"),
 ];
 
-/// What there is of a kind, as bpftool and percpuctl tell it.
+/// The ids of a kind, from bpftool or percpuctl.
 fn all_of((kind, command): (&str, &str)) -> Vec<Left> {
     let mut words = command.split(' ');
     let output = Command::new(words.next().expect("a word"))
@@ -94,13 +94,13 @@ fn all_of((kind, command): (&str, &str)) -> Vec<Left> {
         .collect()
 }
 
-/// What there is now.
+/// All that exists now.
 fn all() -> BTreeSet<Left> {
     let kinds = OTHER_KINDS.into_iter().chain([LINKS]);
     kinds.flat_map(all_of).collect()
 }
 
-/// A sample that runs, and is killed when this is dropped.
+/// A running sample, which is killed when this is dropped.
 struct Running {
     name: &'static str,
     child: Child,
@@ -119,7 +119,7 @@ impl Running {
         Self { name, child }
     }
 
-    /// How much it has said.
+    /// The length of its output so far.
     fn said(&self) -> u64 {
         let file = fs::metadata(path(self.name, "out"));
         file.expect("its output").len()
@@ -131,7 +131,7 @@ impl Running {
         assert_eq!(status, None, "{} has ended: {error:?}", self.name);
     }
 
-    /// It has a file of which the kernel says this.
+    /// Whether it has a file whose fdinfo has this line.
     fn holds(&self, what: &str) -> bool {
         let infos = fs::read_dir(format!("/proc/{}/fdinfo", self.child.id())).expect("a process");
         let mut infos = infos.filter_map(|info| fs::read_to_string(info.ok()?.path()).ok());
@@ -156,7 +156,7 @@ fn run_once(name: &str) {
     assert!(output.status.success(), "{name}: {output:?}");
 }
 
-/// Those that end by themselves.
+/// Runs the samples that end by themselves.
 fn short() -> impl Iterator<Item = &'static str> {
     let short = SAMPLES.iter().filter(|(_, args)| args.is_none());
     short.map(|(name, _)| *name)
@@ -168,7 +168,8 @@ fn all_samples_run_together_and_leave_nothing_when_killed() {
     assert_eq!(known, present(), "SAMPLES lists what is in samples/");
 
     let before = all();
-    // On one CPU, or those that make load leave a guest nothing whose CPUs share one of the host.
+    // On one CPU: else those that make load leave no time to a guest whose CPUs share one of the
+    // host's.
     let cpus = cpus::allowed();
     cpus::set_affinity(&cpus.first().copied().into_iter().collect());
     let mut running: Vec<_> = SAMPLES
@@ -192,7 +193,8 @@ fn all_samples_run_together_and_leave_nothing_when_killed() {
         });
         assert!(goes_on, "{} says nothing more", sample.name);
     }
-    // They are seen while they are there. To tell of links to many functions takes bpftool long.
+    // Programs and stores are found while the samples run. bpftool takes long for links to many
+    // functions.
     for kind in OTHER_KINDS {
         let added = all_of(kind).iter().any(|one| !before.contains(one));
         assert!(added, "no new {} shows", kind.0);

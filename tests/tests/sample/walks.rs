@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tests of samples that walk over CPUs and tasks share.
+//! What tests of samples share: running one, its output and errors, threads and their CPUs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,25 +28,25 @@ pub fn run(sample: &str, args: &str) -> Output {
         .expect("the sample is in the guest")
 }
 
-/// What a sample prints for people, when nothing is wrong.
+/// Runs a sample, which must succeed, and returns its output.
 pub fn text(sample: &str, args: &str) -> String {
     let output = run(sample, args);
     assert_eq!(output.status.code(), Some(0), "{args}: {output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The JSON that a sample prints.
+/// Runs a sample, and returns the JSON that it prints.
 pub fn json(sample: &str, args: &str) -> Value {
     let text = text(sample, &format!("{args} --json"));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-/// A sample ends with status 1, and says this in one line.
+/// Runs a sample, which must end with status 1 and a message of one line that has this text.
 pub fn fails(sample: &str, args: &str, why: &str) {
     says(&run(sample, args), why);
 }
 
-/// An error in one line.
+/// Checks an error: status 1 and one line.
 pub fn says(output: &Output, why: &str) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -54,7 +54,7 @@ pub fn says(output: &Output, why: &str) {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
-/// Asks `condition`, which may take long, for up to half a minute; on a slow machine often enough.
+/// Polls `condition`, which may itself take long, for half a minute and at least a hundred times.
 pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     let mut rounds = 0;
@@ -68,7 +68,7 @@ pub fn soon(mut condition: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// No BPF program of this name is loaded, or soon none is.
+/// Waits until no BPF program with this name is loaded.
 pub fn is_unloaded(program: &str) -> bool {
     soon(|| !ProgInfoIter::default().any(|info| info.name == program))
 }
@@ -78,7 +78,7 @@ pub fn cpus_of(value: &Value) -> Cpus {
     cpus::parse(value.as_str().unwrap_or_else(|| panic!("no list: {value}")))
 }
 
-/// Lines of a task's status.
+/// Fields of a task's status.
 pub fn status<const N: usize>(tid: i32, fields: [&str; N]) -> Option<[String; N]> {
     let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
     let find = |field: &str| {
@@ -89,19 +89,19 @@ pub fn status<const N: usize>(tid: i32, fields: [&str; N]) -> Option<[String; N]
     found?.try_into().ok()
 }
 
-/// The CPUs that a task may use, as procfs shows them.
+/// The CPUs that a task may use, from procfs.
 pub fn allowed(tid: i32) -> Option<Cpus> {
     let [list] = status(tid, ["Cpus_allowed_list"])?;
     Some(cpus::parse(&list))
 }
 
-/// The calling thread's number.
+/// The tid of the calling thread.
 pub fn tid() -> i32 {
-    // SAFETY: The call takes no arguments.
+    // SAFETY: The call has no preconditions.
     unsafe { libc::gettid() }
 }
 
-/// The numbers of all threads.
+/// The tids of all threads of the system.
 pub fn threads() -> BTreeSet<i32> {
     let numbers = |path: String| -> Vec<i32> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
@@ -116,7 +116,7 @@ pub fn threads() -> BTreeSet<i32> {
         .collect()
 }
 
-/// The calling thread, until this is dropped, on these CPUs only; what it starts, too.
+/// Restricts the calling thread, and what it starts, to some CPUs until this is dropped.
 pub struct Pinned(Cpus);
 
 impl Pinned {
@@ -134,9 +134,9 @@ impl Drop for Pinned {
     }
 }
 
-/// A thread of the test.
+/// A thread that runs or sleeps until this is dropped.
 pub struct Thread {
-    /// Its number.
+    /// Its tid.
     pub tid: i32,
     stop: Arc<AtomicBool>,
     wake: mpsc::Sender<()>,
@@ -144,7 +144,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// A thread that runs without end once `prepare` has run in it.
+    /// Starts a thread that spins after `prepare` has run in it.
     pub fn spinning(name: &str, prepare: impl FnOnce() + Send + 'static) -> Self {
         Self::start(name, prepare, |stop, _| {
             while !stop.load(Relaxed) {
@@ -153,7 +153,7 @@ impl Thread {
         })
     }
 
-    /// A thread that sleeps once `prepare` has run in it, each time that it was woken up.
+    /// Starts a thread that sleeps after `prepare` has run in it, and again after each wake-up.
     pub fn sleeping(name: &str, prepare: impl FnOnce() + Send + 'static) -> Self {
         Self::start(name, prepare, |stop, wakes| {
             while !stop.load(Relaxed) && wakes.recv().is_ok() {}
@@ -184,12 +184,12 @@ impl Thread {
         }
     }
 
-    /// Wakes a sleeping one up.
+    /// Wakes a sleeping thread up.
     pub fn wake(&self) {
         self.wake.send(()).expect("it sleeps");
     }
 
-    /// Whether it sleeps.
+    /// Whether the thread sleeps.
     pub fn is_asleep(&self) -> bool {
         status(self.tid, ["State"]).is_some_and(|[state]| state.starts_with('S'))
     }
@@ -198,7 +198,7 @@ impl Thread {
 impl Drop for Thread {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
-        // One that has ended is not there to be woken up.
+        // A thread that has ended cannot be woken up.
         let _ = self.wake.send(());
         let ended = self.handle.take().expect("a thread").join();
         assert!(ended.is_ok() || thread::panicking());

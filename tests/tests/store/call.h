@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A call that a test asks a SYSCALL program for: its context, struct Call in
- * call.rs.
+ * A call that a test makes through a SYSCALL program. This is the program's
+ * context: struct Call in call.rs.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -29,18 +29,18 @@ enum op {
 struct call {
 	u64 val;
 	u64 expect;
-	u64 result; /* in and out: what the kfunc puts there, if anything */
+	u64 result; /* in and out: the kfunc's result, if it has one */
 	u32 id;
 	u32 off;
 	u32 way;
 	u32 op;
 	u32 bits;
-	s32 error; /* out: of the kfunc */
-	u32 cpu; /* out: where the program ran; in: which CPU, or what mask */
+	s32 error; /* out: the kfunc's errno */
+	u32 cpu; /* out: the program's CPU; in: a CPU, or an enum mask */
 	u32 size;
 };
 
-/* What the program returns when it got no store, or no view. */
+/* Return values of a program that got no store, or no view. */
 #define NO_STORE 1
 #define NO_VIEW 2
 #define BAD_CALL 3

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls that the SYSCALL programs of `slots.bpf.c` and `errors.bpf.c` make: see `call.h`.
+//! Running the SYSCALL programs of `slots.bpf.c` and `errors.bpf.c`. Their context is `struct call`
+//! of `call.h`.
 
 use libbpf_rs::ProgramInput;
 use tests::bpf::Loaded;
@@ -12,7 +13,7 @@ use tests::stores::Control;
 /// The name that programs look up.
 pub const STORE_NAME: &str = "calls";
 
-/// What a program returns.
+/// The return value of a program that found no store, or got no view.
 pub const NO_STORE: u32 = 1;
 pub const NO_VIEW: u32 = 2;
 
@@ -65,9 +66,9 @@ pub struct Call {
 }
 
 impl Call {
-    /// Runs `program` with this call, and returns what it returned and made of the call.
+    /// Runs `program` on this call. Returns its return value and the call with its results.
     pub fn run(mut self, loaded: &Loaded, program: &str) -> (u32, Self) {
-        // SAFETY: As many bytes as the struct has, which is integers without padding.
+        // SAFETY: The slice covers the struct, which is integers without padding.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut((&raw mut self).cast::<u8>(), size_of::<Self>())
         };
@@ -83,17 +84,17 @@ impl Call {
     }
 }
 
-/// The largest number of so many bits.
+/// The largest number of `bits` bits.
 pub fn max(bits: u32) -> u64 {
     u64::MAX >> (64 - bits)
 }
 
-/// Whether a way offers an operation.
+/// Whether `way` has operation `op`.
 pub fn offers(way: Way, op: Op) -> bool {
     way != Way::Id || op == Op::Add
 }
 
-/// An id that a store had.
+/// The id of a store that is gone.
 pub fn dead_id() -> u32 {
     let id = Control::with("dead", 64).id();
     assert!(cpus::soon(|| !lives(id)));
@@ -105,7 +106,7 @@ pub fn on_cpu<T>(cpu: u32, f: impl FnOnce() -> T) -> T {
     let all = cpus::allowed();
     cpus::set_affinity(&Cpus::from([cpu]));
     let ret = f();
-    // A CPU that came online meanwhile was not in the mask, and may be.
+    // The mask lacks a CPU that came online meanwhile.
     cpus::set_affinity(&(&all | &cpus::sysfs("online")));
     ret
 }

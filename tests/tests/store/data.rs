@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_percpu_data()` of a store that is not there: memory that reads as zero and is nobody's.
+//! `bpf_percpu_data()`: the data of a store, and fallback memory, which reads as zero, if there is
+//! no store.
 
 use std::ffi::c_char;
 use std::thread;
@@ -16,7 +17,7 @@ use crate::call::dead_id;
 use crate::call::on_cpu;
 use crate::call::Call;
 
-/// Programs, and how many bytes they ask for; a negative size is one of 4 GiB.
+/// Programs, and the size that each asks for. A negative size is nearly 4 GiB.
 const PROGRAMS: [(&str, u32); 10] = [
     ("data_8", 8),
     ("data_64", 64),
@@ -45,7 +46,7 @@ fn spare_of_every_size() {
                 if fits {
                     continue;
                 }
-                // What a program has put there, the next does not find.
+                // What a program has written there, the next does not find.
                 for val in [u64::MAX, 1] {
                     let call = Call {
                         val,
@@ -91,7 +92,8 @@ fn stores_that_are_there() {
     }
 }
 
-/// The verifier believes in a size of 4 GiB: up to where it lets a program go, there is memory.
+/// The verifier believes a size of 4 GiB. There is memory up to the last byte that it lets a
+/// program access.
 #[test]
 fn furthest_reach() {
     let programs =
@@ -114,11 +116,11 @@ fn furthest_reach() {
     assert_eq!(store.all(), before);
 }
 
-/// How often the kernel's log speaks of a store that is gone.
+/// How often the kernel's log has the message about a store that is gone.
 fn complaints(id: u32) -> usize {
     const SYSLOG_ACTION_READ_ALL: i32 = 3;
     let mut log = vec![0_u8; 1 << 20];
-    // SAFETY: The buffer is as long as the call is told.
+    // SAFETY: The buffer has the length that is passed.
     let len = unsafe {
         libc::klogctl(
             SYSLOG_ACTION_READ_ALL,
@@ -136,7 +138,7 @@ fn complaints(id: u32) -> usize {
 fn one_complaint_per_id() {
     let programs =
         load(object!("store-errors"), "data_often").unwrap_or_else(|log| panic!("{log}"));
-    // The kernel lets through ten lines in five seconds, of which other tests may have had some.
+    // The kernel's rate limit is ten lines in five seconds, and other cases may have used some.
     thread::sleep(Duration::from_secs(6));
     let small = Control::with("small", 4);
     let ids = [dead_id(), dead_id(), small.id()];
@@ -149,12 +151,12 @@ fn one_complaint_per_id() {
         };
         for _ in 0..10 {
             assert_eq!(call.run(&programs, "data_often").0, 0);
-            // An interrupt says it.
+            // The message comes from an interrupt, later.
             assert!(cpus::soon(|| complaints(id) > 0), "nothing of {id}");
         }
         assert_eq!(complaints(id), 1, "of {id}, after 1000 calls");
     }
-    // The control: nothing is said of a store that is there, and it has counted.
+    // The control: there is no message for a store that exists, and it has counted.
     let call = Call {
         id: alive.id(),
         ..Default::default()

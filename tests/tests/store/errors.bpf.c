@@ -2,7 +2,7 @@
 /* Calls with bad arguments, and sums. */
 #include "call.h"
 
-/* What a test asks for as size of a view. */
+/* The sizes of views. */
 #define VIEW(c, s, n)                                                   \
 	((c)->op ? bpf_percpu_store_per_cpu(s, (c)->cpu, (c)->off, n) : \
 		   bpf_percpu_store_this_cpu(s, (c)->off, n))
@@ -36,7 +36,7 @@ static __always_inline int view_of(struct call *c, struct bpf_percpu_store *s)
 		return see(c, VIEW(c, s, 32769), 32769);
 	case 0x7fffffff:
 		return see(c, VIEW(c, s, 0x7fffffff), 8);
-	/* Negative: the verifier takes it for 4 GiB. */
+	/* Negative: the verifier takes it for nearly 4 GiB. */
 	case 0x80000000:
 		return see(c, VIEW(c, s, 1 << 31), 8);
 	case 0xffffffc8:
@@ -61,7 +61,7 @@ int view(struct call *c)
 	return ret;
 }
 
-/* Reads and writes @size bytes at their ends. */
+/* Reads and writes the first and the last of @size bytes. */
 #define DATA(name, size)                                        \
 	SEC("?syscall")                                         \
 	int name(struct call *c)                                \
@@ -76,7 +76,7 @@ int view(struct call *c)
 		return 0;                                       \
 	}
 
-/* The verifier lets no program reach further than this from a pointer. */
+/* The largest offset from a pointer that the verifier allows. */
 #define REACH ((1 << 29) - 8)
 #define END(size) ((u32)(size) - 8 > REACH ? REACH : (u32)(size) - 8)
 
@@ -91,7 +91,7 @@ DATA(data_512m, 1 << 29)
 DATA(data_2g, 0x7fffffff)
 DATA(data_negative, -1)
 
-/* As far as any offset leads: one of the program's and one of the instruction. */
+/* The furthest access: the largest variable offset plus that of the instruction. */
 SEC("?syscall")
 int data_furthest(struct call *c)
 {
@@ -111,7 +111,7 @@ int data_furthest(struct call *c)
 	return 0;
 }
 
-/* A program that is called often, on a store that is gone. */
+/* A program that runs often, on a store that is gone. */
 SEC("?syscall")
 int data_often(struct call *c)
 {
@@ -153,7 +153,7 @@ static __always_inline int sum_over(struct call *c, struct bpf_percpu_store *s,
 	return 0;
 }
 
-/* A mask of the program's own: c->expect, as bits. */
+/* The program's own mask: the bits of c->expect. */
 static __always_inline int sum_over_own(struct call *c,
 					struct bpf_percpu_store *s)
 {

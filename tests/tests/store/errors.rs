@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bad arguments: NULL or an errno, and nothing has changed.
+//! Kfuncs with bad arguments return NULL or an errno, and change nothing.
 
 use libc::EINVAL;
 use libc::ENOENT;
@@ -25,16 +25,16 @@ use crate::call::WAYS;
 
 const POISON: u64 = 0xdead_beef_dead_beef;
 
-/// Sizes of which the ends are at a slot, and between slots.
+/// Sizes that end at a word, and between words.
 const SIZES: [u32; 6] = [1, 4, 7, 61, 64, 32768];
 
-/// A store with another byte at each place of the first 256.
+/// Creates a store whose first 256 bytes all differ.
 fn store(size: u32) -> Control {
     let image: Vec<u8> = (0..size).map(|i| i as u8 ^ 0x5a).collect();
     Control::with_image(STORE_NAME, size, &image)
 }
 
-/// Offsets around everything that an offset is compared with.
+/// Offsets around each bound that an offset is compared with.
 fn offsets(size: u32) -> Vec<u32> {
     let near = [0, size, 1 << 15, 1 << 16, 1 << 29, 1 << 31, u32::MAX];
     let mut offsets: Vec<u32> = near
@@ -65,7 +65,7 @@ fn offsets_of_operations() {
                 };
                 let call = Call {
                     val: 1,
-                    // What is there: cmpxchg would succeed.
+                    // The current value: cmpxchg would succeed.
                     expect: u64::from_ne_bytes(std::array::from_fn(|i| {
                         (off as u8).wrapping_add(i as u8) ^ 0x5a
                     })) & max(bits),
@@ -102,11 +102,11 @@ fn calls() -> impl Iterator<Item = (Way, Op, u32)> {
 fn no_such_store() {
     let programs = load(object!("store-slots"), "call").unwrap_or_else(|log| panic!("{log}"));
     let dead = dead_id();
-    // Not of the name that programs look up.
+    // With another name than the one that programs look up.
     let alive = Control::with_image("alive", 64, &[0x5a; 64]);
     let next = alive.id() + 1;
     let before = alive.all();
-    // Ids that differ from the store's in one bit: a table of any size has them in one place.
+    // Ids that differ from the store's in one bit. In a table of any size, some share its place.
     let near = (0..32).map(|bit| alive.id() ^ (1 << bit));
     for id in near.chain([0, dead, next, 1 << 31, u32::MAX - 1, u32::MAX]) {
         for way in WAYS.into_iter().filter(|way| *way != Way::Data) {
@@ -146,8 +146,8 @@ fn no_such_store() {
     assert_ne!(alive.all(), before);
 }
 
-/// Sizes of views that `errors.bpf.c` has, as the verifier sees them, the negative ones last.
-/// Of size 0 there is no view, for kernels before 7.3 let a program read a byte of it.
+/// The sizes of views in `errors.bpf.c`, as the verifier sees them, the negative ones last. There
+/// is no view of size 0, since kernels before 7.3 would let a program read a byte of it.
 const VIEWS: [u32; 12] = [
     0,
     1,
@@ -163,7 +163,7 @@ const VIEWS: [u32; 12] = [
     0xffff_ffff,
 ];
 
-/// Runs `view` on `cpu`, for all sizes of views, stores and offsets.
+/// Runs `view` on `cpu` with all sizes of views and stores, and all offsets.
 fn check_views(op: u32, cpu: u32) {
     let programs = load(object!("store-errors"), "view").unwrap_or_else(|log| panic!("{log}"));
     let mut seen = [0; 2];
@@ -234,7 +234,7 @@ fn views_of_impossible_cpus() {
         let (ret, done) = on_cpu(0, || call.run(&programs, "view"));
         (ret, done.result)
     };
-    // The control: each CPU's own bytes, not those of the CPU that asks.
+    // The control: the bytes are those of the CPU that was asked for, not of the one that asks.
     for (i, cpu) in cpus::sysfs("possible").into_iter().enumerate() {
         assert_eq!(view(cpu), (0, (i as u64 + 1) * 0x101), "CPU {cpu}");
     }

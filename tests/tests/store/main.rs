@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kfuncs of stores, in a guest that has the module.
+//! The kfuncs of plain stores: look-up, operations by id, handle and view, `bpf_percpu_data()`,
+//! sums, their errors, and the verifier's checks.
 
 mod call;
 mod data;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Counts from programs of many types: once, in whichever context comes first. */
+/* Counts in programs of many types: once, in the first run of each. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -7,7 +7,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* What tests read back: the offsets in program_types.rs. */
+/* The layout of the store, as in program_types.rs. */
 struct counts {
 	u64 by_id;
 	u64 by_handle;
@@ -20,8 +20,8 @@ struct counts {
 struct {
 	u32 id;
 	u32 started;
-	u32 done; /* one more than the CPU */
-	u32 missing; /* stores and views */
+	u32 done; /* the CPU plus one */
+	u32 missing; /* stores and views that were not found */
 } counted = {};
 
 static __always_inline void count_by_reference(struct bpf_percpu_store *s)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs of every kind that users write count in a store, in every way.
+//! Stores in each type of program.
 
 use std::hint::black_box;
 use std::os::fd::IntoRawFd;
@@ -13,7 +13,7 @@ use tests::cpus;
 use tests::object;
 use tests::stores::Control;
 
-/// What the program tells, and what it must know: `counted`.
+/// `counted`: input and results of the program.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Counted {
@@ -23,7 +23,7 @@ struct Counted {
     missing: u32,
 }
 
-/// What is counted at each offset, and how often: `struct counts`.
+/// `struct counts`: the offset of each counter, and how often it is counted.
 const COUNTS: [(u32, &str, u64); 5] = [
     (0, "by id", 1),
     (8, "by a handle from get", 1),

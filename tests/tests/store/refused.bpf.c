@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that use handles and views in ways that the verifier refuses. */
+/* Programs that use handles and views in ways that the verifier must reject. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -324,7 +324,7 @@ static __always_inline int name_on_stack_if(bool mistake)
 }
 PAIR("tc", name_on_stack)
 
-/* All of its map. */
+/* The whole map. */
 const char no_end[4] SEC(".rodata.no_end") = { 's', 't', 'o', 'r' };
 
 static __always_inline int name_without_end_if(bool mistake)

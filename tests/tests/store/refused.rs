@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier refuses of handles and views, in its own words.
+//! Programs that the verifier must reject: handles and views.
 
 use tests::object;
 use tests::refused;

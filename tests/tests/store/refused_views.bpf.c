@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that use views in ways that the verifier refuses. */
+/* Programs that use views in ways that the verifier must reject. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
@@ -165,7 +165,7 @@ static __always_inline int data_size_not_constant_if(bool mistake)
 }
 PAIR("tc", data_size_not_constant)
 
-/* More than C can say: the size is an int. */
+/* Larger than an int, which is the type of the size. */
 #define WITH_64_BITS(name, bits)                                              \
 	SEC("?tc")                                                            \
 	int name(void *ctx)                                                   \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each operation changes the one slot of the CPU that it runs on, and as it says.
+//! Each operation changes only the slot of the CPU that it runs on, and returns the right result.
 
 use tests::bpf::load;
 use tests::bpf::Loaded;
@@ -21,7 +21,7 @@ use crate::call::WAYS;
 
 const SIZE: usize = 64;
 
-/// What the result of a call is before.
+/// The result field before a call.
 const POISON: u64 = 0xdead_beef_dead_beef;
 
 struct Slots {
@@ -31,7 +31,7 @@ struct Slots {
 }
 
 impl Slots {
-    /// A store with an image in which no two bytes are equal.
+    /// Creates a store with an image in which no two bytes are equal.
     fn new() -> Self {
         let image: Vec<u8> = (0..SIZE).map(|i| 0x80 | i as u8).collect();
         let store = Control::with_image(STORE_NAME, SIZE as u32, &image);
@@ -56,7 +56,7 @@ impl Slots {
         }
     }
 
-    /// Runs `call` on this CPU, which is `cpu`, and compares all CPUs with the model.
+    /// Runs `call` on the current CPU, `cpu`, and compares the slots of all CPUs with a model.
     fn check(&self, cpu: u32, call: Call) {
         let index = cpus::sysfs("possible")
             .into_iter()
@@ -73,7 +73,7 @@ impl Slots {
         }
     }
 
-    /// All operations of `way` on `cpu`.
+    /// Runs all operations of `way` on `cpu`.
     fn check_all(&self, cpu: u32, way: Way) {
         for op in OPS.into_iter().filter(|op| offers(way, *op)) {
             for bits in [32, 64] {
@@ -82,7 +82,7 @@ impl Slots {
                 }
             }
         }
-        // A u32 may be at what is no place for a u64, and at the very end.
+        // A u32 may be where a u64 may not, and at the very end.
         for op in OPS.into_iter().filter(|op| offers(way, *op)) {
             let end = if way == Way::Data { 52 } else { 60 };
             self.check_values(cpu, self.call(way, op, 32, 4));
@@ -90,7 +90,7 @@ impl Slots {
         }
     }
 
-    /// `call` on values around the ends of its type.
+    /// Runs `call` on values around the limits of its type.
     fn check_values(&self, cpu: u32, call: Call) {
         let max = max(call.bits);
         let width = call.bits as usize / 8;
@@ -112,7 +112,8 @@ impl Slots {
                 },
             );
             if call.op == Op::Cmpxchg as u32 {
-                // It is `val` now: a failure, by one bit at either end.
+                // The value is `val` now. Comparing with a number that differs in the first or last
+                // bit fails.
                 for expect in [val ^ 1, val ^ (max / 2 + 1)] {
                     self.check(
                         cpu,
@@ -135,7 +136,7 @@ fn model(slot: &mut [u8], call: &Call) -> u64 {
     word[..bytes.len()].copy_from_slice(bytes);
     let old = u64::from_ne_bytes(word);
     let sum = old.wrapping_add(call.val) & max(call.bits);
-    // An operation without result leaves what was there, of which by_handle() takes so many bits.
+    // An operation without a result leaves the field, of which by_handle() keeps `bits` bits.
     let poison = match call.way {
         way if way == Way::Get as u32 => POISON & max(call.bits),
         way if way == Way::Lookup as u32 => POISON & max(call.bits),
@@ -173,7 +174,7 @@ fn image_is_on_every_possible_cpu() {
     }
 }
 
-/// A store does not miss what comes online after it.
+/// A CPU that comes online after a store was created has a slot in it.
 #[test]
 fn late_cpu() {
     let cpu = *cpus::sysfs("online").last().expect("an online CPU");
@@ -191,7 +192,7 @@ fn late_cpu() {
     check_late(&slots, cpu);
 }
 
-/// A boot with `maxcpus=2`: a CPU that was never online before.
+/// Booted with `maxcpus=2`: a CPU that was never online before.
 #[test]
 fn partial_boot() {
     let cpu = 2;
@@ -205,14 +206,14 @@ fn partial_boot() {
     check_late(&slots, cpu);
 }
 
-/// `cpu`, which was not online when the store came, has the image and can count.
+/// Checks that `cpu`, which was offline when the store was created, has the image and can count.
 fn check_late(slots: &Slots, cpu: u32) {
     assert!(cpus::sysfs("online").contains(&cpu));
     assert_eq!(slots.store.read(cpu, 0, SIZE), Ok(slots.image.clone()));
     on_cpu(cpu, || {
         let mut call = slots.call(Way::Get, Op::AddReturn, 64, 8);
         call.val = 1;
-        // The program itself sees the image.
+        // The program sees the image.
         let image = u64::from_ne_bytes(slots.image[8..16].try_into().expect("8 bytes"));
         let (ret, done) = call.run(&slots.programs, "call");
         assert_eq!((ret, done.result), (0, image + 1));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sums over masks are what user space reads from each CPU.
+//! A sum over a mask is the sum of what user space reads from each of its CPUs.
 
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -35,7 +35,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// A store of which each CPU's bytes differ, with sums that overflow.
+    /// Creates a store with different bytes on each CPU, so that sums overflow.
     fn new() -> Self {
         let programs = load(object!("store-errors"), "sum").unwrap_or_else(|log| panic!("{log}"));
         let store = Control::with(STORE_NAME, SIZE);
@@ -65,7 +65,7 @@ impl Sums {
         }
     }
 
-    /// Sums over `mask`, in which are `cpus`.
+    /// Checks sums over `mask`, whose CPUs are `cpus`.
     fn check(&self, mask: Mask, cpus: &Cpus) {
         for bits in [32, 64] {
             for off in (0..SIZE).step_by(bits as usize / 8) {
@@ -145,7 +145,7 @@ fn memory_as_mask() {
     println!("a mask has {size} bytes");
     sums.set_memory(&vec![0; size]);
     sums.check(Mask::Memory, &Cpus::new());
-    // Bits of CPUs that cannot be are in it, and count for nothing.
+    // The bits of impossible CPUs are set, and add nothing.
     sums.set_memory(&vec![0xff; size]);
     sums.check(Mask::Memory, &possible);
     let mut bytes = vec![0xff; size];

@@ -27,10 +27,10 @@ use tests::stores::list;
 use super::shell::enter;
 use crate::session::blur;
 
-/// The number of the loopback device.
+/// The index of the loopback device.
 const LO: i32 = 1;
 
-/// Sends packets to a socket of this process.
+/// Sends packets over the loopback device.
 fn send(packets: usize) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let address = socket.local_addr().expect("an address");
@@ -76,7 +76,7 @@ fn packets_of_a_device() {
 
 #[test]
 fn switches_of_tasks() {
-    // SAFETY: It takes nothing.
+    // SAFETY: The call has no preconditions.
     let own = unsafe { libc::gettid() } as u64;
     let seen = switches::run(|| std::thread::sleep(std::time::Duration::from_millis(50)));
     let seen = seen.expect("it counts");
@@ -129,7 +129,7 @@ fn variables_in_rust() {
 #[test]
 fn variables_as_structs() {
     let (runs, counted) = typed::run(trigger).expect("it counts");
-    // The one that all CPUs have may lose some.
+    // The counter that CPUs share may lose some.
     assert!(
         counted >= 2 && (counted / 2 + 1..=counted).contains(&runs),
         "{runs}, {counted}"
@@ -152,7 +152,7 @@ fn variables_in_c() {
     let counted = on_a_cpu(|cpu| load::run(5, cpu)).expect("it counts");
     assert_eq!(counted, 5);
     if kernel::is_since(7, 3) {
-        // The header took that one, and takes the other where there is no better.
+        // The header chose the native object. With only lowered ones, it takes that.
         fs::copy("count.lowered.o", "count.native.o").expect("room");
         let counted = on_a_cpu(|cpu| load::run(7, cpu)).expect("it counts");
         assert_eq!(counted, 7);

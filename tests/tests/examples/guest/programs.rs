@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the programs of the documentation do.
+//! The programs of the documentation do what it says.
 
 use std::fs;
 use std::process;
@@ -23,7 +23,7 @@ use tests::cpus;
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
-/// The object, loaded, and the stores that it declares.
+/// A loaded object, and the stores that it declares.
 struct Loaded {
     object: Object,
     stores: Vec<Store>,
@@ -45,7 +45,7 @@ fn load(name: &str) -> Loaded {
     }
 }
 
-/// Runs a program, on a packet of this many bytes or on none.
+/// Runs a program, on a packet of this length or without one.
 fn run(object: &Object, name: &str, packet: Option<&[u8]>) -> u32 {
     let mut programs = object.progs_mut();
     let program = programs.find(|program| program.name() == name);
@@ -57,7 +57,7 @@ fn run(object: &Object, name: &str, packet: Option<&[u8]>) -> u32 {
     ran.unwrap_or_else(|e| panic!("{name}: {e}")).return_value
 }
 
-/// The `u64` at this place of section .bss.
+/// The `u64` with this index in section `.bss`.
 fn bss(object: &Object, place: usize) -> u64 {
     let mut maps = object.maps();
     let map = maps.find(|map| map.name().to_string_lossy().ends_with(".bss"));
@@ -110,7 +110,7 @@ fn one_of_ten_is_sampled() {
 fn the_highest_number_is_kept() {
     let ways = load("ways");
     attached(&ways.object, "highest", || {
-        // SAFETY: There is no such system call.
+        // SAFETY: There is no system call with this number.
         assert_eq!(unsafe { libc::syscall(9_999) }, -1);
     });
     let all = ways.stores[0].read_all(16, 8).expect("all CPUs");
@@ -158,7 +158,7 @@ fn rare_types_are_forgotten() {
 #[test]
 fn masks_are_the_kernels() {
     let masks = load("masks");
-    // Variables are in the order of the source.
+    // The variables are in the order of the source.
     let word = |place| cpus::of_words(&[bss(&masks.object, place)]);
     let online = cpus::sysfs("online");
     let present = cpus::sysfs("present");
@@ -179,7 +179,7 @@ fn masks_are_the_kernels() {
     }
 }
 
-/// The kernel has a trace of its own for `bpf_printk()`.
+/// `bpf_printk()` prints to the kernel's trace.
 #[test]
 fn a_walk_prints_cpus() {
     const TRACE: &str = "/sys/kernel/tracing/trace";
@@ -246,7 +246,7 @@ fn a_map_keeps_a_store() {
     assert!(gone, "it goes with the map");
 }
 
-/// Pages that are touched are in what the program says, each at once.
+/// The program's number includes a page as soon as it was touched.
 #[test]
 fn memory_is_exact() {
     const PAGES: usize = 1000;

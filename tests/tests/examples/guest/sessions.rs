@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each command of a session prints what the session shows.
+//! Each command of a session prints what the document shows.
 
 use super::shell::check;
 
-/// A test of each file.
+/// A test for each file.
 macro_rules! sessions {
     ($($name:ident: $file:literal,)*) => {
-        /// The files that are run here.
+        /// The files that the tests run.
         pub const FILES: &[&str] = &[$($file),*];
 
         $(

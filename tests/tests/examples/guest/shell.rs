@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs a session in a shell of the guest, with the objects of the examples in its folder.
+//! Runs a session in a shell of the guest, in a folder with the objects of the examples.
 
 use std::env;
 use std::fs;
@@ -17,13 +17,13 @@ use crate::session::text;
 use crate::session::varies;
 use crate::session::Step;
 
-/// Where the objects are.
+/// The folder of the objects.
 pub const DIR: &str = "/tmp/examples";
 const SCRIPT: &str = "/tmp/session.sh";
 const OUT: &str = "/tmp/session.out";
 const MARK: &str = "@@ end of a command";
 
-/// Makes the folder with the objects the current one.
+/// Writes the objects, and makes their folder the current one.
 pub fn enter() {
     fs::create_dir_all(DIR).expect("a folder");
     for (name, object) in examples::OBJECTS {
@@ -32,7 +32,8 @@ pub fn enter() {
     env::set_current_dir(DIR).expect("a folder");
 }
 
-/// Ends what sessions leave, so that the ids of stores begin at 1.
+/// Removes what sessions have pinned, and reloads the module, so that the ids of stores start from
+/// 1.
 pub fn renew() {
     for entry in fs::read_dir("/sys/fs/bpf").expect("bpffs").flatten() {
         let path = entry.path();
@@ -46,7 +47,7 @@ pub fn renew() {
     module::insert(module::FILE).expect("the module loads");
 }
 
-/// The commands as a script that marks the end of each.
+/// The script of a session: its commands, with a mark after each.
 fn script(steps: &[Step]) -> String {
     let mut script = format!("exec </dev/null >{OUT} 2>&1\n");
     for (i, step) in steps.iter().enumerate() {
@@ -64,7 +65,7 @@ fn script(steps: &[Step]) -> String {
     script
 }
 
-/// What each command printed.
+/// The output of each command.
 fn run(steps: &[Step]) -> Vec<Step> {
     fs::write(SCRIPT, script(steps)).expect("room in /tmp");
     fs::write(OUT, "").expect("room in /tmp");
@@ -73,7 +74,8 @@ fn run(steps: &[Step]) -> Vec<Step> {
     let mut child = shell.stdin(Stdio::null()).spawn().expect("a shell");
     let group = -(child.id() as i32);
     let ended = soon(|| child.try_wait().expect("a child").is_some());
-    // SAFETY: It has no requirements; the group has what the shell has started.
+    // SAFETY: The call has no preconditions. The group is that of the shell and what it has
+    // started.
     unsafe { libc::kill(group, libc::SIGKILL) };
     child.wait().expect("a child");
     let out = fs::read_to_string(OUT).expect("the output is text");
@@ -88,7 +90,7 @@ fn run(steps: &[Step]) -> Vec<Step> {
     steps.collect()
 }
 
-/// Each command of the file prints what the file shows.
+/// Checks that each command of a session prints what the session shows.
 pub fn check(file: &str, shown: &str) {
     enter();
     renew();

@@ -29,7 +29,7 @@ fn masks_of_the_kernel() {
     let _offline = Offline::new(two()[1]);
     assert_eq!(example.run("unused"), unused + 1);
     assert_eq!(example.run("complete"), 0);
-    // It is not on its way any more.
+    // The packet has been processed.
     assert_eq!(example.run("leaving"), 0);
 }
 

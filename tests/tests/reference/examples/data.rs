@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Data without a check.
+//! `bpf_percpu_data()`.
 
 use tests::object;
 

@@ -28,7 +28,7 @@ fn sum(store: &Keyed, owner: u64) -> Option<u64> {
 fn a_task_and_its_calls() {
     let example = example();
     let tasks = &example.keyed["reference_tasks"];
-    // SAFETY: It takes nothing.
+    // SAFETY: `gettid()` has no preconditions.
     let tid = unsafe { libc::gettid() } as u64;
     let link = example.attach("count_calls");
     trigger();
@@ -52,7 +52,7 @@ fn a_cgroup_and_its_processes() {
     let id = fs::metadata("/sys/fs/cgroup/reference").expect("a cgroup");
     let id = id.ino();
     assert_eq!(sum(cgroups, id), None);
-    // The shell is in the cgroup before it starts another process.
+    // The shell joins the cgroup before it starts another process.
     let script = "echo $$ >/sys/fs/cgroup/reference/cgroup.procs && (exit 0); (exit 0); :";
     let shell = Command::new("sh").args(["-c", script]).status();
     assert!(shell.expect("a shell").success());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The programs of the kfunc reference do what it says. Each file is of one there.
+//! The programs of the kfunc reference do what it says. Each module is about one file of programs.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ mod store;
 mod sum;
 mod views;
 
-/// What an XDP program returns: `enum xdp_action`.
+/// Return values of XDP programs: `enum xdp_action`.
 const ABORTED: u32 = 0;
 const DROP: u32 = 1;
 const PASS: u32 = 2;
 
-/// An example that is loaded, and the stores that it asks for.
+/// A loaded example, and the stores that it declares.
 struct Example {
     object: Object,
     stores: BTreeMap<String, Store>,
@@ -52,7 +52,7 @@ impl Example {
         }
     }
 
-    /// The one store of the example.
+    /// The only store of the example.
     fn store(&self) -> &Store {
         let mut stores = self.stores.values();
         let store = stores.next().expect("a store");
@@ -66,13 +66,13 @@ impl Example {
         found.unwrap_or_else(|| panic!("no program {name}"))
     }
 
-    /// What a program returns that takes nothing.
+    /// Runs a program without arguments, and returns its result.
     fn run(&self, name: &str) -> i32 {
         let ran = self.program(name).test_run(ProgramInput::default());
         ran.unwrap_or_else(|e| panic!("{name}: {e}")).return_value as i32
     }
 
-    /// What a program returns for a packet of `len` bytes.
+    /// Runs a program on a packet of `len` bytes, and returns its result.
     fn packet(&self, name: &str, len: usize) -> u32 {
         let packet = vec![0; len];
         let input = ProgramInput {
@@ -83,7 +83,7 @@ impl Example {
         ran.unwrap_or_else(|e| panic!("{name}: {e}")).return_value
     }
 
-    /// The sum of a counter of the store.
+    /// The sum of the store's counter at `off`.
     fn sum_u64(&self, off: usize) -> u64 {
         self.store().sum_u64(off as u32).expect("a counter")
     }
@@ -103,14 +103,15 @@ fn on<T>(cpus: impl IntoIterator<Item = u32>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Two CPUs that can be used.
+/// Two usable CPUs.
 fn two() -> [u32; 2] {
     let usable: Cpus = cpus::usable();
     let mut usable = usable.into_iter();
     [(); 2].map(|()| usable.next().expect("two CPUs"))
 }
 
-/// Programs `first_hundred` and `each_fourth` pass so many on each CPU; the first one's are at `off`.
+/// Checks how many packets `first_hundred` and `each_fourth` pass on each CPU. The first counts at
+/// `off`.
 fn passes_by_number(example: &Example, off: usize) {
     for cpu in two() {
         on([cpu], || {
@@ -124,7 +125,7 @@ fn passes_by_number(example: &Example, off: usize) {
     assert_eq!(example.sum_u64(off), 222);
 }
 
-/// Program `first` passes the first packet of each CPU, of which it leaves a mark at `seen`.
+/// Checks that program `first` passes the first packet on each CPU, and sets the mark at `seen`.
 fn passes_the_first(example: &Example, seen: usize) {
     for _ in 0..2 {
         for cpu in two() {
@@ -136,7 +137,7 @@ fn passes_the_first(example: &Example, seen: usize) {
     }
 }
 
-/// Program `largest` keeps the length of the largest packet at `off`.
+/// Checks that program `largest` keeps the length of the largest packet at `off`.
 fn keeps_the_largest(example: &Example, off: usize) {
     let cpu = two()[0];
     let largest = |len| {

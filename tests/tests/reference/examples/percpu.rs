@@ -44,7 +44,7 @@ fn packets_and_bytes() {
     }
     assert_eq!(sum_u32(&example, offset_of!(Traffic, packets)), 3);
     assert_eq!(example.sum_u64(offset_of!(Traffic, bytes)), 200);
-    // Each CPU has its own, and it is taken once.
+    // Each CPU has its own number, which is taken once.
     on([second], || {
         assert_eq!(example.run("take_bytes"), 60);
         assert_eq!(example.run("take_bytes"), 0);
@@ -73,7 +73,7 @@ fn the_owner_of_a_cpu() {
     let off = offset_of!(Traffic, owner);
     let cpu = two()[0];
     assert_eq!(on([cpu], || example.run("own")), 0);
-    // SAFETY: It takes nothing.
+    // SAFETY: The call has no preconditions.
     let tid = unsafe { libc::gettid() } as u32;
     assert_eq!(sum_u32(&example, off), tid);
     assert_eq!(on([cpu], || example.run("own")), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `nmi_count` while it runs, and what others than it know of it.
+//! A running `nmi_count`, and what the kernel and other tools say about it.
 
 use std::fs;
 use std::io::BufRead;
@@ -21,12 +21,12 @@ use libbpf_rs::Program;
 use serde_json::Value;
 use tests::cpus;
 
-/// How many adds a run of the thread's program makes: `ADDS_PER_RUN`.
+/// `ADDS_PER_RUN`: how many adds a run of the thread's program makes.
 pub const ADDS_PER_RUN: u64 = 256;
 
 const STORE: &str = "nmi_count";
 
-/// Runs it to its end.
+/// Runs it, and waits for its end.
 pub fn nmi_count(args: &str) -> Output {
     Command::new("/t/nmi_count")
         .args(args.split_whitespace())
@@ -34,7 +34,7 @@ pub fn nmi_count(args: &str) -> Output {
         .expect("the sample is in the guest")
 }
 
-/// What another tool says as JSON.
+/// The JSON that another tool prints.
 pub fn json_of(command: &str) -> Value {
     let words: Vec<_> = command.split_whitespace().collect();
     let output = Command::new(words[0]).args(&words[1..]).output();
@@ -43,7 +43,7 @@ pub fn json_of(command: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{command}: {e}"))
 }
 
-/// A number in JSON, by its path.
+/// The number at a path of JSON.
 pub fn number(json: &Value, path: &str) -> u64 {
     let number = json.pointer(path).and_then(Value::as_u64);
     number.unwrap_or_else(|| panic!("no number {path}: {json}"))
@@ -57,7 +57,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Starts it. It has attached its programs, and will not end by itself.
+    /// Starts it, and waits until it has attached its programs. It does not end by itself.
     pub fn start(args: &str) -> Self {
         let mut child = Command::new("/t/nmi_count")
             .args("--json --interval 0.25 --duration 3600".split(' '))
@@ -75,7 +75,7 @@ impl Tool {
         tool
     }
 
-    /// Starts it on the first CPU only, where the watchdog's NMIs come.
+    /// Starts it on CPU 0 only, where the NMIs of the watchdog arrive.
     pub fn start_on_first_cpu() -> Self {
         let all = cpus::allowed();
         cpus::set_affinity(&[0].into());
@@ -84,14 +84,14 @@ impl Tool {
         tool
     }
 
-    /// The next line.
+    /// Reads the next line.
     pub fn look(&mut self) -> &Value {
         let line = self.lines.next().expect("a line").expect("UTF-8");
         let value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
         self.last.insert(value)
     }
 
-    /// Goes on until a line is as wanted, for a thousand lines.
+    /// Reads up to a thousand lines, until one is as wanted.
     pub fn wait_until(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> bool) {
         for _ in 0..1000 {
             if wanted(self.look()) {
@@ -103,11 +103,11 @@ impl Tool {
 
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
-        // SAFETY: The child is not waited for yet.
+        // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(self.child.id() as i32, signal) };
     }
 
-    /// Ends it as Ctrl-C does, and returns the status and the summary.
+    /// Ends it as Ctrl-C does. Returns the status and the summary.
     pub fn end(mut self) -> (Option<i32>, Value) {
         self.signal(libc::SIGINT);
         for line in self.lines.by_ref() {
@@ -132,7 +132,7 @@ impl Drop for Tool {
     }
 }
 
-/// The programs, the map and the store of a running tool, which stay there while this lives.
+/// The programs, the map and the store of a running tool, which exist as long as this.
 pub struct Witness {
     programs: Vec<(u32, OwnedFd)>,
     control: MapHandle,
@@ -140,7 +140,7 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Takes hold of them.
+    /// Opens them.
     pub fn new() -> Self {
         let programs = ["add_in_task", "add_in_sample", "add_in_nmi"].map(|name| {
             let id = id_of("prog", name);
@@ -153,24 +153,24 @@ impl Witness {
         }
     }
 
-    /// How often the kernel says that threads, samples and handlers of NMIs ran their programs.
+    /// How often the programs of threads, samples and NMI handlers ran, according to the kernel.
     pub fn runs(&self) -> [u64; 3] {
         let count = |i: usize| {
             let id = self.programs[i].0;
             let program = json_of(&format!("bpftool -j prog show id {id}"));
-            // It leaves none out.
+            // The kernel has skipped no run.
             program["run_cnt"].as_u64().unwrap_or(0)
         };
         [count(0), count(1), count(2)]
     }
 
-    /// What a counter of the store holds, as percpuctl says it.
+    /// A counter of the store, as percpuctl prints it.
     pub fn in_store(&self, offset: u32) -> u64 {
         let command = format!("percpuctl sum {STORE} --offset {offset} --json");
         number(&json_of(&command), "/sum")
     }
 
-    /// What a counter of the PERCPU_ARRAY holds.
+    /// A counter of the PERCPU_ARRAY.
     pub fn in_array(&self, word: usize) -> u64 {
         let values = self
             .control
@@ -193,7 +193,7 @@ fn id_of(kind: &str, name: &str) -> u32 {
     id.unwrap_or_else(|| panic!("no {kind} {name}: {all}")) as u32
 }
 
-/// The kernel counts runs of BPF programs while this lives.
+/// Makes the kernel count runs of BPF programs until this is dropped.
 pub struct Stats(String);
 
 impl Stats {
@@ -212,7 +212,7 @@ impl Drop for Stats {
     }
 }
 
-/// A line of `/proc/interrupts`, of all CPUs together.
+/// A line of `/proc/interrupts`, summed over all CPUs.
 pub fn interrupts(name: &str) -> u64 {
     let all = fs::read_to_string("/proc/interrupts").expect("interrupts");
     let line = all

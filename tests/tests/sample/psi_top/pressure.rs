@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `psi_top` shows, beside what the kernel makes of the same load.
+//! The pressure that `psi_top` shows, compared with the kernel's files for the same load.
 
 use std::fs;
 use std::hint::black_box;
@@ -23,17 +23,17 @@ use tests::memory::Group;
 use super::of;
 use super::Running;
 
-/// How much waiting is enough to compare, in ns.
+/// The waiting time that is enough for a comparison, in ns.
 const ENOUGH: u64 = 2_000_000_000;
 
-/// The kernel's counters come round after 4.3 s. It adds them up every 2 s, and whenever they are read;
-/// when that takes longer, what it says is too little.
+/// The kernel's counters wrap after 4.3 s. It adds them up every 2 s, and whenever they are read;
+/// if that takes longer, its numbers are too small.
 const WRAP: Duration = Duration::from_secs(2);
 
-/// How long a load goes on at most to have that.
+/// How long a load may take to get that.
 const LONG: Duration = Duration::from_secs(180);
 
-/// `total=` of `some` and `full` in a pressure file, in ns.
+/// `total=` of `some` and of `full` in a pressure file, in ns.
 fn totals(file: &str) -> [u64; 2] {
     let text = fs::read_to_string(file).unwrap_or_else(|e| panic!("{file}: {e}"));
     ["some ", "full "].map(|start| {
@@ -45,7 +45,7 @@ fn totals(file: &str) -> [u64; 2] {
 
 const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
 
-/// What the kernel says of a cgroup, of each resource.
+/// The kernel's numbers for a cgroup, by resource.
 fn kernel(group: &str) -> [[u64; 2]; 3] {
     RESOURCES.map(|resource| match group {
         "" => totals(&format!("/proc/pressure/{resource}")),
@@ -53,11 +53,11 @@ fn kernel(group: &str) -> [[u64; 2]; 3] {
     })
 }
 
-/// Runs `load` in a group of its own until its tasks have waited long enough for `resource`, and
-/// compares what the sample saw with what the kernel says, for the group and the whole system.
+/// Runs `load` in a group until its tasks have waited long enough for `resource`. Compares what the
+/// sample saw with the kernel's numbers, for the group and for the system.
 ///
-/// All of it stays on `cpus`: the kernel weighs CPUs by how busy they were in its periods of 2 s, and
-/// the sample in shorter ones. What else the system does is not to be kept from the others.
+/// The load stays on `cpus`: the kernel weighs CPUs by their busy time in periods of 2 s, the
+/// sample in shorter ones. The rest of the system may use the other CPUs.
 fn compare(
     name: &str,
     resource: usize,
@@ -83,11 +83,11 @@ fn compare(
     assert!(seen[0][resource][0] >= ENOUGH, "tasks did not wait");
 }
 
-/// Times of some and of all, for each resource, of the group and of the system.
+/// The times of `some` and `full` for each resource, of the group and of the system.
 type Waited = [[[u64; 2]; 3]; 2];
 
-/// What the kernel and the sample say of a load; none when the machine stood still, and the sample
-/// says that it does not know.
+/// The numbers of the kernel and of the sample for a load. None if the machine stalled, so that the
+/// sample says that it does not know.
 fn attempt(
     name: &str,
     resource: usize,
@@ -95,13 +95,13 @@ fn attempt(
     set_up: &impl Fn(&Group),
     load: &(impl Fn(&AtomicBool) + Sync),
 ) -> Option<[Waited; 2]> {
-    // Children and threads are where this one is.
+    // Children and threads inherit the group.
     set_affinity(&cpus.iter().copied().collect());
     let group = Group::new(name);
     set_up(&group);
     let mut psi_top = Running::start("--idle");
     let totals = || [name, ""].map(kernel);
-    // Its first interval has begun.
+    // The first interval has begun.
     psi_top.next();
     let (mut read, before) = (Instant::now(), totals());
     let (mut seen, mut unknown) = (Waited::default(), false);
@@ -146,7 +146,7 @@ fn attempt(
     (!unknown).then_some([kernel, seen])
 }
 
-/// Two that compete for each of two CPUs.
+/// Two tasks compete for each of two CPUs.
 #[test]
 fn waiting_for_cpu_is_what_the_kernel_says() {
     compare("compete", 0, &[1, 3], |_| {}, |done| compete(&[1, 3], done));
@@ -166,13 +166,13 @@ fn compete(cpus: &[u32], done: &AtomicBool) {
     });
 }
 
-/// An interval is longer than the kernel's counters go.
+/// An interval that is longer than the kernel's counters take to wrap.
 #[test]
 fn long_intervals_are_whole() {
     let group = Group::new("long");
     let done = AtomicBool::new(false);
     let look = || {
-        // Not in the group, where its own time would weigh.
+        // Outside the group, where its own time would count.
         let output = Command::new("sh")
             .args([
                 "-c",
@@ -196,11 +196,11 @@ fn long_intervals_are_whole() {
     });
     let waited = &of(&look, "/long").expect("it is there")["all"]["cpu"]["some_ns"];
     let part = waited.as_f64().expect("a number") / 1e9 / look["seconds"].as_f64().expect("one");
-    // The second of the two has to start; and CPUs where others are weigh, too.
+    // The second task starts later, and busy CPUs outside the group count, too.
     assert!((0.7..1.05).contains(&part), "{part}: {look}");
 }
 
-/// One that has more memory than it should, and is held back for it.
+/// A task exceeds the memory that it should have, and is throttled.
 #[test]
 fn waiting_for_memory_is_what_the_kernel_says() {
     let limit = |group: &Group| group.set("memory.high", "8M");
@@ -210,7 +210,7 @@ fn waiting_for_memory_is_what_the_kernel_says() {
             all.push(black_box(vec![1u8; 1 << 20]));
         }
         while !done.load(Relaxed) {
-            // Each page is one more.
+            // Each step touches one more page.
             drop(black_box(vec![1u8; 1 << 20]));
         }
     };

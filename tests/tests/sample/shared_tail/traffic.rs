@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets over the loopback device, and what the kernel counts of them.
+//! Packets over the loopback device, and the kernel's counters of them.
 
 use std::fs;
 use std::io::Read;
@@ -17,8 +17,8 @@ pub const IPV4: u64 = 20;
 pub const IPV6: u64 = 40;
 pub const UDP: u64 = 8;
 
-/// Packets and bytes that came to the loopback device, as the kernel counts them, without the link
-/// layer's header.
+/// The packets and bytes that the loopback device has received, by the kernel's counters, without
+/// the link-layer header.
 pub fn received() -> (u64, u64) {
     let devices = fs::read_to_string("/proc/net/dev").expect("/proc/net/dev");
     let lo = devices
@@ -32,7 +32,7 @@ pub fn received() -> (u64, u64) {
     (numbers.next().expect("packets"), bytes)
 }
 
-/// What was sent, as a row has to have it.
+/// What was sent: the numbers that a row must have.
 #[derive(Default)]
 pub struct Sent {
     pub packets: u64,
@@ -50,7 +50,7 @@ impl Sent {
         }
     }
 
-    /// Sends datagrams of `size` bytes to `to`, and takes them there.
+    /// Sends datagrams of `size` bytes to `to`, and receives them.
     pub fn send(&mut self, count: u64, size: usize, from: &UdpSocket, to: &UdpSocket, at: usize) {
         let (source, dest) = (
             from.local_addr().expect("a port"),
@@ -88,7 +88,8 @@ impl Sent {
     }
 }
 
-/// Connections over which each side says something; all their packets have come when this returns.
+/// Makes connections over which each side sends something. All packets have arrived when this
+/// returns.
 pub fn connect(port: u16, count: usize) {
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
     for _ in 0..count {
@@ -100,7 +101,7 @@ pub fn connect(port: u16, count: usize) {
         drop(client);
         assert_eq!(server.read(&mut bytes).expect("the end"), 0);
     }
-    // Listening, or waiting for no packet of its own.
+    // Listening, or not waiting for any packet.
     let port = format!(":{port:04X}");
     let is_quiet = || {
         let sockets = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
