@@ -14,7 +14,7 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
-# What this script does. With other values deny.toml would promise what nothing checks.
+# What this script supports. Other values in deny.toml would not be checked.
 KNOWN = {
     "licenses": {"unused-allowed-license": "deny"},
     "bans": {"multiple-versions": "deny", "wildcards": "deny", "allow-wildcard-paths": True},
@@ -30,7 +30,7 @@ def granted(expression, allowed):
         found = together()
         while tokens and tokens[0] in ("OR", "/"):
             tokens.pop(0)
-            # The first that is allowed counts, so that `allow` holds no more than it takes.
+            # The first allowed licence counts, so that `allow` contains only what is needed.
             other = together()
             found = found or other
         return found

@@ -3,8 +3,8 @@
 #
 # Runs QEMU for scripts/vm, which sources this, and finds out whether KVM works.
 
-# qemu SECONDS ACCEL APPEND: the serial ports are the console, the guest's report, and its log. In
-# a subshell, which it becomes. Only a shell reads.
+# qemu SECONDS ACCEL APPEND: runs QEMU in place of the current subshell. The serial ports are the console, the
+# guest's report, and its log. Only a shell reads the terminal.
 qemu() {
 	rm -f "$work"/{report,kernel.log}
 	[ -n "$shell" ] || exec </dev/null
@@ -20,12 +20,12 @@ qemu() {
 		-append "console=ttyS0 panic=-1 quiet $3"
 }
 
-# In seconds: a boot took 59 beside four busy loops, and takes longer with more CPUs. One that hangs is
-# begun anew, and has more time then: what hangs may be the machine.
+# In seconds. With four busy loops on the host a boot took 59, and it takes longer with more CPUs. A boot that
+# hangs is repeated with more time, because the host may be the cause.
 boot_time=$((200 + 10 * cpus))
 reached_init() { grep -q '^init' "$work/report" 2>/dev/null; }
 
-# KVM is there on machines where it hangs: believe only a boot, once per machine.
+# On some machines KVM exists but hangs. So believe only a boot, once per machine.
 accel() {
 	local machine answer
 	machine=$({ cat /etc/machine-id /proc/sys/kernel/osrelease; grep -m1 'model name' /proc/cpuinfo; } 2>/dev/null |

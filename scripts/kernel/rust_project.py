@@ -38,7 +38,7 @@ def main():
     project, build, clone, root = map(Path, sys.argv[1:])
     data = json.loads(project.read_text())
     crates = data["crates"]
-    # To an editor the kernel is a library.
+    # For an editor, the kernel is a library.
     for crate in crates:
         crate["is_workspace_member"] = False
     numbers = {crate["display_name"]: number for number, crate in enumerate(crates)}
@@ -51,7 +51,7 @@ def main():
                 "root_module": str(module),
                 "is_workspace_member": True,
                 "edition": kernel["edition"],
-                # What rustc gets from the kernel's build: rust_common_cmd in scripts/Makefile.build.
+                # rustc's options from the kernel's build: rust_common_cmd in scripts/Makefile.build.
                 "deps": [
                     {"crate": numbers[name], "name": name}
                     for name in ("core", "kernel", "pin_init", "zerocopy", "zerocopy_derive")
