@@ -63,7 +63,7 @@ doc: ## write build/doc: the documentation as HTML
 rustdoc: ## write build/rustdoc: documentation of the module's crate
 	scripts/doc --rustdoc $(KERNEL)
 
-rust-analyzer: module ## write rust/rust-project.json, which tells editors how the module is built
+rust-analyzer: module ## write build/rust-project.json, which tells editors how the module is built
 	scripts/rust-analyzer $(KERNEL)
 
 root: ## create the root with toolchain and kernel; other targets do this when it is missing
@@ -96,4 +96,4 @@ deb: ## build the Debian packages into build/deb
 	scripts/deb
 
 clean: ## remove the build output of the clone; the cache stays
-	rm -rf build rust/rust-project.json
+	rm -rf build
