@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Freeing of stores.
+//! Frees stores after the grace periods that their readers need.
 //!
-//! A store may be dropped in any context, by a program in an NMI too, and others may still use
-//! what they found before: lookups under RCU, and sleepable programs, which run under RCU tasks
-//! trace, the views that they took. So an interrupt of the CPU's own takes over, and the
-//! memory is freed after a grace period of each kind.
+//! The last reference may be dropped in any context, by a program in an NMI too, and others may still
+//! use the store: lookups in RCU sections, and programs that have views. Sleepable programs run under
+//! RCU tasks trace, all others under RCU. An NMI can start neither grace period, so the steps are:
+//!
+//! ```text
+//!   queue() --irq_work--> call_rcu_tasks_trace() --> call_rcu() --> Store::after_grace_periods()
+//! ```
 //!
 //! C headers: [`include/linux/irq_work.h`](srctree/include/linux/irq_work.h),
 //! [`include/linux/rcupdate_trace.h`](srctree/include/linux/rcupdate_trace.h)
 
 use super::{
-    keyed::Workqueue,
+    workqueue::Workqueue,
     Store, //
 };
 use crate::bindings::{
@@ -21,20 +24,21 @@ use crate::bindings::{
 };
 use core::ptr::NonNull;
 use kernel::{
-    bindings, container_of,
+    bindings,
+    container_of,
     prelude::*,
     sync::atomic::{
         Atomic,
         Relaxed,
         Release, //
     },
-    types::Opaque,
+    types::Opaque, //
 };
 
-/// Stores that wait to be freed.
+/// Stores that were queued and are not freed yet.
 static WAITING: Atomic<u32> = Atomic::new(0);
 
-/// What a store needs to be freed.
+/// The part of a store that its deferred free uses.
 pub(super) struct DeferredFree {
     work: Opaque<bindings::irq_work>,
     rcu: Opaque<bindings::callback_head>,
@@ -49,17 +53,17 @@ impl DeferredFree {
     }
 }
 
-/// Frees `store` when nobody can use it any more.
+/// Calls [`Store::after_grace_periods`] when no reader can use `store` any more.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// `store` comes from [`KBox::into_raw`]. Nobody can find it any more, and it is not buried twice.
+/// `store` has no reference left, and lookups no longer find it. Called once for each store.
 pub(super) unsafe fn queue(store: NonNull<Store>) {
     WAITING.add(1, Relaxed);
-    // SAFETY: By the function's contract the store is there, and its deferred_free is used here only. It
-    // stays there until `after_rcu`, which is long after the work has run.
+    // SAFETY: The store stays until `after_rcu()`, which runs after the irq_work. By the function's
+    // contract nobody else uses its `deferred_free`.
     unsafe {
         let work = Opaque::cast_into(&raw const (*store.as_ptr()).deferred_free.work);
         bpf_percpu_helper_init_irq_work(work, Some(in_interrupt));
@@ -69,16 +73,13 @@ pub(super) unsafe fn queue(store: NonNull<Store>) {
 
 /// # Safety
 ///
-/// Called with the work of a deferred_free, once.
+/// `work` is that of a [`DeferredFree`]. Called once for each.
 unsafe extern "C" fn in_interrupt(work: *mut bindings::irq_work) {
-    // SAFETY: By the function's contract; the deferred_free is part of a store that stays until
-    // `after_rcu`.
+    // SAFETY: `queue()` has queued the work of a store, which stays until `after_rcu()`. Nobody uses
+    // the callback head but this and what follows from it.
     unsafe {
-        let store = container_of!(
-            Opaque::cast_from(work).cast_mut(),
-            Store,
-            deferred_free.work
-        );
+        let work = Opaque::cast_from(work).cast_mut();
+        let store = container_of!(work, Store, deferred_free.work);
         let head = Opaque::cast_into(&raw const (*store).deferred_free.rcu);
         bpf_percpu_helper_call_rcu_tasks_trace(head, Some(after_rcu_tasks_trace));
     }
@@ -86,75 +87,80 @@ unsafe extern "C" fn in_interrupt(work: *mut bindings::irq_work) {
 
 /// # Safety
 ///
-/// Called with the head of a deferred_free, once.
+/// `head` is that of a [`DeferredFree`]. Called once for each.
 unsafe extern "C" fn after_rcu_tasks_trace(head: *mut bindings::callback_head) {
-    // SAFETY: By the function's contract; the head is free again.
+    // SAFETY: RCU tasks trace no longer uses the head, which stays until `after_rcu()`.
     unsafe { bindings::call_rcu(head, Some(after_rcu)) };
 }
 
 /// # Safety
 ///
-/// Called with the head of a deferred_free, once.
+/// `head` is that of a [`DeferredFree`]. Called once for each, when both grace periods are over.
 unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
-    // SAFETY: By the function's contract; by the contract of `queue()` the store is a box, and after
-    // both grace periods nobody uses it, but who has one of its entries.
+    // SAFETY: The head is part of a store that `queue()` was called with, so that it was released.
+    // Programs run in sections of RCU or RCU tasks trace, and those that could have found the store
+    // are over.
     unsafe {
-        let store = container_of!(Opaque::cast_from(head).cast_mut(), Store, deferred_free.rcu);
-        let store = NonNull::new_unchecked(store);
-        match store.as_ref().any_keyed() {
-            Some(keyed) => keyed.close(store),
-            None => free(store),
-        }
+        let head = Opaque::cast_from(head).cast_mut();
+        let store = container_of!(head, Store, deferred_free.rcu);
+        Store::after_grace_periods(NonNull::new_unchecked(store));
     }
 }
 
-/// Frees `store`, which nobody uses any more.
-///
-/// # Safety
-///
-/// It was buried, and this is called once.
-pub(super) unsafe fn free(store: NonNull<Store>) {
-    // SAFETY: By the contracts of this function and of `queue()`.
-    drop(unsafe { KBox::from_raw(store.as_ptr()) });
+/// Called when a store that was queued is freed.
+pub(super) fn count_freed() {
     WAITING.fetch_sub(1, Release);
 }
 
-/// Waits for the stores that were dropped before. Those of other CPUs, a moment ago, may not be
-/// among them.
-///
-/// Context: process, may sleep.
-pub(super) fn wait() {
-    // SAFETY: The functions have no preconditions but that they may sleep. The first barrier waits
-    // for calls of `after_rcu_tasks_trace`, which make those that the second waits for: calls of
-    // `after_rcu`, which queue the rest.
-    unsafe {
-        bpf_percpu_helper_rcu_barrier_tasks_trace();
-        bindings::rcu_barrier();
-    }
-    Workqueue::flush();
-}
-
-/// How many stores wait to be freed.
+/// The number of stores that wait to be freed.
 pub(super) fn waiting() -> u32 {
     WAITING.load(Relaxed)
 }
 
-/// Waits for all stores that were dropped, and for the code here to be left.
+/// Waits until the stores that were dropped before are freed, but for those that another CPU has
+/// dropped a moment ago, and for keyed stores with entries in use.
 ///
-/// Context: process, may sleep. Nobody drops stores meanwhile.
+/// Context: process, may sleep.
+pub(super) fn wait() {
+    // SAFETY: Sleeping is allowed here. The first barrier waits for calls of `after_rcu_tasks_trace()`,
+    // which make the RCU callbacks that the second one waits for.
+    unsafe {
+        bpf_percpu_helper_rcu_barrier_tasks_trace();
+        bindings::rcu_barrier();
+    }
+    // Those callbacks queue the work that frees keyed stores.
+    Workqueue::flush();
+}
+
+/// Waits until all stores that were dropped are freed, and until no CPU runs code of this file.
+///
+/// Context: process, may sleep. Nobody drops a store meanwhile.
 pub(super) fn wait_for_all() {
     while waiting() != 0 {
         wait();
-        // An interrupt may still be on its way to another CPU.
+        // An irq_work of another CPU may not have run yet.
         // SAFETY: Sleeping is allowed here.
         unsafe { bindings::msleep(1) };
     }
-    // The last call of `after_rcu` may not have returned.
+    // The last call of `after_rcu()` may not have returned yet.
     wait();
 }
 
+#[cfg(CONFIG_KUNIT = "y")]
+pub(super) mod fixtures {
+    use super::*;
+
+    /// The result of `test` while `count` more stores seem to wait.
+    pub(in crate::store) fn with_waiting<R>(count: u32, test: impl FnOnce() -> R) -> R {
+        WAITING.add(count, Relaxed);
+        let result = test();
+        WAITING.fetch_sub(count, Relaxed);
+        result
+    }
+}
+
 #[kunit_tests(bpf_percpu_deferred_free)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::{
         bindings::{
@@ -164,7 +170,7 @@ pub(super) mod tests {
         percpu::PossibleCpu,
         store::{
             self,
-            kunit::{
+            fixtures::{
                 create,
                 name, //
             },
@@ -175,14 +181,6 @@ pub(super) mod tests {
         aref::ARef,
         rcu, //
     };
-
-    /// What `test` says while `count` more stores seem to wait.
-    pub(in crate::store) fn pretend<R>(count: u32, test: impl FnOnce() -> R) -> R {
-        WAITING.add(count, Relaxed);
-        let result = test();
-        WAITING.fetch_sub(count, Relaxed);
-        result
-    }
 
     /// A store of `0x5a`, which is found but not owned once it is dropped.
     fn create_full() -> Result<ARef<Store>> {
@@ -340,7 +338,7 @@ pub(super) mod tests {
 
     #[test]
     fn dropped_in_an_interrupt() -> Result {
-        let before = store::registry::kunit::counts();
+        let before = store::registry::fixtures::counts();
         let store = create_full()?;
         let id = store.id();
         let other = store.clone();
@@ -351,7 +349,7 @@ pub(super) mod tests {
             assert_eq!(store::find_id(id).is_some(), remains);
             assert_eq!(store::find(&name("kunit")?).is_some(), remains);
         }
-        assert_eq!(store::registry::kunit::counts(), before);
+        assert_eq!(store::registry::fixtures::counts(), before);
         Ok(())
     }
 

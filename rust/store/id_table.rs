@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the registry has a store, or none.
+//! From an id to a store: an array of pointers, indexed by the low bits of the id.
+//!
+//! A lookup is one load and one compare. The store's own id is compared with the one that is looked
+//! up, so that a stale id does not find the store that now has its cell (ABA). An empty cell points to
+//! a sentinel whose id nobody looks up there, so that a lookup need not test for NULL.
 
 use super::{
+    table::Table,
     Storage,
     Store, //
 };
@@ -21,8 +26,7 @@ use kernel::{
     },
 };
 
-/// What is there instead of a store, so that a lookup need not ask: an id that is looked up elsewhere, at
-/// the place where stores have theirs.
+/// What an empty cell points to: an id at the offset where stores have theirs.
 #[repr(C, align(8))]
 struct Sentinel {
     _before_id: [u8; Storage::ID_OFFSET],
@@ -39,171 +43,220 @@ impl Sentinel {
     }
 }
 
-/// For the first place: this id belongs to the last.
+/// For cell 0: this id leads to the last cell.
 static FIRST: Sentinel = Sentinel::new(u32::MAX);
 
-/// For the others: this id belongs to the first.
+/// For all other cells: this id leads to cell 0.
 static OTHER: Sentinel = Sentinel::new(0);
 
-/// A place of a table with two places at least, whose length is a power of two. It is for the ids that are
-/// its number, modulo the length.
+/// A cell of the table.
 ///
 /// # Invariants
 ///
-/// Points to a [`Sentinel`] or to a store. Where ids are looked up, the vacancy's is not for this place.
-pub(super) struct IdCell(Atomic<*mut Store>);
+/// Points to a store, whose id leads to this cell, or to a [`Sentinel`]. If the table has two cells at
+/// least, the sentinel's id does not lead to this cell.
+struct IdCell(Atomic<*mut Store>);
 
 impl IdCell {
-    /// Where no id is looked up.
-    pub(super) const fn nowhere() -> Self {
-        // INVARIANT: A vacancy.
-        Self(Atomic::new(Self::vacancy(0)))
+    /// The empty cell with this index.
+    const fn empty(index: u32) -> Self {
+        // INVARIANT: See `FIRST` and `OTHER`.
+        Self(Atomic::new(Self::sentinel(index)))
     }
 
-    /// IdCell `number` of its table, without a store.
-    ///
-    /// # Safety
-    ///
-    /// That is where the table has it.
-    pub(super) const unsafe fn vacant(number: u32) -> Self {
-        // INVARIANT: As the statics say, for the place with this number.
-        Self(Atomic::new(Self::vacancy(number)))
-    }
-
-    const fn vacancy(number: u32) -> *mut Store {
-        let vacancy = if number == 0 {
+    const fn sentinel(index: u32) -> *mut Store {
+        let sentinel = if index == 0 {
             &raw const FIRST
         } else {
             &raw const OTHER
         };
-        vacancy.cast_mut().cast()
+        sentinel.cast_mut().cast()
     }
 
-    /// The store with `id`, which is for this place.
+    fn is_sentinel(store: *const Store) -> bool {
+        let sentinels: [*const Sentinel; 2] = [&FIRST, &OTHER];
+        sentinels
+            .iter()
+            .any(|sentinel| ptr::eq(*sentinel, store.cast()))
+    }
+
+    /// The store with `id`, which leads to this cell.
     ///
     /// # Safety
     ///
-    /// Stores that were [`put`](Self::put) here live for `'a`: the caller is in an RCU section, of
-    /// either kind, and they are freed after both have ended.
+    /// As for [`IdTable::get`].
     #[inline]
-    pub(super) unsafe fn get<'a>(&self, id: u32) -> Option<&'a Store> {
+    unsafe fn get<'a>(&self, id: u32) -> Option<&'a Store> {
         // As `rcu_dereference()`: what is read through the pointer depends on it. The kernel crate's
         // atomics call C, which would take longer than all the rest.
         // SAFETY: Atomics can be read.
         let store: *const Store = unsafe { self.0.as_ptr().read_volatile() };
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant it points to something.
         unsafe { assert_unchecked(!store.is_null()) };
-        // SAFETY: By the type invariant, and by the function's contract, both have an id there.
+        // SAFETY: Stores and sentinels have an id at this offset. A store here lives for `'a`, by the
+        // function's contract, and its id was written before it was published.
         let found = unsafe { store.byte_add(Storage::ID_OFFSET).cast::<u32>().read() };
-        // SAFETY: It is not a vacancy's, by the type invariant, so this is a store.
+        // SAFETY: By the type invariant a sentinel has another id, so this is a store.
         (found == id).then(|| unsafe { &*store })
     }
+}
 
-    /// The store that is here.
+static UNALLOCATED: IdCell = IdCell::empty(0);
+
+/// The stores by id.
+pub(super) struct IdTable(Table<IdCell>);
+
+impl IdTable {
+    /// A table without room for stores.
+    pub(super) const fn new() -> Self {
+        Self(Table::new(&UNALLOCATED))
+    }
+
+    /// Makes room for `len` stores at least, of 1 to 2^31.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Table::allocate`].
+    pub(super) unsafe fn allocate(&self, len: u32) -> Result {
+        // INVARIANT: Two cells at least, as the sentinels need.
+        // SAFETY: The caller promises what `Table::allocate()` asks for.
+        unsafe { self.0.allocate(len.max(2), IdCell::empty) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Table::free`].
+    pub(super) unsafe fn free(&self) {
+        // SAFETY: The caller promises what `Table::free()` asks for.
+        unsafe { self.0.free(&UNALLOCATED) };
+    }
+
+    /// The number of cells.
+    pub(super) fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    /// The store with `id`.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// For `'a` the caller is in a section of RCU or RCU tasks trace, or nothing is removed.
+    #[inline]
+    pub(super) unsafe fn get<'a>(&self, id: u32) -> Option<&'a Store> {
+        // SAFETY: The caller promises what `IdCell::get()` asks for, and the id leads to this cell.
+        unsafe { self.0.get(id).get(id) }
+    }
+
+    /// The store in the cell with this index, modulo the table's length.
+    ///
+    /// Context: any.
     ///
     /// # Safety
     ///
     /// As for [`get`](Self::get).
-    pub(super) unsafe fn any<'a>(&self) -> Option<&'a Store> {
-        let store = self.0.load(Acquire);
-        // SAFETY: By the type invariant this is a store, and by the function's contract it lives.
-        (!Self::is_vacancy(store)).then(|| unsafe { &*store })
+    pub(super) unsafe fn at<'a>(&self, index: u32) -> Option<&'a Store> {
+        let store = self.0.get(index).0.load(Acquire);
+        // SAFETY: By the invariant of `IdCell` this is a store. It is freed after grace periods that
+        // begin when it was removed, so that it lives for `'a`.
+        (!IdCell::is_sentinel(store)).then(|| unsafe { &*store })
     }
 
-    /// Whether no store is here.
-    pub(super) fn is_vacant(&self) -> bool {
-        Self::is_vacancy(self.0.load(Relaxed))
+    /// Whether the cell that `id` leads to is empty.
+    pub(super) fn is_free(&self, id: u32) -> bool {
+        IdCell::is_sentinel(self.0.get(id).0.load(Relaxed))
     }
 
-    fn is_vacancy(store: *const Store) -> bool {
-        let vacancies: [*const Sentinel; 2] = [&FIRST, &OTHER];
-        vacancies
-            .iter()
-            .any(|vacancy| ptr::eq(*vacancy, store.cast()))
-    }
-
-    /// Has lookups find `store` here.
+    /// Makes lookups find `store` by its id, whose cell is empty.
     ///
     /// # Safety
     ///
-    /// Its id is for this place, and it lives as long as [`get`](Self::get) asks for.
-    pub(super) unsafe fn put(&self, store: &Store) {
-        // INVARIANT: It is a store.
-        self.0.store(ptr::from_ref(store).cast_mut(), Release);
-    }
-
-    /// Has lookups find no store here.
-    ///
-    /// # Safety
-    ///
-    /// `id` is for this place, of a table of `len` places.
-    pub(super) unsafe fn vacate(&self, id: u32, len: u32) {
-        // INVARIANT: As the statics say, for the place with this number.
+    /// The store is not freed before a grace period of RCU and one of RCU tasks trace that begin after
+    /// it is removed.
+    pub(super) unsafe fn publish(&self, store: &Store) {
+        // INVARIANT: The store's id leads to this cell.
         self.0
-            .store(Self::vacancy(id & len.wrapping_sub(1)), Release);
+            .get(store.id())
+            .0
+            .store(ptr::from_ref(store).cast_mut(), Release);
+    }
+
+    /// Makes lookups find no store by `id`.
+    ///
+    /// Context: any.
+    pub(super) fn remove(&self, id: u32) {
+        let index = id & self.len().wrapping_sub(1);
+        // INVARIANT: The sentinel for this index.
+        self.0.get(id).0.store(IdCell::sentinel(index), Release);
     }
 }
 
 #[kunit_tests(bpf_percpu_id_table)]
 mod tests {
     use super::*;
-    use crate::store::kunit::create;
+    use crate::store::fixtures::create;
 
     const LEN: u32 = 2;
 
-    fn table() -> [IdCell; LEN as usize] {
-        // SAFETY: In the order of their numbers.
-        [0, 1].map(|number| unsafe { IdCell::vacant(number) })
+    /// The result of `test` for an empty table of [`LEN`] cells.
+    fn with_table<R>(test: impl FnOnce(&IdTable) -> R) -> Result<R> {
+        let table = IdTable::new();
+        // SAFETY: Nobody else knows the table, and it is freed below.
+        unsafe { table.allocate(LEN)? };
+        let result = test(&table);
+        // SAFETY: Allocated above; `test` keeps nothing of it.
+        unsafe { table.free() };
+        Ok(result)
     }
 
-    /// What `table` has for `id`.
-    fn get(table: &[IdCell; LEN as usize], id: u32) -> Option<u32> {
-        let [even, odd] = table;
-        let place = if id % LEN == 0 { even } else { odd };
-        // SAFETY: The tests hold what they put.
-        unsafe { place.get(id) }.map(|store| store.id())
+    /// The id of the store that `table` has for `id`.
+    fn get(table: &IdTable, id: u32) -> Option<u32> {
+        // SAFETY: The tests hold the stores that they publish.
+        unsafe { table.get(id) }.map(|store| store.id())
     }
 
-    /// Ids that are next to those of vacancies, or theirs.
+    /// Ids of the sentinels, and those next to them.
     const IDS: [u32; 8] = [0, 1, 2, 3, 1 << 31, u32::MAX - 2, u32::MAX - 1, u32::MAX];
 
     #[test]
-    fn vacancies_have_nobodys_id() {
-        let table = table();
-        for id in IDS {
-            assert_eq!(get(&table, id), None);
-        }
-        for place in &table {
-            assert!(place.is_vacant());
-            // SAFETY: Nothing is here.
-            assert!(unsafe { place.any() }.is_none());
-        }
+    fn no_id_finds_a_sentinel() -> Result {
+        let (found, free) = with_table(|table| {
+            let is_found = |id: &u32| get(table, *id).is_some();
+            // SAFETY: Nothing is removed.
+            let is_there = |index: &u32| unsafe { table.at(*index) }.is_some();
+            (
+                IDS.iter().any(is_found) || (0..LEN).any(|index| is_there(&index)),
+                (0..LEN).all(|id| table.is_free(id)),
+            )
+        })?;
+        assert!(!found && free);
+        Ok(())
     }
 
     #[test]
-    fn a_store_is_found_until_its_place_is_vacated() -> Result {
-        let table = table();
-        for store in [create("kunit-a", 8)?, create("kunit-b", 8)?] {
-            let id = store.id();
-            let place = &table[(id % LEN) as usize];
-            // SAFETY: It is for that place, and held.
-            unsafe { place.put(&store) };
-            assert_eq!(get(&table, id), Some(id));
-            assert!(!place.is_vacant());
-            // SAFETY: The store is held.
-            assert!(unsafe { place.any() }.is_some_and(|found| ptr::eq(found, &*store)));
-            for other in IDS.into_iter().filter(|other| *other != id) {
-                assert_eq!(get(&table, other), None);
+    fn a_store_is_found_until_it_is_removed() -> Result {
+        with_table(|table| {
+            for store in [create("kunit-a", 8)?, create("kunit-b", 8)?] {
+                let id = store.id();
+                // SAFETY: The store is held until it is removed, and nobody else knows the table.
+                unsafe { table.publish(&store) };
+                assert_eq!(get(table, id), Some(id));
+                assert!(!table.is_free(id));
+                // SAFETY: The store is held.
+                assert!(unsafe { table.at(id) }.is_some_and(|found| ptr::eq(found, &*store)));
+                for other in IDS.into_iter().filter(|other| *other != id) {
+                    assert_eq!(get(table, other), None);
+                }
+                table.remove(id);
+                assert!(table.is_free(id));
+                for any in IDS {
+                    assert_eq!(get(table, any), None);
+                }
+                assert_eq!(get(table, id), None);
+                assert_eq!(get(table, id.wrapping_add(LEN)), None);
             }
-            // SAFETY: Of this table.
-            unsafe { place.vacate(id, LEN) };
-            assert!(place.is_vacant());
-            for any in IDS {
-                assert_eq!(get(&table, any), None);
-            }
-            assert_eq!(get(&table, id), None);
-            assert_eq!(get(&table, id.wrapping_add(LEN)), None);
-        }
-        Ok(())
+            Ok(())
+        })?
     }
 }

@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of stores, and what those of their parts share.
+//! Tests of stores.
 
-use super::*;
-use crate::percpu::MAX_SIZE;
+use super::{
+    fixtures::{
+        bytes_of,
+        create,
+        name, //
+    },
+    registry::fixtures::{
+        counts,
+        counts_now, //
+    },
+    *, //
+};
 use kernel::sync::rcu;
-
-/// The name `text`.
-pub(super) fn name(text: &str) -> Result<Name> {
-    Name::from_bytes(text.bytes()).ok_or(EINVAL)
-}
-
-/// A store of `size` bytes, which is not pinned.
-pub(super) fn create(text: &str, size: u32) -> Result<ARef<Store>> {
-    Store::create(name(text)?, size, &[], false)
-}
-
-/// What `cpu` has in `store`.
-pub(super) fn bytes_of(store: &Store, cpu: PossibleCpu) -> Result<KVVec<u8>> {
-    let mut bytes = KVVec::from_elem(0xa5, store.memory().size() as usize, GFP_KERNEL)?;
-    store.memory().read_on(cpu, 0, &mut bytes)?;
-    Ok(bytes)
-}
 
 /// Why there is no store of `size` bytes with an image of `image` bytes.
 fn refusal(size: u32, image: usize) -> Result<Option<Error>> {
@@ -69,11 +62,11 @@ mod tests {
 
     #[test]
     fn refusals_take_nothing() -> Result {
-        let before = registry::kunit::counts();
+        let before = counts();
         for (size, image) in [(0, 0), (MAX_SIZE + 1, 0), (8, 9)] {
             assert!(refusal(size, image)?.is_some());
         }
-        assert_eq!(registry::kunit::counts_now(), before);
+        assert_eq!(counts_now(), before);
         assert!(find(&name("kunit")?).is_none());
         Ok(())
     }
@@ -244,11 +237,11 @@ mod tests {
     #[test]
     fn one_of_a_name() -> Result {
         let first = Store::create(name("kunit")?, 8, &[1; 8], false)?;
-        let before = registry::kunit::counts();
+        let before = counts();
         for size in [1, 8, MAX_SIZE] {
             assert_eq!(refusal(size, 0)?, Some(EEXIST));
         }
-        assert_eq!(registry::kunit::counts_now(), before);
+        assert_eq!(counts_now(), before);
         assert_eq!(first.refs(), 1);
         for cpu in PossibleCpu::all() {
             assert_eq!(bytes_of(&first, cpu)?[..], [1; 8]);
@@ -363,13 +356,13 @@ mod tests {
 
     #[test]
     fn everything_is_given_back() -> Result {
-        let before = registry::kunit::counts();
+        let before = counts();
         for pinned in [false, true] {
             let store = Store::create(name("kunit")?, MAX_SIZE, &[1], pinned)?;
-            assert!(registry::kunit::counts_now() != before);
+            assert!(counts_now() != before);
             unpin(&store)?;
         }
-        assert_eq!(registry::kunit::counts(), before);
+        assert_eq!(counts(), before);
         Ok(())
     }
 }

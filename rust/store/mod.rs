@@ -2,16 +2,34 @@
 
 //! Stores: named, reference-counted per-CPU memory.
 //!
-//! A store has bytes of its own, or is [`keyed`]: then its entries have them.
+//! A store has memory of its own, or it is [`keyed`] and its entries have the memory.
 //!
-//! Who holds a reference: open files, the pin, and handles of BPF programs, in maps or not. The
-//! registry finds stores and holds none. With the last reference a store leaves the registry at
-//! once, and [`deferred_free`] frees it later.
+//! # From an id to a store
 //!
-//! Lock order: [`registry`]'s lock comes after those of its users, and is taken in process context;
-//! then come those of [`keyed`]. Lookups take no lock, and neither does the last drop.
+//! [`id_table`] leads from an id to a store, [`name_table`] from a name to an id. [`registry`] has both,
+//! and the lookups that the rest of the module calls.
+//!
+//! # What frees a store, and when
+//!
+//! Open files, the pin and the handles of BPF programs, in maps or not, hold references. The registry
+//! holds none.
+//!
+//! 1. `Store::release()` runs where the last reference is dropped, in any context. It removes the store
+//!    from the registry, so that lookups no longer find it.
+//! 2. [`deferred_free`] waits for a grace period of RCU tasks trace and one of RCU: until then, programs
+//!    may use what they found before.
+//! 3. `Store::after_grace_periods()` frees a plain store. A keyed store stays until all its entries are
+//!    free, because programs may hold references to them.
+//! 4. `Store::free()` gives the memory back.
+//!
+//! # Lock order
+//!
+//! The locks of callers, then [`registry`]'s lock, then those of [`keyed`]. Lookups take no lock, and
+//! neither does the drop of the last reference.
 
 mod deferred_free;
+#[cfg(CONFIG_KUNIT = "y")]
+mod fixtures;
 mod id_table;
 pub(crate) mod keyed;
 #[cfg(CONFIG_KUNIT = "y")]
@@ -21,6 +39,7 @@ mod name_table;
 mod registry;
 mod storage;
 mod table;
+mod workqueue;
 
 pub(crate) use name::Name;
 pub(crate) use registry::{
@@ -70,16 +89,33 @@ use keyed::{
 use name_table::NameIndex;
 use registry::Reservation;
 
+/// Checks the size of a store, or of the entries of a keyed one, and of the image that each CPU's copy
+/// begins with.
+///
+/// # Errors
+///
+/// `EINVAL` for a size of 0 and for an image larger than `size`; `E2BIG` for a size larger than
+/// [`MAX_SIZE`].
+pub(crate) fn check_size(size: u32, image_size: usize) -> Result {
+    if size == 0 || image_size > size as usize {
+        return Err(EINVAL);
+    }
+    if size > MAX_SIZE {
+        return Err(E2BIG);
+    }
+    Ok(())
+}
+
 /// Per-CPU memory with a name and an id, or entries that have such memory.
 ///
-/// Lives in a [`KBox`] of its own until [`deferred_free`] frees it.
+/// A store with references is a leaked [`KBox`], which [`Store::free`] takes back.
 #[repr(C)]
 pub(crate) struct Store {
     storage: Storage,
     contents: Contents,
-    /// Whether the pin holds a reference. Changes under the registry's lock.
+    /// Whether the pin holds a reference. Written with the registry's lock held.
     pinned: Atomic<bool>,
-    /// Where the name is registered.
+    /// The element of the name table that has the store's id.
     name_index: NameIndex,
     name: Name,
     deferred_free: DeferredFree,
@@ -92,28 +128,30 @@ enum Contents {
     Entries(KBox<Keyed>),
 }
 
-// SAFETY: All but `deferred_free` is, and that is used by the last owner only.
+// SAFETY: Every field is `Send` but `deferred_free`, which only the path that drops the last reference
+// uses, once.
 unsafe impl Send for Store {}
-// SAFETY: All but `deferred_free` is, and that is used by the last owner only.
+// SAFETY: Every field is `Sync` but `deferred_free`, which only the path that drops the last reference
+// uses, once.
 unsafe impl Sync for Store {}
 
 impl Store {
-    /// A new store of `size` bytes per CPU, pinned or not. Each CPU's copy begins with `image`; the
+    /// Creates a store of `size` bytes per CPU, pinned or not. Each CPU's copy begins with `image`; the
     /// rest is zero.
     ///
-    /// Its memory is charged to the caller's control group.
+    /// The memory is charged to the caller's control group.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for no size, or for an image that is larger; `E2BIG` for a size of more than
-    /// [`MAX_SIZE`]; `EEXIST` when there is one of this name; `ENOSPC` when a limit of the registry is
-    /// reached; `ENOMEM`.
+    /// Those of [`check_size`]; `EEXIST` if a store has this name; `ENOSPC` if a limit of the registry
+    /// is reached; `ENOMEM`.
     ///
     /// Context: process, may sleep.
     pub(crate) fn create(name: Name, size: u32, image: &[u8], pinned: bool) -> Result<ARef<Self>> {
-        Self::check(&name, size, image)?;
+        check_size(size, image.len())?;
+        registry::check_name(&name)?;
         let reservation = Reservation::new(crate::percpu::footprint(size))?;
-        // The caller hears of it when there is none: that is not worth a line in the log.
+        // The caller gets an error; the log needs no warning.
         let gfp = bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN;
         let memory = PerCpuMem::new_zeroed(size, gfp)?;
         for cpu in PossibleCpu::all() {
@@ -123,15 +161,15 @@ impl Store {
         registry::insert(Self::new(name, contents, reservation)?, pinned)
     }
 
-    /// A new store with entries, pinned or not. Each CPU's copy of each entry begins with `image`; the
-    /// rest is zero.
+    /// Creates a store with entries, pinned or not. Each CPU's copy of each entry begins with `image`;
+    /// the rest is zero.
     ///
-    /// Its memory is charged to the caller's control group.
+    /// The memory is charged to the caller's control group.
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create), and `EINVAL` for no entries; `E2BIG` for more than the registry
-    /// ever lets there be; `EOPNOTSUPP` where the kernel does not tell when owners end.
+    /// As for [`create`](Self::create); `EINVAL` for no entries; `E2BIG` for more bytes than the registry
+    /// ever allows; `EOPNOTSUPP` if the kernel does not tell when owners end.
     ///
     /// Context: process, may sleep.
     pub(crate) fn create_keyed(
@@ -143,7 +181,8 @@ impl Store {
         if layout.entries == 0 {
             return Err(EINVAL);
         }
-        Self::check(&name, layout.size, image)?;
+        check_size(layout.size, image.len())?;
+        registry::check_name(&name)?;
         let bytes = layout
             .footprint()
             .filter(|bytes| Reservation::is_possible(*bytes));
@@ -154,21 +193,7 @@ impl Store {
         registry::insert(Self::new(name, contents, reservation)?, pinned)
     }
 
-    /// What is wrong with what is asked for.
-    fn check(name: &Name, size: u32, image: &[u8]) -> Result {
-        if size == 0 || image.len() > size as usize {
-            return Err(EINVAL);
-        }
-        if size > MAX_SIZE {
-            return Err(E2BIG);
-        }
-        if find(name).is_some() {
-            return Err(EEXIST);
-        }
-        Ok(())
-    }
-
-    /// A store with one reference, which nobody can find.
+    /// A store with one reference, which no lookup finds yet.
     fn new(name: Name, contents: Contents, reservation: Reservation) -> Result<KBox<Self>> {
         let (area, keyed) = match &contents {
             // SAFETY: The memory becomes part of the store.
@@ -203,12 +228,12 @@ impl Store {
         }
     }
 
-    /// Its name, which may have been given free.
+    /// Its name, even if the name was given up.
     pub(crate) fn name(&self) -> &Name {
         &self.name
     }
 
-    /// Whether it is found by its name.
+    /// Whether lookups by name find it.
     pub(crate) fn is_named(&self) -> bool {
         self.name_index.is_some()
     }
@@ -218,37 +243,70 @@ impl Store {
         self.pinned.load(Relaxed)
     }
 
-    /// Another reference, unless the last one is gone.
+    /// Another reference, unless the last one was dropped.
     ///
     /// Context: any.
     #[inline]
     pub(crate) fn try_get(&self) -> Option<ARef<Self>> {
-        // SAFETY: The storage is the start of this store, and its references are the store's.
+        // SAFETY: The storage is the first field of this store, and counts the store's references.
         Storage::try_get(self)
             .map(|storage| unsafe { ARef::from_raw(ARef::into_raw(storage).cast()) })
     }
 
-    /// The same reference, of what a handle refers to.
+    /// The same reference, as one to the store's storage.
     pub(crate) fn into_storage(store: ARef<Self>) -> ARef<Storage> {
-        // SAFETY: The storage is the start of the store, and its references are the store's.
+        // SAFETY: The storage is the first field of the store, and counts the store's references.
         unsafe { ARef::from_raw(ARef::into_raw(store).cast()) }
     }
 
-    /// The last reference is gone.
+    /// Called when the last reference is dropped: lookups no longer find the store, and its memory is
+    /// freed later.
     ///
     /// Context: any.
     ///
     /// # Safety
     ///
-    /// That is so, and is told once.
+    /// `store` has no reference left. Called once for each store.
     unsafe fn release(store: NonNull<Self>) {
-        // SAFETY: It is not freed before it is buried. Stores that have references are boxes, which
-        // `registry::insert()` has turned into a raw pointer. The last reference is gone, and the
-        // registry forgets it here.
+        // SAFETY: Without references the store stays until `deferred_free` has waited for both grace
+        // periods, which begin below. After `remove()` no lookup finds it.
         unsafe {
             registry::remove(store.as_ref());
             deferred_free::queue(store);
         }
+    }
+
+    /// Called by [`deferred_free`] when both grace periods are over. A keyed store is not freed before
+    /// its entries are.
+    ///
+    /// Context: any but NMI.
+    ///
+    /// # Safety
+    ///
+    /// `store` was released, and no program uses it any more. Called once for each store.
+    unsafe fn after_grace_periods(store: NonNull<Self>) {
+        // SAFETY: The store was not freed yet. References to it are gone; a plain store has nothing
+        // else that refers to its memory.
+        unsafe {
+            match &store.as_ref().contents {
+                Contents::Memory(_) => Self::free(store),
+                Contents::Entries(keyed) => keyed.close(store),
+            }
+        }
+    }
+
+    /// Gives the memory back.
+    ///
+    /// Context: any but NMI.
+    ///
+    /// # Safety
+    ///
+    /// `store` was released, and nothing refers to it or to its entries. Called once for each store.
+    unsafe fn free(store: NonNull<Self>) {
+        // SAFETY: `registry::insert()` has leaked the box, and by the function's contract nobody else
+        // uses it or takes it back.
+        drop(unsafe { KBox::from_raw(store.as_ptr()) });
+        deferred_free::count_freed();
     }
 }
 
@@ -261,7 +319,7 @@ impl Deref for Store {
     }
 }
 
-// SAFETY: A store stays as long as its count is not zero.
+// SAFETY: A store is freed only after its count has become zero.
 unsafe impl AlwaysRefCounted for Store {
     fn inc_ref(&self) {
         self.storage.inc_ref();
@@ -269,7 +327,8 @@ unsafe impl AlwaysRefCounted for Store {
 
     /// Context: any.
     unsafe fn dec_ref(store: NonNull<Self>) {
-        // SAFETY: By the function's contract. The storage is the start of the store.
+        // SAFETY: The caller gives up a reference to the store, which the storage, its first field,
+        // counts.
         unsafe { Storage::dec_ref(store.cast()) };
     }
 }

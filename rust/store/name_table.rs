@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::store::{
         self,
-        kunit::name, //
+        fixtures::name, //
     };
     use kernel::sync::aref::ARef;
 

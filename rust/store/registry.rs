@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which stores there are, by id and by name.
+//! The stores that exist, by id and by name, and the limits for them.
 //!
-//! Ids count up. A store is in the place that its id has modulo the number of places, and gets the
-//! next id whose place is free: a lookup is an index and a compare, and no id comes twice. [`name_table`]
-//! has ids by name.
+//! Ids count up and are not used twice. A new store gets the next id whose cell in [`id_table`] is
+//! empty. [`name_table`] has the ids of names.
+//!
+//! The registry's lock serializes what adds to the tables. Lookups take no lock, and neither does the
+//! removal of a store whose last reference is dropped.
 
 #[cfg(CONFIG_KUNIT = "y")]
-pub(super) mod kunit;
+pub(super) mod fixtures;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 
 use super::{
     deferred_free,
-    id_table::IdCell,
-    keyed::{
-        self,
-        Workqueue, //
-    },
+    id_table::IdTable,
+    keyed,
     name_table,
-    table::Table,
+    workqueue::Workqueue,
     Name,
     Store, //
 };
@@ -37,16 +38,13 @@ use kernel::{
     },
 };
 
-static NOWHERE: IdCell = IdCell::nowhere();
+static STORES: IdTable = IdTable::new();
 
-/// Stores by id. A store that is here is freed two grace periods after it has left.
-static STORES: Table<IdCell> = Table::new(&NOWHERE);
-
-/// Bytes per CPU of all stores, those that wait to be freed included.
+/// Bytes per CPU of all stores, including those that wait to be freed.
 static BYTES: Atomic<u32> = Atomic::new(0);
 static MAX_BYTES: Atomic<u32> = Atomic::new(0);
 
-/// Stores that are in [`STORES`], or will be.
+/// Stores that are in [`STORES`], or have a [`Reservation`] to be.
 static COUNT: Atomic<u32> = Atomic::new(0);
 static MAX_COUNT: Atomic<u32> = Atomic::new(0);
 
@@ -55,7 +53,7 @@ kernel::sync::global_lock! {
     unsafe(uninit) static NEXT_ID: Mutex<u32> = 1;
 }
 
-/// What the module may use.
+/// What all stores together may use.
 pub(crate) struct Limits {
     /// The number of stores.
     pub(crate) stores: u32,
@@ -64,13 +62,13 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Whether both leave room for what is added to them, and the table for its length.
+    /// Whether the limits leave room for the arithmetic on them, and for the length of the tables.
     fn are_possible(&self) -> bool {
         (1..=1 << 20).contains(&self.stores) && self.bytes <= 1 << 31
     }
 }
 
-/// Makes room for stores while it lives.
+/// Stores can exist while this value does.
 pub(crate) struct Registry {
     _workqueue: Workqueue,
 }
@@ -78,26 +76,27 @@ pub(crate) struct Registry {
 impl Registry {
     /// # Safety
     ///
-    /// Called once, before anything else in this module is used. When the value is dropped, nothing
-    /// of this module is in use, or used again.
+    /// Called once, before anything else in this module is used. When the value is dropped, no store is
+    /// in use, and nothing in this module is used afterwards.
     pub(crate) unsafe fn new(limits: Limits) -> Result<Self> {
         if !limits.are_possible() {
             return Err(EINVAL);
         }
-        // SAFETY: By the function's contract: the lock is initialized once, and nobody uses the
-        // tables yet. What is allocated is freed when this is dropped, or names cannot be.
+        // SAFETY: This is the first call into the module: the locks are initialized once, and nobody
+        // uses the tables yet. They are freed on error, and when the value is dropped.
         unsafe {
             NEXT_ID.init();
             keyed::init_watch();
-            STORES.allocate(limits.stores.max(2), |number| IdCell::vacant(number))?;
-            name_table::allocate(limits.stores).inspect_err(|_| STORES.free(&NOWHERE))?;
+            STORES.allocate(limits.stores)?;
+            name_table::allocate(limits.stores).inspect_err(|_| STORES.free())?;
         }
-        // SAFETY: By the function's contract this is once, and first. The value is dropped last.
+        // SAFETY: No store exists yet. `drop()` waits until the last one is freed, and drops the
+        // workqueue afterwards.
         let workqueue = unsafe { Workqueue::new() }.inspect_err(|_| {
             // SAFETY: Allocated above.
             unsafe {
                 name_table::free();
-                STORES.free(&NOWHERE);
+                STORES.free();
             }
         })?;
         MAX_COUNT.store(limits.stores, Relaxed);
@@ -111,40 +110,40 @@ impl Registry {
 impl Drop for Registry {
     /// Context: process, may sleep.
     fn drop(&mut self) {
-        // The pins are all that is left: files and programs hold the module.
+        // Files and programs hold the module, so that only pins are left.
         let mut cursor = 0;
         while let Some(store) = next(&mut cursor) {
             let _ = unpin(&store);
         }
         deferred_free::wait_for_all();
         keyed::stop_watch();
-        // SAFETY: `new()` allocated them; by its contract nobody uses them any more.
+        // SAFETY: `new()` has allocated the tables. By its contract nobody uses them any more.
         unsafe {
             name_table::free();
-            STORES.free(&NOWHERE);
+            STORES.free();
         }
     }
 }
 
-/// What a store takes of what there may be.
+/// A store's share of the [`Limits`].
 pub(super) struct Reservation {
     bytes: u32,
-    /// Whether it is one of [`COUNT`].
+    /// Whether [`COUNT`] includes the store.
     counted: Atomic<bool>,
 }
 
 impl Reservation {
-    /// How often a creation waits for stores that were dropped.
+    /// How often a creation waits for stores that were dropped to be freed.
     const WAITS: u32 = 8;
 
-    /// Whether there may ever be so many bytes.
+    /// Whether the limits allow `bytes` at all.
     pub(super) fn is_possible(bytes: u32) -> bool {
         bytes <= MAX_BYTES.load(Relaxed)
     }
 
-    /// Counts a store of `bytes` per CPU. `ENOSPC` when that is more than there may be.
+    /// Reserves a place for a store of `bytes` per CPU. `ENOSPC` if a limit is reached.
     ///
-    /// Context: process, may sleep: while stores wait to be freed, it waits with them.
+    /// Context: process, may sleep: if stores wait to be freed, it waits for them.
     pub(super) fn new(bytes: u32) -> Result<Self> {
         for _ in 0..Self::WAITS {
             if let Some(this) = Self::try_new(bytes) {
@@ -159,11 +158,11 @@ impl Reservation {
     }
 
     fn try_new(bytes: u32) -> Option<Self> {
-        // Others only make room meanwhile.
+        // With the lock held, the sums only get smaller.
         let _lock = NEXT_ID.lock();
         let max_count = MAX_COUNT.load(Relaxed);
         let total = BYTES.load(Relaxed).checked_add(bytes)?;
-        // Stores that wait to be freed are memory, too, however small they are.
+        // Stores that wait to be freed take memory too, even if they are small.
         if COUNT.load(Relaxed) >= max_count
             || total > MAX_BYTES.load(Relaxed)
             || deferred_free::waiting() > max_count.max(MIN_WAITING)
@@ -178,7 +177,7 @@ impl Reservation {
         })
     }
 
-    /// The store is not in [`STORES`] any more.
+    /// Gives up the place in [`STORES`], which the store has left.
     fn release_count(&self) {
         if self.counted.xchg(false, Relaxed) {
             COUNT.fetch_sub(1, Relaxed);
@@ -193,7 +192,7 @@ impl Drop for Reservation {
     }
 }
 
-/// So many stores may wait to be freed, even when fewer may exist.
+/// The number of stores that may wait to be freed even if the limit for stores is lower.
 const MIN_WAITING: u32 = 1024;
 
 /// The store with `id`.
@@ -202,12 +201,11 @@ const MIN_WAITING: u32 = 1024;
 ///
 /// # Safety
 ///
-/// The caller is in an RCU read-side critical section, or in one of RCU tasks trace, that lasts for
-/// `'a`.
+/// For `'a` the caller is in a read-side critical section of RCU or of RCU tasks trace.
 #[inline]
 pub(crate) unsafe fn get<'a>(id: u32) -> Option<&'a Store> {
-    // SAFETY: By what `STORES` says, and by the function's contract.
-    unsafe { STORES.get(id).get(id) }
+    // SAFETY: For `'a` the caller is in a section, as `IdTable::get()` asks.
+    unsafe { STORES.get(id) }
 }
 
 /// A reference to the store with `id`.
@@ -231,14 +229,15 @@ pub(crate) fn find(name: &Name) -> Option<ARef<Store>> {
     })
 }
 
-/// A reference to a store that is at `cursor` or after it, which is moved past it. Begins with 0.
+/// A reference to the next store of a walk, which begins with a `cursor` of 0. Moves the cursor past
+/// the store.
 ///
 /// Context: any.
 pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
     let _rcu = rcu::read_lock();
     while *cursor < STORES.len() {
-        // SAFETY: By what `STORES` says, in the RCU section above.
-        let store = unsafe { STORES.get(*cursor).any() };
+        // SAFETY: In the RCU section above.
+        let store = unsafe { STORES.at(*cursor) };
         *cursor = cursor.wrapping_add(1);
         if let Some(store) = store.and_then(Store::try_get) {
             return Some(store);
@@ -247,35 +246,34 @@ pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
     None
 }
 
-/// Registers `store`, with an id of its own, and pins it or not.
+/// Gives `store` an id, makes lookups find it, and pins it or not.
 ///
 /// # Errors
 ///
-/// `EEXIST` when another store has its name; `ENOSPC` when there are as many as there are ids.
+/// `EEXIST` if another store has its name; `ENOSPC` when the ids are used up.
 ///
 /// Context: process, may sleep.
 pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     let mut next_id = NEXT_ID.lock();
-    if is_taken(&store.name) {
-        return Err(EEXIST);
-    }
-    // There are as many places as stores at least, this one counted, so one of so many ids has a
-    // free one. The largest number is no id.
+    check_name(&store.name)?;
+    // Every store in the table is counted, and so is this one, which is not in it yet: of as many ids
+    // as there are cells, one has an empty cell. `u32::MAX` is no id.
     let end = next_id.saturating_add(STORES.len());
-    let mut free = (*next_id..end).filter(|id| STORES.get(*id).is_vacant());
+    let mut free = (*next_id..end).filter(|id| STORES.is_free(*id));
     let id = free.next().ok_or(ENOSPC)?;
     *next_id = id.wrapping_add(1);
     store.set_id(id);
 
     let store = NonNull::from(KBox::leak(store));
-    // SAFETY: The store has one reference, which is handed over. It is a box, as `dec_ref()` asks.
+    // SAFETY: The store has one reference, which this takes over. `Store::free()` takes the box back.
     let store = unsafe { ARef::<Store>::from_raw(store) };
     if let Some(keyed) = store.any_keyed() {
-        // SAFETY: The store goes after it is not watched any more.
+        // SAFETY: Before the store is freed, `Keyed` ends the watch.
         unsafe { keyed::watch(keyed) };
     }
-    // SAFETY: It is the id's place. The store is freed two grace periods after it has left.
-    unsafe { STORES.get(id).put(&store) };
+    // SAFETY: `Store::release()` removes the store, and then has `deferred_free` wait for both grace
+    // periods.
+    unsafe { STORES.publish(&store) };
     name_table::add(&store)?;
     if pinned {
         add_pin(&store);
@@ -283,40 +281,37 @@ pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     Ok(store)
 }
 
-/// Takes `store` out, whose last reference is gone.
+/// Removes `store`, whose last reference was dropped.
 ///
 /// Context: any.
 pub(super) fn remove(store: &Store) {
     name_table::remove(store);
-    // SAFETY: It is the id's place.
-    unsafe { STORES.get(store.id()).vacate(store.id(), STORES.len()) };
+    STORES.remove(store.id());
     store.reservation.release_count();
 }
 
-/// Has `store` outlive its users, under its name.
+/// Pins `store`, so that it outlives its users, and gives it its name back.
 ///
 /// # Errors
 ///
-/// `EEXIST` when its name was given free, and another store has it.
+/// `EEXIST` if the name was given up, and another store has it now.
 ///
 /// Context: process, may sleep.
 pub(crate) fn pin(store: &Store) -> Result {
     let _lock = NEXT_ID.lock();
     if !store.is_named() {
-        if is_taken(&store.name) {
-            return Err(EEXIST);
-        }
+        check_name(&store.name)?;
         name_table::add(store)?;
     }
     add_pin(store);
     Ok(())
 }
 
-/// Gives the name of `store` free, and has it end with its users.
+/// Gives up the name and the pin of `store`, so that the store goes with its last user.
 ///
 /// # Errors
 ///
-/// `ENOENT` when it has neither pin nor name.
+/// `ENOENT` if it has neither.
 ///
 /// Context: process, may sleep.
 pub(crate) fn unpin(store: &ARef<Store>) -> Result {
@@ -325,7 +320,8 @@ pub(crate) fn unpin(store: &ARef<Store>) -> Result {
     let was_pinned = store.pinned.xchg(false, Relaxed);
     drop(lock);
     if was_pinned {
-        // SAFETY: `add_pin()` left a reference behind, and nobody else has taken it.
+        // SAFETY: `add_pin()` has leaked a reference, and only one call of `xchg()` gets the `true`
+        // that stands for it.
         drop(unsafe { ARef::from_raw(NonNull::from(&**store)) });
     }
     if was_named || was_pinned {
@@ -335,12 +331,15 @@ pub(crate) fn unpin(store: &ARef<Store>) -> Result {
     }
 }
 
-/// Whether a store that lives has `name`. With the lock held, it stays free if it is.
-fn is_taken(name: &Name) -> bool {
-    find(name).is_some()
+/// `EEXIST` if a store has `name`. With the lock held, a name that is free stays free.
+pub(super) fn check_name(name: &Name) -> Result {
+    if find(name).is_some() {
+        return Err(EEXIST);
+    }
+    Ok(())
 }
 
-/// Adds a reference, once. With the lock held.
+/// Adds the pin's reference, unless the store is pinned. Called with the lock held.
 fn add_pin(store: &Store) {
     if !store.pinned.xchg(true, Relaxed) {
         forget(ARef::from(store));

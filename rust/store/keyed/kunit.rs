@@ -6,127 +6,21 @@ mod ends;
 mod tasks;
 mod threads;
 
-use super::*;
+use super::{
+    fixtures::{
+        fill,
+        is,
+        TestStore, //
+    },
+    *, //
+};
 use crate::{
     fixtures::sleep,
-    percpu::MAX_SIZE,
-    store::{
-        kunit::name,
-        registry::kunit::{
-            counts,
-            counts_now, //
-        },
-        Store, //
+    store::registry::fixtures::{
+        counts,
+        counts_now, //
     },
 };
-use core::ops::Deref;
-use kernel::{
-    bindings,
-    sync::aref::ARef, //
-};
-
-/// A store for tests, which nobody else takes entries of, and its entries.
-struct TestStore(ARef<Store>, &'static Keyed);
-
-impl Deref for TestStore {
-    type Target = Keyed;
-
-    fn deref(&self) -> &Keyed {
-        self.1
-    }
-}
-
-impl TestStore {
-    fn new(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Result<Self> {
-        let layout = KeyedLayout {
-            kind,
-            size,
-            entries,
-        };
-        Self::named("kunit-keyed", layout, image)
-    }
-
-    fn named(text: &str, layout: KeyedLayout, image: &[u8]) -> Result<Self> {
-        let store = Store::create_keyed(name(text)?, layout, image, false)?;
-        let keyed = NonNull::from(store.any_keyed().ok_or(EINVAL)?);
-        // SAFETY: They are part of the store, and used as long as that.
-        Ok(Self(store, unsafe { keyed.as_ref() }))
-    }
-
-    fn of_numbers(entries: u32) -> Result<Self> {
-        Self::new(KeyKind::U64, 8, entries, &[])
-    }
-
-    /// The entry for `owner`, taken or found.
-    fn get(&self, owner: impl Owner) -> Option<ARef<Storage>> {
-        let _rcu = rcu::read_lock();
-        // SAFETY: In the RCU section above, and the entries are of this store.
-        unsafe { self.take(&self.0, owner) }.and_then(Storage::try_get)
-    }
-
-    fn has(&self, key: u64) -> bool {
-        let _rcu = rcu::read_lock();
-        // SAFETY: In the RCU section above.
-        unsafe { self.find(key) }.is_some()
-    }
-
-    fn remove(&self, key: u64) -> Result<(), DeleteError> {
-        let _rcu = rcu::read_lock();
-        // SAFETY: In the RCU section above.
-        unsafe { self.delete(key) }
-    }
-
-    /// As when an owner with `key` ends.
-    fn end_owner(&self, key: u64) {
-        let _rcu = rcu::read_lock();
-        // SAFETY: In the RCU section above; nobody else takes entries here.
-        unsafe { self.end(key) };
-    }
-
-    /// Used and waiting entries.
-    fn now(&self) -> (u32, u32) {
-        let info = self.info();
-        (info.used, info.waiting)
-    }
-
-    /// Used ones, when no others wait.
-    fn settled(&self) -> u32 {
-        while self.info().waiting != 0 {
-            sleep();
-        }
-        self.info().used
-    }
-
-    /// Another key of the bucket that `key` leads to.
-    fn neighbour(&self, key: u64) -> u64 {
-        let bucket = self.bucket(key);
-        let mut others = (key + 1..).filter(|other| ptr::eq(self.bucket(*other), bucket));
-        others.next().unwrap_or(key)
-    }
-}
-
-fn fill(entry: &Storage, byte: u8) -> Result {
-    let size = entry.memory().size() as usize;
-    let bytes = KVVec::from_elem(byte, size, GFP_KERNEL)?;
-    for cpu in PossibleCpu::all() {
-        entry.memory().write_on(cpu, 0, &bytes)?;
-    }
-    Ok(())
-}
-
-/// Whether each CPU's copy is `bytes`, and then zero.
-fn is(entry: &Storage, bytes: &[u8]) -> Result<bool> {
-    let size = entry.memory().size() as usize;
-    let mut read = KVVec::from_elem(0xa5, size, GFP_KERNEL)?;
-    for cpu in PossibleCpu::all() {
-        entry.memory().read_on(cpu, 0, &mut read)?;
-        let rest = read.strip_prefix(bytes);
-        if !rest.is_some_and(|rest| rest.iter().all(|byte| *byte == 0)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
 
 fn refusal(size: u32, entries: u32, image: usize) -> Result<Option<Error>> {
     let image = KVVec::from_elem(1, image, GFP_KERNEL)?;
@@ -342,7 +236,7 @@ mod tests {
         assert!(store
             .get(1u64)
             .is_some_and(|entry| entry.any_keyed().is_none()));
-        assert!(crate::store::kunit::create("kunit", 8)?
+        assert!(crate::store::fixtures::create("kunit", 8)?
             .any_keyed()
             .is_none());
         Ok(())

@@ -4,11 +4,19 @@
 
 mod threads;
 
-use super::*;
+use super::{
+    fixtures::{
+        counts,
+        counts_now,
+        with_next_id,
+        with_room_for, //
+    },
+    *, //
+};
 use crate::{
     percpu::PerCpuMem,
     store::{
-        kunit::{
+        fixtures::{
             create,
             name, //
         },
@@ -17,36 +25,6 @@ use crate::{
 };
 use core::ptr;
 use kernel::bindings;
-
-/// The number of stores, and of their bytes per CPU.
-pub(in crate::store) fn counts_now() -> (u32, u32) {
-    (COUNT.load(Relaxed), BYTES.load(Relaxed))
-}
-
-/// The same, when all that was dropped is freed.
-pub(in crate::store) fn counts() -> (u32, u32) {
-    deferred_free::wait_for_all();
-    counts_now()
-}
-
-/// What `test` says while there may be only so many more stores, and bytes.
-fn with_room_for<R>(stores: u32, bytes: u32, test: impl FnOnce() -> R) -> R {
-    let now = counts();
-    let max_count = MAX_COUNT.xchg(now.0 + stores, Relaxed);
-    let max_bytes = MAX_BYTES.xchg(now.1 + bytes, Relaxed);
-    let result = test();
-    MAX_COUNT.store(max_count, Relaxed);
-    MAX_BYTES.store(max_bytes, Relaxed);
-    result
-}
-
-/// What `test` says when `id` is the next one. Afterwards ids go on where they were.
-fn with_next_id<R>(id: u32, test: impl FnOnce() -> R) -> R {
-    let before = core::mem::replace(&mut *NEXT_ID.lock(), id);
-    let result = test();
-    *NEXT_ID.lock() = before;
-    result
-}
 
 fn id_of(store: Result<ARef<Store>>) -> Result<u32> {
     store.map(|store| store.id())
@@ -103,12 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn no_id_resolves_to_the_next_in_its_place() -> Result {
+    fn no_id_resolves_to_the_next_in_its_cell() -> Result {
         let old = id_of(create("kunit", 8))?;
         let new_id = old + STORES.len();
         let new = with_next_id(new_id, || create("kunit", 8))?;
         assert_eq!(new.id(), new_id);
-        assert!(ptr::eq(STORES.get(old), STORES.get(new.id())));
         assert!(find_id(old).is_none());
         assert!(find_id(new.id()).is_some());
         assert!(find_id(new.id() + STORES.len()).is_none());
@@ -116,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_were_vacated_have_nobodys_id() -> Result {
+    fn empty_cells_have_no_id() -> Result {
         let len = STORES.len();
         let first = (*NEXT_ID.lock() / len + 1) * len;
         for id in [first, first + len - 1] {
@@ -125,13 +102,13 @@ mod tests {
             for id in [id, 0, len - 1, u32::MAX] {
                 assert!(find_id(id).is_none());
             }
-            assert!(STORES.get(id).is_vacant());
+            assert!(STORES.is_free(id));
         }
         Ok(())
     }
 
     #[test]
-    fn no_id_whose_place_is_taken() -> Result {
+    fn no_id_whose_cell_is_taken() -> Result {
         let first = create("kunit-a", 8)?;
         let id = first.id() + STORES.len();
         let second = with_next_id(id, || create("kunit-b", 8))?;
@@ -203,9 +180,11 @@ mod tests {
     fn number_of_the_dead() {
         let before = counts();
         let (max, more) = with_room_for(1, 8, || {
-            deferred_free::tests::pretend(MIN_WAITING, || {
+            deferred_free::fixtures::with_waiting(MIN_WAITING, || {
                 let max = Reservation::try_new(8).is_some();
-                deferred_free::tests::pretend(1, || (max, Reservation::try_new(8).is_some()))
+                deferred_free::fixtures::with_waiting(1, || {
+                    (max, Reservation::try_new(8).is_some())
+                })
             })
         });
         assert!(max);
@@ -312,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn last_slot_is_walked_to() -> Result {
+    fn last_cell_is_walked_to() -> Result {
         // The next id that has it.
         let id = *NEXT_ID.lock() | (STORES.len() - 1);
         let store = with_next_id(id, || create("kunit", 8))?;

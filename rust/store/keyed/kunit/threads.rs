@@ -91,7 +91,7 @@ mod tests {
                 while deleted.load(Relaxed) < 100 {
                     sleep();
                 }
-                Workqueue::flush();
+                crate::store::workqueue::Workqueue::flush();
                 flushed.store(true, Relaxed);
                 Ok(())
             }

@@ -9,7 +9,7 @@ use crate::{
         together, //
     },
     percpu::PossibleCpu,
-    store::kunit::bytes_of,
+    store::fixtures::bytes_of,
 };
 
 const THREADS: usize = 4;
