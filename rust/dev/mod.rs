@@ -2,10 +2,11 @@
 
 //! `/dev/bpf_percpu`, the control file of stores.
 //!
-//! UAPI header: `include/uapi/bpf_percpu.h`, which says what the calls do, and their errors.
+//! UAPI header: `include/uapi/bpf_percpu.h`, which describes the calls and their errors.
 
 mod device;
-mod keyed;
+#[cfg(CONFIG_KUNIT = "y")]
+mod fixtures;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod user;
@@ -22,10 +23,14 @@ use crate::{
         bpf_percpu_helper_bpf_capable,
         bpf_percpu_info,
         bpf_percpu_io,
+        bpf_percpu_key_kind_BPF_PERCPU_KEY_CGROUP as KEY_CGROUP,
+        bpf_percpu_key_kind_BPF_PERCPU_KEY_TASK as KEY_TASK,
+        bpf_percpu_key_kind_BPF_PERCPU_KEY_U64 as KEY_U64,
         bpf_percpu_keyed_info,
         bpf_percpu_list,
         bpf_percpu_open,
         BPF_PERCPU_ALL_CPUS,
+        BPF_PERCPU_ANY_INDEX,
         BPF_PERCPU_F_KEYED,
         BPF_PERCPU_F_PINNED,
         BPF_PERCPU_F_REMOVED,
@@ -35,7 +40,13 @@ use crate::{
     percpu::PossibleCpu,
     store::{
         self,
+        keyed::{
+            KeyKind,
+            Keyed,
+            KeyedLayout, //
+        },
         Name,
+        Storage,
         Store, //
     },
 };
@@ -56,6 +67,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        rcu,
         Mutex, //
     },
     transmute::{
@@ -87,16 +99,16 @@ const ENTRY_READ: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 12);
 const ENTRY_WRITE: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 13);
 const ENTRY_DELETE: u32 = _IOW::<bpf_percpu_entry>(BPF_PERCPU_IOC, 14);
 
-/// Has structs copied from and to user space: each with the sizes of its fields.
+/// Lets structs be copied from and to user space. Each is given with the sizes of its fields.
 macro_rules! impl_bytes {
     ($($ty:ty = $($field:literal)+;)+) => {
         $(
-            // Without padding, which would carry what is on the kernel's stack.
+            // No padding, which would leak what is on the kernel's stack.
             const _: () = assert!(size_of::<$ty>() == 0 $(+ $field)+);
 
-            // SAFETY: Integers, and nothing between them.
+            // SAFETY: The struct has integers only, and by the assertion no padding.
             unsafe impl FromBytes for $ty {}
-            // SAFETY: Integers, and nothing between them.
+            // SAFETY: The struct has integers only, and by the assertion no padding.
             unsafe impl AsBytes for $ty {}
         )+
     };
@@ -115,10 +127,11 @@ impl_bytes! {
     bpf_percpu_entry_io = 16 24;
 }
 
-/// An open file, and the store that it refers to.
+/// An open file.
 #[pin_data]
 pub(crate) struct ControlFile {
-    /// Held while a call makes it refer to a store, so that one does.
+    /// The store that the file refers to. `CREATE` and `OPEN` hold the lock, so that only one of them
+    /// sets it.
     #[pin]
     store: Mutex<Option<ARef<Store>>>,
 }
@@ -173,7 +186,7 @@ impl ControlFile {
         }
     }
 
-    /// The store; `ENOENT` when there is none.
+    /// The store; `ENOENT` if the file refers to none.
     fn store(&self) -> Result<ARef<Store>> {
         self.store.lock().clone().ok_or(ENOENT)
     }
@@ -186,7 +199,8 @@ impl ControlFile {
         })
     }
 
-    /// Refers to the store that `new` makes as `create` says, which `arg` begins with.
+    /// Makes the file refer to the store that `new` creates. `create` is what the struct at `arg` begins
+    /// with.
     fn create_as(
         &self,
         create: bpf_percpu_create,
@@ -197,13 +211,8 @@ impl ControlFile {
             return Err(EINVAL);
         }
         let name = Name::new(create.name).ok_or(EINVAL)?;
-        // What is asked for, before what it is filled with.
-        if create.size == 0 || (create.image_size > create.size) {
-            return Err(EINVAL);
-        }
-        if create.size > crate::percpu::MAX_SIZE {
-            return Err(E2BIG);
-        }
+        // Bounds the image before it is copied.
+        store::check_size(create.size, create.image_size as usize)?;
         let image = read_bytes(create.image, create.image_size)?;
 
         let mut store = self.store.lock();
@@ -214,8 +223,8 @@ impl ControlFile {
         let new = new(name, &image, pinned)?;
         let id = Arg(arg.0.wrapping_add(offset_of!(bpf_percpu_create, id)));
         if let Err(error) = id.write(&new.id()) {
-            // It goes with `new`, unless somebody else has found it meanwhile. An error only says
-            // that somebody has unpinned it already.
+            // The store goes with `new`, unless somebody has found it meanwhile. The only error is that
+            // somebody has unpinned it already.
             let _ = store::unpin(&new);
             return Err(error);
         }
@@ -263,7 +272,7 @@ impl ControlFile {
         Ok(())
     }
 
-    /// The store, which has the bytes that `io` is about.
+    /// The store; `ERANGE` unless it has all the bytes that `io` is about.
     fn store_for(&self, io: &bpf_percpu_io) -> Result<ARef<Store>> {
         if io.pad != 0 {
             return Err(EINVAL);
@@ -274,9 +283,151 @@ impl ControlFile {
         }
         Ok(store)
     }
+
+    fn create_keyed(&self, arg: Arg) -> Result {
+        let create: bpf_percpu_create_keyed = arg.read()?;
+        let layout = KeyedLayout {
+            kind: kind(create.key_kind).ok_or(EINVAL)?,
+            size: create.store.size,
+            entries: create.entries,
+        };
+        const { assert!(offset_of!(bpf_percpu_create_keyed, store) == 0) };
+        self.create_as(create.store, arg, |name, image, pinned| {
+            Store::create_keyed(name, layout, image, pinned)
+        })
+    }
+
+    fn keyed_info(&self, arg: Arg) -> Result {
+        let store = self.store()?;
+        let info = keyed(&store)?.info();
+        arg.write(&bpf_percpu_keyed_info {
+            key_kind: number(info.kind),
+            entries: info.entries,
+            used: info.used,
+            waiting: info.waiting,
+            full: info.full,
+            locked: info.locked,
+        })
+    }
+
+    fn entry_list(&self, arg: Arg) -> Result {
+        let mut list: bpf_percpu_entry_list = arg.read()?;
+        if list.count == 0 {
+            return Err(EINVAL);
+        }
+        let store = self.store()?;
+        let keyed = keyed(&store)?;
+        let len = (list.count as usize).saturating_mul(size_of::<bpf_percpu_entry>());
+        let mut entries = UserSlice::new(user_ptr(list.entries)?, len).writer();
+        let mut count: u32 = 0;
+        while count < list.count {
+            let next = {
+                let _rcu = rcu::read_lock();
+                // SAFETY: In the RCU section above.
+                unsafe { keyed.next(&mut list.cursor) }.map(|(index, _, owner)| bpf_percpu_entry {
+                    owner,
+                    index,
+                    pad: 0,
+                })
+            };
+            let Some(entry) = next else {
+                list.cursor = 0;
+                break;
+            };
+            entries.write(&entry)?;
+            count = count.wrapping_add(1);
+        }
+        list.count = count;
+        arg.write(&list)
+    }
+
+    /// The entry that `io` is about; `ERANGE` unless it has all the bytes.
+    fn entry_for(&self, io: &bpf_percpu_entry_io) -> Result<ARef<Storage>> {
+        let index = index(&io.entry)?;
+        if io.io.pad != 0 {
+            return Err(EINVAL);
+        }
+        let store = self.store()?;
+        let entry = keyed(&store)?.find_owner(io.entry.owner, index);
+        let entry = entry.ok_or(ENOENT)?;
+        if !entry.memory().contains(io.io.off, io.io.len) {
+            return Err(ERANGE);
+        }
+        Ok(entry)
+    }
+
+    fn entry_read(&self, arg: bpf_percpu_entry_io) -> Result {
+        let (entry, io) = (self.entry_for(&arg)?, arg.io);
+        let mut bytes = zeroed(io.len)?;
+        let mut copy = |cpu, to| {
+            entry.memory().read_on(cpu, io.off, &mut bytes)?;
+            write_bytes(to, &bytes)
+        };
+        if io.cpu != BPF_PERCPU_ALL_CPUS {
+            return copy(PossibleCpu::new(io.cpu).ok_or(ERANGE)?, io.data);
+        }
+        let mut to = io.data;
+        PossibleCpu::all().try_for_each(|cpu| {
+            copy(cpu, to)?;
+            to = to.checked_add(io.len.into()).ok_or(EFAULT)?;
+            Ok(())
+        })
+    }
+
+    fn entry_write(&self, arg: bpf_percpu_entry_io) -> Result {
+        let (entry, io) = (self.entry_for(&arg)?, arg.io);
+        if io.cpu != BPF_PERCPU_ALL_CPUS && PossibleCpu::new(io.cpu).is_none() {
+            return Err(ERANGE);
+        }
+        let bytes = read_bytes(io.data, io.len)?;
+        let write = |cpu| entry.memory().write_on(cpu, io.off, &bytes);
+        match PossibleCpu::new(io.cpu) {
+            Some(cpu) => write(cpu)?,
+            None => PossibleCpu::all().try_for_each(write)?,
+        }
+        Ok(())
+    }
+
+    fn entry_delete(&self, entry: bpf_percpu_entry) -> Result {
+        let index = index(&entry)?;
+        let store = self.store()?;
+        Ok(keyed(&store)?.delete_owner(entry.owner, index)?)
+    }
 }
 
-/// What is told of `store`, of which the caller has `own` references.
+/// The kind with this UAPI number.
+fn kind(number: u32) -> Option<KeyKind> {
+    match number {
+        KEY_TASK => Some(KeyKind::Task),
+        KEY_CGROUP => Some(KeyKind::Cgroup),
+        KEY_U64 => Some(KeyKind::U64),
+        _ => None,
+    }
+}
+
+/// The UAPI number of `kind`.
+fn number(kind: KeyKind) -> u32 {
+    match kind {
+        KeyKind::Task => KEY_TASK,
+        KeyKind::Cgroup => KEY_CGROUP,
+        KeyKind::U64 => KEY_U64,
+    }
+}
+
+/// The entries of `store`; `EINVAL` if it is not keyed.
+fn keyed(store: &Store) -> Result<&Keyed> {
+    store.any_keyed().ok_or(EINVAL)
+}
+
+/// The index that `entry` gives, if it gives one.
+fn index(entry: &bpf_percpu_entry) -> Result<Option<u32>> {
+    if entry.pad != 0 {
+        return Err(EINVAL);
+    }
+    Ok(Some(entry.index).filter(|index| *index != BPF_PERCPU_ANY_INDEX))
+}
+
+/// What `INFO` and `LIST` tell of `store`, without the `own` references of the caller.
 fn info(store: &Store, own: u32) -> bpf_percpu_info {
     let flag = |flag, is: bool| if is { flag } else { 0 };
     bpf_percpu_info {

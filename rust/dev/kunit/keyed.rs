@@ -3,30 +3,7 @@
 //! Tests of the calls about keyed stores.
 
 use super::*;
-use crate::{
-    bindings::{
-        bpf_percpu_io,
-        BPF_PERCPU_F_KEYED, //
-    },
-    dev::{
-        info,
-        kunit::{
-            create,
-            file,
-            User, //
-        },
-        CREATE,
-        CREATE_KEYED,
-        ENTRY_DELETE,
-        ENTRY_LIST,
-        ENTRY_READ,
-        ENTRY_WRITE,
-        KEYED_INFO,
-        READ,
-        WRITE, //
-    },
-    percpu::MAX_SIZE,
-};
+use crate::percpu::MAX_SIZE;
 
 fn keyed_as(kind: u32, size: u32, entries: u32) -> bpf_percpu_create_keyed {
     bpf_percpu_create_keyed {
@@ -125,7 +102,7 @@ mod tests {
         asked.store.id = 0;
         user.call(&file, CREATE_KEYED, &asked)?;
         assert_eq!(user.error(&file, CREATE_KEYED, &asked), Some(EBUSY));
-        let another = crate::dev::kunit::file()?;
+        let another = crate::dev::fixtures::file()?;
         assert_eq!(user.error(&another, CREATE_KEYED, &asked), Some(EEXIST));
         Ok(())
     }
