@@ -31,8 +31,10 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         rcu, //
     },
@@ -162,8 +164,11 @@ impl Reservation {
         let _lock = NEXT_ID.lock();
         let max_count = MAX_COUNT.load(Relaxed);
         let total = BYTES.load(Relaxed).checked_add(bytes)?;
+        // ORDERING: Pairs with the Release in `release_count()`: `insert()` finds the cells of the
+        // stores that are no longer counted empty.
+        let count = COUNT.load(Acquire);
         // Stores that wait to be freed take memory too, even if they are small.
-        if COUNT.load(Relaxed) >= max_count
+        if count >= max_count
             || total > MAX_BYTES.load(Relaxed)
             || deferred_free::waiting() > max_count.max(MIN_WAITING)
         {
@@ -180,7 +185,9 @@ impl Reservation {
     /// Gives up the place in [`STORES`], which the store has left.
     fn release_count(&self) {
         if self.counted.xchg(false, Relaxed) {
-            COUNT.fetch_sub(1, Relaxed);
+            // ORDERING: Pairs with the Acquire in `try_new()`: whoever gets this place finds the store's
+            // cell empty.
+            COUNT.fetch_sub(1, Release);
         }
     }
 }
