@@ -28,6 +28,7 @@ use kernel::{
     container_of,
     prelude::*,
     sync::atomic::{
+        Acquire,
         Atomic,
         Relaxed,
         Release, //
@@ -109,12 +110,15 @@ unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
 
 /// Called when a store that was queued is freed.
 pub(super) fn count_freed() {
+    // ORDERING: Pairs with the Acquire in `waiting()`: the store's reservation was given back before.
     WAITING.fetch_sub(1, Release);
 }
 
 /// The number of stores that wait to be freed.
 pub(super) fn waiting() -> u32 {
-    WAITING.load(Relaxed)
+    // ORDERING: Pairs with the Release in `count_freed()`: a creation that sees that none waits sees
+    // the bytes of all that were freed, and does not fail with `ENOSPC` for them.
+    WAITING.load(Acquire)
 }
 
 /// Waits until the stores that were dropped before are freed, but for those that another CPU has
