@@ -8,8 +8,8 @@ use kernel::{
     sync::atomic::{
         Acquire,
         Atomic,
-        Full,
-        Relaxed, //
+        Relaxed,
+        Release, //
     }, //
 };
 
@@ -73,8 +73,10 @@ impl FreeList {
         &self,
         entries: &'a [Entry],
     ) -> Result<Option<(u32, &'a Entry)>, Contended> {
-        let mut top = self.top.load(Acquire);
         for _ in 0..TRIES {
+            // ORDERING: Pairs with the Release in `push()`: the entry's `next_free` is that of this top.
+            // A compare-and-exchange that fails orders nothing, so each try loads the top again.
+            let top = self.top.load(Acquire);
             let index = index_of(top);
             // None is at the index `NONE`.
             let Some(entry) = entries.get(index as usize) else {
@@ -82,9 +84,11 @@ impl FreeList {
             };
             // Others may have taken it, and have given it back: then the count has changed.
             let next = entry.next_free.load(Relaxed);
-            match self.top.cmpxchg(top, after(top, next), Full) {
-                Ok(_) => return Ok(Some((index, entry))),
-                Err(now) => top = now,
+            // ORDERING: Pairs with the Release in `push()`: the caller sees the entry as its last user
+            // has left it. What is below it on the stack stays published: this continues the release
+            // sequence.
+            if self.top.cmpxchg(top, after(top, next), Acquire).is_ok() {
+                return Ok(Some((index, entry)));
             }
         }
         Err(Contended)
@@ -97,7 +101,9 @@ impl FreeList {
         let mut top = self.top.load(Relaxed);
         loop {
             entry.next_free.store(index_of(top), Relaxed);
-            match self.top.cmpxchg(top, after(top, index), Full) {
+            // ORDERING: Pairs with the Acquire in `pop()`: publishes `next_free`, and all that was done
+            // to the entry to make it free.
+            match self.top.cmpxchg(top, after(top, index), Release) {
                 Ok(_) => return,
                 Err(now) => top = now,
             }
