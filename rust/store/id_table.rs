@@ -188,7 +188,9 @@ impl IdTable {
     pub(super) fn remove(&self, id: u32) {
         let index = id & self.len().wrapping_sub(1);
         // INVARIANT: The sentinel for this index.
-        self.0.get(id).0.store(IdCell::sentinel(index), Release);
+        // ORDERING: Relaxed is enough: sentinels never change. The grace periods that the store is freed
+        // after order this against its readers, and `Reservation::release_count()` against `insert()`.
+        self.0.get(id).0.store(IdCell::sentinel(index), Relaxed);
     }
 }
 

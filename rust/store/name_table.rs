@@ -129,7 +129,8 @@ pub(super) fn remove(store: &Store) -> bool {
     if at == NameIndex::NONE {
         return false;
     }
-    NAMES.get(at).store(TOMBSTONE, Release);
+    // ORDERING: Relaxed is enough: a search that reads the tombstone reads nothing else of the store.
+    NAMES.get(at).store(TOMBSTONE, Relaxed);
     TOMBSTONES.add(1, Relaxed);
     true
 }

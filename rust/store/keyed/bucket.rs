@@ -98,7 +98,9 @@ impl Chain<'_> {
         // SAFETY: By the bucket's invariant these are entries, which nobody else takes out.
         while let Some(at) = unsafe { link.load(Relaxed).as_ref() } {
             if ptr::eq(at, entry) {
-                link.store(entry.next.load(Relaxed), Release);
+                // ORDERING: Relaxed is enough, as in `hlist_del_rcu()`: what comes next was published by
+                // `push()`, before this CPU took the lock.
+                link.store(entry.next.load(Relaxed), Relaxed);
                 return;
             }
             link = &at.next;

@@ -18,7 +18,6 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
-            Full,
             Relaxed,
             Release, //
         },
@@ -109,15 +108,20 @@ impl Entry {
     /// chain: [`chain_ref`](Self::chain_ref).
     #[must_use]
     pub(super) fn claim(&self) -> bool {
-        self.state.cmpxchg(state::LINKED, state::DEAD, Full).is_ok()
+        // ORDERING: Pairs with the Release in `set_owner()`: the reference that the caller may drop was
+        // set before.
+        self.state
+            .cmpxchg(state::LINKED, state::DEAD, Acquire)
+            .is_ok()
     }
 
     /// As [`claim`](Self::claim), where the entry has to stay in its chain: nobody will find it there.
     #[must_use]
     pub(super) fn claim_in_chain(&self) -> bool {
+        // ORDERING: Pairs with the Release in `set_owner()`: the key is written there before it is here.
         let claimed = self
             .state
-            .cmpxchg(state::LINKED, state::ORPHAN, Full)
+            .cmpxchg(state::LINKED, state::ORPHAN, Acquire)
             .is_ok();
         if claimed {
             // No owner has this key.
@@ -128,7 +132,8 @@ impl Entry {
 
     /// The key that leads to the chain that its owner has left it in, if so.
     pub(super) fn orphan_home(&self) -> Option<u64> {
-        let is_orphan = self.state.load(Acquire) == state::ORPHAN;
+        // ORDERING: Relaxed is enough: the list that hands entries to the worker is fully ordered.
+        let is_orphan = self.state.load(Relaxed) == state::ORPHAN;
         is_orphan.then(|| self.home.load(Relaxed))
     }
 

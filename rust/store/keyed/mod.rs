@@ -317,12 +317,15 @@ impl Keyed {
     /// The counters, each read by itself while others change.
     pub(crate) fn info(&self) -> KeyedInfo {
         let used = self.used.load(Relaxed);
+        // ORDERING: Pairs with the Release in `clean_up_batch()`: entries that are no longer waiting are
+        // on the free list.
+        let out = self.out.load(Acquire);
         KeyedInfo {
             kind: self.kind,
             // CAST: The length is `KeyedLayout::entries`.
             entries: self.entries.len() as u32,
             used,
-            waiting: self.out.load(Relaxed).saturating_sub(used),
+            waiting: out.saturating_sub(used),
             full: self.full.load(Relaxed),
             locked: self.locked.load(Relaxed),
         }
@@ -582,7 +585,8 @@ impl Keyed {
         // What is handed over meanwhile queues the work again. A loop here might never end.
         self.clean_up_batch();
         // If the work is queued again, its next run sees to the store.
-        closing.filter(|_| self.out.load(Acquire) == 0 && self.is_quiescent())
+        // ORDERING: Relaxed is enough: only runs of this work make `out` smaller, one after the other.
+        closing.filter(|_| self.out.load(Relaxed) == 0 && self.is_quiescent())
     }
 
     /// Takes all entries from their owners, once lookups no longer find the store.
@@ -624,6 +628,7 @@ impl Keyed {
             self.reset(entry);
             entry.set_free();
             self.free.push(index, entry);
+            // ORDERING: Pairs with the Acquire in `info()`: the entry is on the free list before.
             self.out.fetch_sub(1, Release);
         }
     }

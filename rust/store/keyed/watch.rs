@@ -153,7 +153,9 @@ pub(super) fn unwatch(keyed: &Keyed) {
     // SAFETY: With the lock held.
     while let Some(at) = unsafe { link.next() } {
         if ptr::eq(at, keyed) {
-            link.0.store(at.watched.0.load(Relaxed), Release);
+            // ORDERING: Relaxed is enough, as in `list_del_rcu()`: what comes next was published by
+            // `watch()`, before this thread took the lock.
+            link.0.store(at.watched.0.load(Relaxed), Relaxed);
             return;
         }
         link = &at.watched;
