@@ -40,14 +40,14 @@ module! {
     },
 }
 
-/// What the module owns while it is loaded. Made from the last to the first, and dropped from the
-/// first to the last.
+/// What the module owns while it is loaded. The fields are made from the last to the first, and
+/// dropped from the first to the last.
 #[pin_data]
 struct BpfPercpu {
-    /// User space's way to the stores.
+    /// How user space reaches the stores.
     #[pin]
     _device: Device,
-    /// BPF's way to them.
+    /// How BPF programs reach them.
     _kfuncs: bpf::kfunc::Registration,
     /// What programs get instead of a store that is gone.
     _fallback: kfuncs::FallbackGuard,
@@ -59,14 +59,16 @@ impl kernel::InPlaceModule for BpfPercpu {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         cpumask::init();
         try_pin_init!(Self {
-            // SAFETY: Called once, and first. Dropped last, when programs and files are gone.
+            // SAFETY: `init()` runs once, and nothing else of the module runs before this. The field is
+            // dropped last, when no program and no file holds the module any more.
             _stores: unsafe {
                 store::Registry::new(store::Limits {
                     stores: parameter::copied(module_parameters::max_stores.value()),
                     bytes: parameter::copied(module_parameters::max_bytes.value()),
                 })
             }?,
-            // SAFETY: Called once, before the kfuncs are registered. Dropped after the last program.
+            // SAFETY: `init()` runs once, and registers the kfuncs after this. The value is dropped when no
+            // program holds the module any more.
             _fallback: unsafe { kfuncs::FallbackGuard::new() }?,
             _kfuncs: {
                 psi::init();

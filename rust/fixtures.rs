@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tests of several parts share: threads.
+//! Threads for tests.
 
 use core::ptr;
 use kernel::{
@@ -15,16 +15,17 @@ use kernel::{
     },
 };
 
-/// What threads do, and how it went.
+/// What the threads of [`together`] share.
 struct Crew<F> {
     work: F,
+    /// Set when all threads were created.
     go: Atomic<bool>,
     started: Atomic<u32>,
     finished: Atomic<u32>,
     failed: Atomic<u32>,
 }
 
-/// Gives others a millisecond.
+/// Sleeps for a millisecond.
 pub(crate) fn sleep() {
     // SAFETY: Cases and their threads may sleep.
     unsafe { bindings::msleep(1) };
@@ -32,16 +33,18 @@ pub(crate) fn sleep() {
 
 /// # Safety
 ///
-/// Run by a kernel thread, which [`together`] stops before `crew` goes.
+/// Run by a kernel thread, with the crew of [`together`], which stops the thread before it returns.
 unsafe extern "C" fn thread<F: Fn(u32) -> Result + Sync>(crew: *mut c_void) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: The crew is a variable of `together()`, which has not returned yet.
     let crew = unsafe { &*crew.cast::<Crew<F>>() };
-    while !crew.go.load(Acquire) {
+    // ORDERING: Relaxed is enough: the crew was written before the thread was created.
+    while !crew.go.load(Relaxed) {
         sleep();
     }
     if (crew.work)(crew.started.fetch_add(1, Relaxed)).is_err() {
         crew.failed.fetch_add(1, Relaxed);
     }
+    // ORDERING: Pairs with the Acquire in `together()`, which then sees what this thread has done.
     crew.finished.fetch_add(1, Release);
     // SAFETY: This is a kernel thread.
     while !unsafe { bindings::kthread_should_stop() } {
@@ -50,7 +53,8 @@ unsafe extern "C" fn thread<F: Fn(u32) -> Result + Sync>(crew: *mut c_void) -> c
     0
 }
 
-/// Has `count` threads do `work`, each with a number of its own, and fails if one of them does.
+/// Runs `work` in `count` threads at the same time, each with a number of its own. Fails if a thread
+/// fails.
 pub(crate) fn together<F: Fn(u32) -> Result + Sync>(count: usize, work: F) -> Result {
     let crew = Crew {
         work,
@@ -62,7 +66,8 @@ pub(crate) fn together<F: Fn(u32) -> Result + Sync>(count: usize, work: F) -> Re
     let mut threads = [ptr::null_mut(); 8];
     let mut created = 0;
     for task in threads.iter_mut().take(count) {
-        // SAFETY: The name is a C string. The crew stays until the thread is stopped.
+        // SAFETY: The name is a C string without conversion specifiers. The crew stays until the
+        // thread is stopped, below.
         let thread = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(thread::<F>),
@@ -74,16 +79,17 @@ pub(crate) fn together<F: Fn(u32) -> Result + Sync>(count: usize, work: F) -> Re
         if let Ok(thread) = thread {
             *task = thread;
             created += 1;
-            // SAFETY: The thread waits to be woken.
+            // SAFETY: The thread was created just now and waits to be woken.
             unsafe { bindings::wake_up_process(thread) };
         }
     }
-    crew.go.store(true, Release);
+    crew.go.store(true, Relaxed);
+    // ORDERING: Pairs with the Release in `thread()`: the failures were counted before.
     while crew.finished.load(Acquire) != created {
         sleep();
     }
     for thread in threads.into_iter().filter(|thread| !thread.is_null()) {
-        // SAFETY: It runs until it is stopped, here.
+        // SAFETY: The thread runs until it is stopped, here.
         unsafe { bindings::kthread_stop(thread) };
     }
     if created as usize == count && crew.failed.load(Relaxed) == 0 {
@@ -93,7 +99,7 @@ pub(crate) fn together<F: Fn(u32) -> Result + Sync>(count: usize, work: F) -> Re
     }
 }
 
-/// An assertion of a thread, which KUnit does not know.
+/// An assertion for threads that KUnit did not start: `EIO` unless it holds.
 pub(crate) fn ensure(holds: bool) -> Result {
     if holds {
         Ok(())

@@ -6,7 +6,7 @@
 
 use core::borrow::Borrow;
 
-/// What a parameter's `value()` returns, which is a reference in 7.2, and a copy in 7.3.
+/// A copy of what a parameter's `value()` returns: a reference in Linux 7.2, the value in 7.3.
 pub(crate) fn copied<T: Copy>(value: impl Borrow<T>) -> T {
     *value.borrow()
 }

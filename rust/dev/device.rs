@@ -17,13 +17,13 @@ use kernel::{
 
 /// A misc device whose open files hold the module.
 ///
-/// [`MiscDeviceRegistration`](kernel::miscdevice::MiscDeviceRegistration) leaves the `owner` of the
-/// file operations empty, and the module could go while a file is open. This registers the same
+/// [`MiscDeviceRegistration`](kernel::miscdevice::MiscDeviceRegistration) does not set the `owner` of the
+/// file operations, so that the module could be unloaded while a file is open. This registers the same
 /// device with an owner.
 ///
 /// # Invariants
 ///
-/// `misc` is registered, and refers to `fops`.
+/// `misc` is registered, and points to `_fops`.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Device {
     #[pin]
@@ -31,13 +31,13 @@ pub(crate) struct Device {
     _fops: KBox<bindings::file_operations>,
 }
 
-// SAFETY: A registered device belongs to no thread.
+// SAFETY: A device can be deregistered by any thread.
 unsafe impl Send for Device {}
-// SAFETY: Offers nothing to `&self`.
+// SAFETY: There is nothing that a `&Device` can do.
 unsafe impl Sync for Device {}
 
 impl Device {
-    /// Makes `/dev/NAME`, for its owner only, as devtmpfs has it.
+    /// Registers the device. devtmpfs makes `/dev/NAME` with mode 0600.
     ///
     /// Context: process, may sleep.
     pub(crate) fn new<T: MiscDevice>(
@@ -46,15 +46,14 @@ impl Device {
     ) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
             let mut misc = MiscDeviceOptions { name }.into_raw::<T>();
-            // SAFETY: What the kernel crate has made refers to its file operations.
+            // SAFETY: The kernel crate has set `fops` to its file operations, which are static.
             let mut fops = KBox::new(unsafe { *misc.fops }, GFP_KERNEL)?;
             fops.owner = module.as_ptr();
             misc.fops = &*fops;
             Ok(try_pin_init!(Self {
                 misc <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
-                    // SAFETY: `slot` is ours to write. The open function of the kernel crate
-                    // takes it for a `MiscDeviceRegistration<T>`, which is a `miscdevice` that
-                    // was made and registered just like this.
+                    // SAFETY: `slot` is valid for writes. The open function of the kernel crate casts
+                    // it to a `MiscDeviceRegistration<T>`, which is a transparent `miscdevice`.
                     unsafe {
                         slot.write(misc);
                         to_result(bindings::misc_register(slot))
@@ -69,7 +68,7 @@ impl Device {
 #[pinned_drop]
 impl PinnedDrop for Device {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: Registered, by the type invariant.
+        // SAFETY: By the type invariant the device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
     }
 }
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn holds_the_module() -> Result {
         let device = device()?;
-        // SAFETY: Registered, and not written any more.
+        // SAFETY: The device is registered, and nobody writes it any more.
         let misc = unsafe { &*device.misc.get() };
         assert!(core::ptr::eq(misc.fops, &*device._fops));
         assert_eq!(device._fops.owner, MODULE.as_ptr());
@@ -106,10 +105,10 @@ mod tests {
 
     #[test]
     fn is_registered_while_it_lives() -> Result {
-        // The kernel would complain of the name if one were left.
+        // The kernel would warn about the name if a device were left.
         for _ in 0..3 {
             let device = device()?;
-            // SAFETY: Registered, and not written any more.
+            // SAFETY: The device is registered, and nobody writes it any more.
             let misc = unsafe { &*device.misc.get() };
             assert!(!misc.this_device.is_null());
             assert!(misc.minor >= 0 && misc.minor != bindings::MISC_DYNAMIC_MINOR as c_int);
@@ -121,7 +120,7 @@ mod tests {
     fn is_its_owners_only() -> Result {
         // What devtmpfs makes 0600.
         let device = device()?;
-        // SAFETY: Registered, and not written any more.
+        // SAFETY: The device is registered, and nobody writes it any more.
         assert_eq!(unsafe { (*device.misc.get()).mode }, 0);
         Ok(())
     }

@@ -9,16 +9,16 @@ use kernel::{
     page::PAGE_SIZE, //
 };
 
-/// A page of user memory, and one after it that is not mapped.
+/// A page of user memory, and a page after it that is not mapped.
 #[derive(Clone, Copy)]
 pub(super) struct User(pub(super) usize);
 
 impl User {
-    /// Memory of an address space that the case gets with it, and that ends with the case.
+    /// Maps the page in an address space that KUnit gives the case, and that ends with the case.
     pub(super) fn new() -> Result<Self> {
         // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS.
         let (prot, flags) = (3, 0x22);
-        // SAFETY: A case runs.
+        // SAFETY: A case is running, so that there is a current test.
         let addr = unsafe {
             let test = bindings::kunit_get_current_test();
             bindings::kunit_vm_mmap(test, ptr::null_mut(), 0, 2 * PAGE_SIZE, prot, flags, 0)
@@ -26,33 +26,33 @@ impl User {
         if addr == 0 || (addr as isize) < 0 {
             return Err(ENOMEM);
         }
-        // SAFETY: The second page is the case's own.
+        // SAFETY: The second page was mapped just now, for this case.
         match unsafe { bindings::vm_munmap(addr + PAGE_SIZE, PAGE_SIZE) } {
             0 => Ok(Self(addr)),
             _ => Err(ENOMEM),
         }
     }
 
-    /// Where the last `len` bytes are.
+    /// The address of the last `len` bytes.
     pub(super) fn last(self, len: usize) -> Arg {
         Arg(self.0 + PAGE_SIZE - len)
     }
 
-    /// Calls `file` with `value`, and says what was there afterwards.
+    /// Calls `file` with `value` as the argument, and returns what is there afterwards.
     pub(super) fn call<T: AsBytes + FromBytes>(
         self,
         file: &ControlFile,
         cmd: u32,
         value: &T,
     ) -> Result<T> {
-        // What is past it cannot be used.
+        // The page behind the argument faults.
         let arg = self.last(size_of::<T>());
         arg.write(value)?;
         file.call(cmd, arg)?;
         arg.read()
     }
 
-    /// What keeps `file` from doing so.
+    /// The error of such a call, if it fails.
     pub(super) fn error<T: AsBytes + FromBytes>(
         self,
         file: &ControlFile,
@@ -67,7 +67,7 @@ pub(super) fn file() -> Result<Pin<KBox<ControlFile>>> {
     KBox::pin_init(ControlFile::new(), GFP_KERNEL)
 }
 
-/// `text`, and NULs up to the end.
+/// `text`, padded with NULs.
 pub(super) fn name(text: &[u8]) -> [u8; 64] {
     core::array::from_fn(|at| text.get(at).copied().unwrap_or(0))
 }
@@ -117,7 +117,7 @@ pub(super) const NO_INFO: bpf_percpu_info = bpf_percpu_info {
     refs: 0,
 };
 
-/// The ids of all stores, by walks of `count` at a time.
+/// The ids of all stores, listed `count` at a time.
 pub(super) fn ids(user: User, count: u32) -> Result<KVec<u32>> {
     let (file, mut ids, mut cursor) = (file()?, KVec::new(), 0);
     loop {

@@ -36,7 +36,7 @@ mod tests {
             _IO(BPF_PERCPU_IOC, 0),
             _IO(BPF_PERCPU_IOC, 9),
             _IO(BPF_PERCPU_IOC + 1, 3),
-            // Of another size, and another direction.
+            // With another size or direction.
             _IOWR::<bpf_percpu_open>(BPF_PERCPU_IOC, 1),
             _IOR::<bpf_percpu_create>(BPF_PERCPU_IOC, 1),
             _IOW::<bpf_percpu_info>(BPF_PERCPU_IOC, 5),
@@ -54,7 +54,7 @@ mod tests {
         }
         for cmd in [READ, WRITE] {
             assert_eq!(user.error(&file, cmd, &io(user, 0, 0, 0)), Some(ENOENT));
-            // What is wrong in any case comes first.
+            // Wrong padding is reported first.
             let padded = bpf_percpu_io {
                 pad: 1,
                 ..io(user, 0, 0, 0)
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn arguments_that_are_not_there() -> Result {
         let (user, file) = (User::new()?, file()?);
-        // The last byte is missing, or all.
+        // The last byte is not mapped, or none is.
         let structs = [
             (CREATE, size_of::<bpf_percpu_create>()),
             (OPEN, size_of::<bpf_percpu_open>()),
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(info.name, name(b"kunit"));
         assert_eq!((info.id, info.size), (id, 21));
         assert_eq!((info.flags, info.refs), (0, 1));
-        // No less than none.
+        // The count does not wrap.
         let store = file.store()?;
         assert_eq!(super::info(&store, 3).refs, 0);
         Ok(())
@@ -212,10 +212,10 @@ mod tests {
             let error = user.error(&file, LIST, &list(infos, 1, 0));
             assert_eq!(error, Some(EFAULT));
         }
-        // Past all stores there is nothing to write.
+        // After the last store nothing is written, so that the address does not matter.
         let none = user.call(&file, LIST, &list(User(end), 1, u32::MAX))?;
         assert_eq!((none.count, none.cursor), (0, 0));
-        // No more is asked of the memory than there are.
+        // Only as much memory is written as there are stores.
         let one = user.call(&file, LIST, &list(user, u32::MAX, 0))?;
         assert_eq!((one.count, one.cursor), (1, 0));
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of user space: what calls read and write there.
+//! What the calls read from user space and write there.
 
 use kernel::{
     prelude::*,
@@ -14,19 +14,19 @@ use kernel::{
     },
 };
 
-/// The argument of a call: the address of a struct.
+/// The argument of a call: the user address of a struct.
 #[derive(Clone, Copy)]
 pub(super) struct Arg(pub(super) usize);
 
 impl Arg {
-    /// The struct, as user space has it.
+    /// Copies the struct from user space.
     pub(super) fn read<T: FromBytes>(self) -> Result<T> {
         UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
             .reader()
             .read()
     }
 
-    /// Gives user space `value` there.
+    /// Copies `value` to user space.
     pub(super) fn write<T: AsBytes>(self, value: &T) -> Result {
         UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
             .writer()
@@ -34,26 +34,26 @@ impl Arg {
     }
 }
 
-/// An address of user space, which is `EFAULT` if there is no such.
+/// A pointer to `addr`; `EFAULT` if an address cannot be that large.
 pub(super) fn user_ptr(addr: u64) -> Result<UserPtr> {
     Ok(UserPtr::from_addr(
         usize::try_from(addr).map_err(|_| EFAULT)?,
     ))
 }
 
-/// Room for bytes that go to user space.
+/// A buffer of `len` zeroes, for bytes that go to user space.
 pub(super) fn zeroed(len: u32) -> Result<KVVec<u8>> {
     Ok(KVVec::from_elem(0, len as usize, GFP_KERNEL)?)
 }
 
-/// The `len` bytes at `addr`.
+/// Copies `len` bytes at `addr` from user space.
 pub(super) fn read_bytes(addr: u64, len: u32) -> Result<KVVec<u8>> {
     let mut bytes = KVVec::new();
     UserSlice::new(user_ptr(addr)?, len as usize).read_all(&mut bytes, GFP_KERNEL)?;
     Ok(bytes)
 }
 
-/// Writes `bytes` to `addr`.
+/// Copies `bytes` to user space, to `addr`.
 pub(super) fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
     UserSlice::new(user_ptr(addr)?, bytes.len())
         .writer()

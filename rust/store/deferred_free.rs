@@ -62,6 +62,7 @@ impl DeferredFree {
 ///
 /// `store` has no reference left, and lookups no longer find it. Called once for each store.
 pub(super) unsafe fn queue(store: NonNull<Store>) {
+    // ORDERING: Relaxed is enough: the interrupt and the callbacks come after this, and count down.
     WAITING.add(1, Relaxed);
     // SAFETY: The store stays until `after_rcu()`, which runs after the irq_work. By the function's
     // contract nobody else uses its `deferred_free`.
@@ -201,7 +202,7 @@ mod tests {
     /// Runs `work` in a hard interrupt.
     fn in_hard_interrupt(work: unsafe extern "C" fn(*mut bindings::irq_work)) {
         let on_stack = Opaque::<bindings::irq_work>::uninit();
-        // SAFETY: The work stays until it has run, which is waited for.
+        // SAFETY: The work stays until it has run: `irq_work_sync()` waits for it.
         unsafe {
             bpf_percpu_helper_init_irq_work(on_stack.get(), Some(work));
             bindings::irq_work_queue(on_stack.get());
@@ -209,16 +210,17 @@ mod tests {
         }
     }
 
-    /// A reference for an interrupt, and what became of it.
+    /// A reference that an interrupt drops.
     static OWNED: Atomic<*mut Store> = Atomic::new(ptr::null_mut());
+    /// The id that an interrupt looks up, and then how often it has found a store.
     static FOUND: Atomic<u32> = Atomic::new(0);
 
     /// # Safety
     ///
-    /// [`OWNED`] is a reference, or null.
+    /// [`OWNED`] has a reference, or is null.
     unsafe extern "C" fn drop_owned(_work: *mut bindings::irq_work) {
         if let Some(store) = NonNull::new(OWNED.xchg(ptr::null_mut(), Relaxed)) {
-            // SAFETY: By the function's contract.
+            // SAFETY: `OWNED` has a reference, which the exchange has taken.
             drop(unsafe { ARef::from_raw(store) });
         }
     }
@@ -319,7 +321,7 @@ mod tests {
         wait_for_all();
         for _ in 0..3 {
             drop(create("kunit", 8)?);
-            // For its interrupt, wherever the case runs now.
+            // Until the interrupt has come, on whatever CPU the case runs now.
             // SAFETY: Sleeping is allowed here.
             unsafe { bindings::msleep(1) };
             wait();

@@ -89,12 +89,13 @@ impl IdCell {
     unsafe fn get<'a>(&self, id: u32) -> Option<&'a Store> {
         // As `rcu_dereference()`: what is read through the pointer depends on it. The kernel crate's
         // atomics call C, which would take longer than all the rest.
-        // SAFETY: Atomics can be read.
+        // ORDERING: The dependency pairs with the Release in `publish()`.
+        // SAFETY: The pointer to the atomic is valid, and a volatile read of it is atomic.
         let store: *const Store = unsafe { self.0.as_ptr().read_volatile() };
         // SAFETY: By the type invariant it points to something.
         unsafe { assert_unchecked(!store.is_null()) };
-        // SAFETY: Stores and sentinels have an id at this offset. A store here lives for `'a`, by the
-        // function's contract, and its id was written before it was published.
+        // SAFETY: Stores and sentinels have an id at this offset. By the function's contract a store here
+        // lives for `'a`, and its id does not change after it was published.
         let found = unsafe { store.byte_add(Storage::ID_OFFSET).cast::<u32>().read() };
         // SAFETY: By the type invariant a sentinel has another id, so this is a store.
         (found == id).then(|| unsafe { &*store })
@@ -157,6 +158,7 @@ impl IdTable {
     ///
     /// As for [`get`](Self::get).
     pub(super) unsafe fn at<'a>(&self, index: u32) -> Option<&'a Store> {
+        // ORDERING: Pairs with the Release in `publish()`: the store is initialized.
         let store = self.0.get(index).0.load(Acquire);
         // SAFETY: By the invariant of `IdCell` this is a store. It is freed after grace periods that
         // begin when it was removed, so that it lives for `'a`.
@@ -165,6 +167,8 @@ impl IdTable {
 
     /// Whether the cell that `id` leads to is empty.
     pub(super) fn is_free(&self, id: u32) -> bool {
+        // ORDERING: Relaxed is enough: stores are published with the registry's lock held, as here, and
+        // nothing of a removed store is read.
         IdCell::is_sentinel(self.0.get(id).0.load(Relaxed))
     }
 
@@ -175,6 +179,8 @@ impl IdTable {
     /// The store is not freed before a grace period of RCU and one of RCU tasks trace that begin after
     /// it is removed.
     pub(super) unsafe fn publish(&self, store: &Store) {
+        // ORDERING: Pairs with the dependency in `IdCell::get()` and the Acquire in `at()`: who finds the
+        // store sees its id and all the rest.
         // INVARIANT: The store's id leads to this cell.
         self.0
             .get(store.id())

@@ -16,7 +16,7 @@ use super::{
 };
 use kernel::sync::rcu;
 
-/// Why there is no store of `size` bytes with an image of `image` bytes.
+/// The error of the creation of a store of `size` bytes with an image of `image` bytes.
 fn refusal(size: u32, image: usize) -> Result<Option<Error>> {
     let image = KVVec::from_elem(1, image, GFP_KERNEL)?;
     Ok(Store::create(name("kunit")?, size, &image, false).err())
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn zero_without_image() -> Result {
-        // Leaves other bytes in the allocator's memory.
+        // Leaves bytes that are not zero in the allocator's memory.
         let image = KVVec::from_elem(0xff, 4096, GFP_KERNEL)?;
         drop(Store::create(name("kunit")?, 4096, &image, false)?);
         deferred_free::wait_for_all();
@@ -138,7 +138,7 @@ mod tests {
                 off,
                 &mut bytes[..len],
             );
-            // What was read, and nothing else.
+            // The bytes that were read changed, and no others.
             let count = if result.is_ok() { len } else { 0 };
             let exact = (0..32).all(|at| (bytes[at] == 0xff) == (at < count));
             result.map_err(Error::from).and(Ok(exact))
@@ -246,7 +246,7 @@ mod tests {
         for cpu in PossibleCpu::all() {
             assert_eq!(bytes_of(&first, cpu)?[..], [1; 8]);
         }
-        // Neither a longer nor a shorter name is the same.
+        // A longer name and a shorter one are different names.
         create("kunit1", 8)?;
         create("kuni", 8)?;
         Ok(())
@@ -327,7 +327,7 @@ mod tests {
             // SAFETY: In the RCU section above.
             let found = unsafe { get(dead.id()) }.is_some();
             let refs = dead.refs();
-            // Not to be dropped a second time.
+            // A reference, if there is one, must not be dropped: the last one was.
             let got = dead.try_get().map(core::mem::forget).is_some();
             (refs, got, dead.is_named(), found)
         };

@@ -2,31 +2,31 @@
 
 //! Names of stores.
 
-/// The length of the array that holds a name, with a NUL at least.
+/// The length of the array that holds a name, with at least one NUL at the end.
 pub(crate) const LEN: usize = crate::bindings::BPF_PERCPU_NAME_LEN as usize;
 
 /// A name of a store.
 ///
 /// # Invariants
 ///
-/// 1 to `LEN - 1` of `[A-Za-z0-9_.-]`, and NUL from there to the end.
+/// 1 to `LEN - 1` bytes of `[A-Za-z0-9_.-]`, then NULs to the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name([u8; LEN]);
 
 impl Name {
-    /// The name in `bytes`, if it is one.
+    /// The name in `bytes`; `None` if it is not a valid one.
     pub(crate) fn new(bytes: [u8; LEN]) -> Option<Self> {
         let len = bytes.iter().take_while(|byte| is_allowed(**byte)).count();
         let padded = bytes.iter().skip(len).all(|byte| *byte == 0);
-        // INVARIANT: Checked here.
+        // INVARIANT: Length, characters and padding are checked here.
         (1..LEN)
             .contains(&len)
             .then_some(Self(bytes))
             .filter(|_| padded)
     }
 
-    /// The name that `bytes` yield, up to a NUL or their end, if it is one. Takes no more than
-    /// there is room for.
+    /// The name that `bytes` yield, up to a NUL or the end; `None` if it is not a valid one. Takes no
+    /// more than [`LEN`] bytes.
     pub(crate) fn from_bytes(bytes: impl Iterator<Item = u8>) -> Option<Self> {
         let mut name = [0; LEN];
         let bytes = bytes.take_while(|byte| *byte != 0);
@@ -36,12 +36,12 @@ impl Name {
         Self::new(name)
     }
 
-    /// The name and the NULs after it.
+    /// The name, padded with NULs.
     pub(crate) fn as_bytes(&self) -> &[u8; LEN] {
         &self.0
     }
 
-    /// FNV-1a, which starts with `seed`: <http://www.isthe.com/chongo/tech/comp/fnv/>
+    /// The name's FNV-1a hash, seeded with `seed`: <http://www.isthe.com/chongo/tech/comp/fnv/>
     pub(super) fn hash(&self, seed: u32) -> u32 {
         let name = self.0.iter().take_while(|byte| **byte != 0);
         name.fold(0x811c_9dc5 ^ seed, |hash: u32, byte| {
@@ -58,7 +58,7 @@ const fn is_allowed(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// `text`, and NULs up to the end.
+    /// `text`, padded with NULs.
     fn array(text: &[u8]) -> [u8; LEN] {
         let mut array = [0; LEN];
         for (to, from) in array.iter_mut().zip(text) {
@@ -96,7 +96,7 @@ mod tests {
             assert_eq!(is_name(&[b'x', byte, b'x']), is_allowed);
             let mut longest = [b'x'; 63];
             longest[62] = byte;
-            // A NUL makes a shorter name of it.
+            // A NUL makes the name shorter.
             assert_eq!(is_name(&longest), is_allowed || byte == 0);
         }
     }

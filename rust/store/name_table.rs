@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ids of stores by name: a hash table with linear probing.
+//! From a name to the id of a store: a hash table with open addressing and linear probing.
 //!
-//! Searches take no lock. Names are added under the registry's lock, and taken out by whoever drops
-//! the last reference, in any context: what is left there is cleaned up when names are added.
+//! Searches take no lock. Names are added with the registry's lock held. They are removed without it, in
+//! any context, because the last reference may be dropped in an NMI: a removal leaves a tombstone.
+//! Additions turn tombstones that end a probe sequence into empty elements from time to time.
 
 use super::{
     table::Table,
@@ -20,7 +21,7 @@ use kernel::{
     },
 };
 
-/// The id of a store, or [`EMPTY`], where a search ends, or [`TOMBSTONE`], where it goes on.
+/// The id of a store, or [`EMPTY`], which ends a search, or [`TOMBSTONE`], which does not.
 type Element = Atomic<u32>;
 
 const EMPTY: u32 = 0;
@@ -28,13 +29,13 @@ const TOMBSTONE: u32 = u32::MAX;
 
 static NOTHING: Element = Atomic::new(EMPTY);
 
-/// Between where the hash of a name leads and its id there is no [`EMPTY`].
+/// No element between the one that a name hashes to and the one that has the id is [`EMPTY`].
 static NAMES: Table<Element> = Table::new(&NOTHING);
 
-/// Where hashes start, so that nobody can choose names that end up in one place.
+/// The seed of the hash, random so that nobody can choose names that collide.
 static SEED: Atomic<u32> = Atomic::new(0);
 
-/// Slots that have become [`TOMBSTONE`] since the last clean-up.
+/// Removals since the last call of [`reclaim_tombstones`].
 static TOMBSTONES: Atomic<u32> = Atomic::new(0);
 
 /// Makes room for `count` names.
@@ -43,9 +44,10 @@ static TOMBSTONES: Atomic<u32> = Atomic::new(0);
 ///
 /// As for [`Table::allocate`].
 pub(super) unsafe fn allocate(count: u32) -> Result {
-    // A quarter full at most, and as much again with what was removed: searches are short.
-    // SAFETY: By the function's contract.
+    // Names fill a quarter of the table at most, which keeps searches short.
+    // SAFETY: The caller promises what `Table::allocate()` asks for.
     unsafe { NAMES.allocate(count.saturating_mul(4), |_| Atomic::new(EMPTY))? };
+    // ORDERING: Relaxed is enough, as for the table: nobody searches yet.
     // SAFETY: Has no preconditions.
     SEED.store(unsafe { kernel::bindings::get_random_u32() }, Relaxed);
     Ok(())
@@ -55,11 +57,11 @@ pub(super) unsafe fn allocate(count: u32) -> Result {
 ///
 /// As for [`Table::free`].
 pub(super) unsafe fn free() {
-    // SAFETY: By the function's contract.
+    // SAFETY: The caller promises what `Table::free()` asks for.
     unsafe { NAMES.free(&NOTHING) };
 }
 
-/// Where [`NAMES`] has a store, if it has it.
+/// The index in [`NAMES`] of a store's element, if it has one.
 pub(super) struct NameIndex(Atomic<u32>);
 
 impl NameIndex {
@@ -74,7 +76,7 @@ impl NameIndex {
     }
 }
 
-/// Where the `i`th step of a search for `hash` leads.
+/// The index of the `i`th element of the probe sequence of `hash`.
 fn index(hash: u32, i: u32) -> u32 {
     hash.wrapping_add(i) & NAMES.len().wrapping_sub(1)
 }
@@ -83,12 +85,14 @@ fn hash(name: &Name) -> u32 {
     name.hash(SEED.load(Relaxed))
 }
 
-/// What `found` makes of the ids that may be those of `name`, until it makes something.
+/// Calls `found` with the ids that `name` may have, and returns the first result that is not `None`.
 ///
 /// Context: any.
 pub(super) fn find<T>(name: &Name, mut found: impl FnMut(u32) -> Option<T>) -> Option<T> {
     let hash = hash(name);
     for i in 0..NAMES.len() {
+        // ORDERING: Pairs with the Release in `add()`: `found` sees the store of the id, by the id and
+        // with its name.
         match NAMES.get(index(hash, i)).load(Acquire) {
             EMPTY => break,
             TOMBSTONE => (),
@@ -102,29 +106,33 @@ pub(super) fn find<T>(name: &Name, mut found: impl FnMut(u32) -> Option<T>) -> O
     None
 }
 
-/// Adds the name of `store`, which is free. `ENOSPC` when there is no room.
+/// Adds the name of `store`, which no other store has. `ENOSPC` if there is no room.
 ///
 /// Context: process, with the registry's lock held.
 pub(super) fn add(store: &Store) -> Result {
     if TOMBSTONES.load(Relaxed) >= NAMES.len() / 4 {
         TOMBSTONES.store(0, Relaxed);
-        clean_up();
+        reclaim_tombstones();
     }
     let hash = hash(&store.name);
+    // ORDERING: Relaxed is enough: with the lock held others only write tombstones, and one that is not
+    // seen yet is passed over.
     let is_free = |i: &u32| {
         let id = NAMES.get(index(hash, *i)).load(Relaxed);
         id == EMPTY || id == TOMBSTONE
     };
     let at = index(hash, (0..NAMES.len()).find(is_free).ok_or(ENOSPC)?);
     store.name_index.0.store(at, Relaxed);
+    // ORDERING: Pairs with the Acquire in `find()`: the store was published by its id, and has its index.
     NAMES.get(at).store(store.id(), Release);
     Ok(())
 }
 
-/// Takes the name of `store` out, and says whether it was there.
+/// Removes the name of `store`. Returns whether it was there.
 ///
 /// Context: any.
 pub(super) fn remove(store: &Store) -> bool {
+    // ORDERING: Relaxed is enough: the exchange decides who removes the name, and no more.
     let at = store.name_index.0.xchg(NameIndex::NONE, Relaxed);
     if at == NameIndex::NONE {
         return false;
@@ -135,12 +143,14 @@ pub(super) fn remove(store: &Store) -> bool {
     true
 }
 
-/// Lets searches end where a name was taken out and nothing comes after it.
+/// Empties the tombstones that no name comes after, so that searches end there.
 ///
-/// With the registry's lock held: meanwhile names are only taken out.
-fn clean_up() {
-    // Twice around, for the end is before the start.
+/// Called with the registry's lock held, so that names are only removed meanwhile.
+fn reclaim_tombstones() {
+    // Twice around, because probe sequences go from the end to the start.
     for at in (0..NAMES.len().saturating_mul(2)).rev() {
+        // ORDERING: Relaxed is enough: only this function and `add()` replace a tombstone, both with the
+        // lock held.
         let is = |at, id| NAMES.get(at).load(Relaxed) == id;
         if is(at, TOMBSTONE) && is(at.wrapping_add(1), EMPTY) {
             NAMES.get(at).store(EMPTY, Relaxed);
@@ -157,7 +167,7 @@ mod tests {
     };
     use kernel::sync::aref::ARef;
 
-    /// Names whose searches begin at `at`.
+    /// Names whose probe sequences begin at `at`.
     fn names_at(at: u32) -> impl Iterator<Item = Name> {
         let digit = |i: u32, nr: u32| b'a' + (i >> (4 * nr) & 0xf) as u8;
         (0u32..)
@@ -165,7 +175,7 @@ mod tests {
             .filter(move |name| index(hash(name), 0) == index(at, 0))
     }
 
-    /// Stores whose searches begin at `at`, in the order of creation.
+    /// Stores whose probe sequences begin at `at`, in the order of creation.
     fn colliding<const N: usize>(at: u32) -> Result<[ARef<Store>; N]> {
         let mut stores = KVec::with_capacity(N, GFP_KERNEL)?;
         for name in names_at(at).take(N) {
@@ -179,18 +189,18 @@ mod tests {
         store::find(name).map(|store| store.id())
     }
 
-    /// Where the name of `store` is.
+    /// The index of the name of `store`.
     fn at(store: &Store) -> u32 {
         store.name_index.0.load(Relaxed)
     }
 
-    /// What is in the slot at `at`.
-    fn slot(at: u32) -> u32 {
+    /// The element at `at`.
+    fn element(at: u32) -> u32 {
         NAMES.get(at).load(Relaxed)
     }
 
-    /// Has the next name that is added clean up, and adds one, far from `at`.
-    fn add_with_clean_up(at: u32) -> Result {
+    /// Adds a name far from `at`, and makes the addition reclaim tombstones.
+    fn add_and_reclaim(at: u32) -> Result {
         TOMBSTONES.store(NAMES.len() / 4, Relaxed);
         let other = names_at(index(at, NAMES.len() / 2)).next().ok_or(ENOENT)?;
         let _store = Store::create(other, 8, &[], false)?;
@@ -240,7 +250,7 @@ mod tests {
         });
         assert!(none.is_none());
         assert_eq!(asked, 3);
-        // The first that fits ends it.
+        // The first result ends the search.
         asked = 0;
         let second = find(stores[2].name(), |id| {
             asked += 1;
@@ -252,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn searches_pass_what_was_removed() -> Result {
+    fn searches_pass_tombstones() -> Result {
         let [a, b, c] = colliding(7)?;
         let names = [*a.name(), *b.name()];
         drop(a);
@@ -266,14 +276,14 @@ mod tests {
     }
 
     #[test]
-    fn places_are_used_again() -> Result {
+    fn tombstones_are_used_again() -> Result {
         let [a, b] = colliding(7)?;
         let (first, name) = (at(&a), *a.name());
         drop(a);
-        assert_eq!(slot(first), TOMBSTONE);
+        assert_eq!(element(first), TOMBSTONE);
         let new = Store::create(name, 8, &[], false)?;
         assert_eq!(at(&new), first);
-        assert_eq!(slot(first), new.id());
+        assert_eq!(element(first), new.id());
         assert_eq!(id_of(&name), Some(new.id()));
         assert_eq!(id_of(b.name()), Some(b.id()));
         Ok(())
@@ -295,54 +305,54 @@ mod tests {
         let store = Store::create(name("kunit")?, 8, &[], false)?;
         let (place, count) = (at(&store), TOMBSTONES.load(Relaxed));
         assert!(store.is_named());
-        assert_eq!(slot(place), store.id());
+        assert_eq!(element(place), store.id());
         assert!(remove(&store));
         assert!(!store.is_named());
-        assert_eq!(slot(place), TOMBSTONE);
+        assert_eq!(element(place), TOMBSTONE);
         assert!(!remove(&store));
         assert_eq!(TOMBSTONES.load(Relaxed), count + 1);
-        // Its place may be another's now.
+        // Another store may have the element now.
         let other = Store::create(name("kunit")?, 8, &[], false)?;
         assert_eq!(at(&other), place);
         drop(store);
-        assert_eq!(slot(place), other.id());
+        assert_eq!(element(place), other.id());
         Ok(())
     }
 
     #[test]
-    fn clean_up_ends_searches() -> Result {
+    fn reclaimed_tombstones_end_searches() -> Result {
         let end = NAMES.len();
         for first in [7, end - 1, end - 2] {
             drop(colliding::<3>(first)?);
             let places = [first, index(first, 1), index(first, 2)];
-            assert_eq!(places.map(slot), [TOMBSTONE; 3]);
-            add_with_clean_up(first)?;
-            assert_eq!(places.map(slot), [EMPTY; 3]);
+            assert_eq!(places.map(element), [TOMBSTONE; 3]);
+            add_and_reclaim(first)?;
+            assert_eq!(places.map(element), [EMPTY; 3]);
         }
         Ok(())
     }
 
     #[test]
-    fn clean_up_keeps_the_way_to_the_living() -> Result {
+    fn reclaim_keeps_the_way_to_the_living() -> Result {
         let end = NAMES.len();
         for first in [7, end - 2] {
             let [a, b, c] = colliding(first)?;
             let last = index(first, 2);
             drop(b);
-            add_with_clean_up(first)?;
-            assert_eq!(slot(index(first, 1)), TOMBSTONE);
+            add_and_reclaim(first)?;
+            assert_eq!(element(index(first, 1)), TOMBSTONE);
             assert_eq!(id_of(a.name()), Some(a.id()));
             assert_eq!(id_of(c.name()), Some(c.id()));
             drop(c);
-            add_with_clean_up(first)?;
-            assert_eq!([slot(index(first, 1)), slot(last)], [EMPTY; 2]);
+            add_and_reclaim(first)?;
+            assert_eq!([element(index(first, 1)), element(last)], [EMPTY; 2]);
             assert_eq!(id_of(a.name()), Some(a.id()));
         }
         Ok(())
     }
 
     #[test]
-    fn cleans_up_at_a_quarter() -> Result {
+    fn reclaims_at_a_quarter() -> Result {
         let quarter = NAMES.len() / 4;
         TOMBSTONES.store(quarter - 1, Relaxed);
         let a = Store::create(name("kunit-a")?, 8, &[], false)?;

@@ -42,6 +42,9 @@ use kernel::{
 
 static STORES: IdTable = IdTable::new();
 
+// ORDERING: Relaxed is enough for the limits, which are set before the first store is created, and for
+// `BYTES`: the sum is checked and added to with the lock held, and nothing depends on what makes it smaller.
+
 /// Bytes per CPU of all stores, including those that wait to be freed.
 static BYTES: Atomic<u32> = Atomic::new(0);
 static MAX_BYTES: Atomic<u32> = Atomic::new(0);
@@ -184,6 +187,7 @@ impl Reservation {
 
     /// Gives up the place in [`STORES`], which the store has left.
     fn release_count(&self) {
+        // ORDERING: Relaxed is enough: `remove()` comes first, and the grace periods before `drop()`.
         if self.counted.xchg(false, Relaxed) {
             // ORDERING: Pairs with the Acquire in `try_new()`: whoever gets this place finds the store's
             // cell empty.
@@ -324,6 +328,7 @@ pub(crate) fn pin(store: &Store) -> Result {
 pub(crate) fn unpin(store: &ARef<Store>) -> Result {
     let lock = NEXT_ID.lock();
     let was_named = name_table::remove(store);
+    // ORDERING: Relaxed is enough: `pinned` changes with the lock held.
     let was_pinned = store.pinned.xchg(false, Relaxed);
     drop(lock);
     if was_pinned {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a handle refers to: a store, or an entry of a keyed one.
+//! What a handle refers to: the part that a store and an entry of a keyed store have in common.
 
 use super::{
     keyed::{
@@ -36,45 +36,47 @@ use kernel::sync::{
     Refcount, //
 };
 
-/// A slot of some bytes for each possible CPU, with a count of its references.
+/// Per-CPU memory with an id, a key and a reference count.
+///
+/// Programs see the first fields as `struct bpf_percpu_store`: see `rust/kfuncs/store.rs`.
 ///
 /// # Invariants
 ///
 /// - It is the first field of a [`Store`] or, with `is_entry`, of an [`Entry`].
-/// - `keyed` is null, or the entries of the store that this belongs to, and that lives as long.
+/// - `keyed` is null, or points to the entries of the store that this is part of.
 #[repr(C)]
 pub(crate) struct Storage {
     area: PerCpuArea,
     id: Atomic<u32>,
     refs: Refcount,
     key: Atomic<u64>,
-    /// Those of `area`.
+    /// The counts of `area`.
     int_counts: IntCounts,
     keyed: *const Keyed,
     is_entry: bool,
 }
 
-// SAFETY: What changes is atomic, and `Keyed` is for all threads.
+// SAFETY: What changes is atomic, and `Keyed` may be shared between threads.
 unsafe impl Send for Storage {}
-// SAFETY: What changes is atomic, and `Keyed` is for all threads.
+// SAFETY: What changes is atomic, and `Keyed` may be shared between threads.
 unsafe impl Sync for Storage {}
 
 impl Storage {
-    /// Where [`memory`](Self::memory) is.
+    /// The offset of [`memory`](Self::memory).
     pub(crate) const MEMORY_OFFSET: usize = offset_of!(Self, area);
-    /// Where [`id`](Self::id) is.
+    /// The offset of [`id`](Self::id).
     pub(crate) const ID_OFFSET: usize = offset_of!(Self, id);
-    /// Where [`key`](Self::key) is.
+    /// The offset of [`key`](Self::key).
     pub(crate) const KEY_OFFSET: usize = offset_of!(Self, key);
 
-    /// That of a store, with the first reference.
+    /// The storage of a store, with one reference.
     ///
     /// # Safety
     ///
     /// The value becomes the first field of a [`Store`], for which `area` stays allocated. `keyed`
     /// is null, or lives as long as the store.
     pub(super) unsafe fn of_store(area: PerCpuArea, keyed: *const Keyed) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller makes this the first field of a store, and passes its entries.
         Self {
             refs: Refcount::new(1),
             keyed,
@@ -83,13 +85,13 @@ impl Storage {
         }
     }
 
-    /// That of an entry which nobody has.
+    /// The storage of an entry that is free, without a reference.
     ///
     /// # Safety
     ///
     /// The value becomes the first field of an [`Entry`], for which `area` stays allocated.
     pub(super) unsafe fn of_entry(area: PerCpuArea) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller makes this the first field of an entry.
         Self::unused(area)
     }
 
@@ -105,21 +107,22 @@ impl Storage {
         }
     }
 
-    /// Its memory.
+    /// The memory.
     #[inline]
     pub(crate) fn memory(&self) -> &PerCpuArea {
         &self.area
     }
 
-    /// Slot `index` of each CPU's copy, if there is one.
+    /// The integer with this index of each CPU's copy; `None` if it is past the end.
     #[inline]
     pub(crate) fn int_at<T: Primitive>(&self, index: Index<T>) -> Option<PerCpuInt<'_, T>> {
-        // SAFETY: The counts are the memory's: both were made together, and neither changes.
+        // SAFETY: `unused()` has taken the counts from the area, and neither changes.
         unsafe { self.area.int_at(&self.int_counts, index) }
     }
 
-    /// The store's id.
+    /// The id of the store.
     pub(crate) fn id(&self) -> u32 {
+        // ORDERING: Relaxed is enough: the id is written before the storage is published.
         self.id.load(Relaxed)
     }
 
@@ -127,11 +130,14 @@ impl Storage {
         self.id.store(id, Relaxed);
     }
 
-    /// Of an entry: its key.
+    /// The key of an entry.
     #[inline]
     pub(crate) fn key(&self) -> u64 {
         // The kernel crate's atomics call C, which would take longer than all the rest.
-        // SAFETY: Atomics can be read.
+        // ORDERING: Relaxed is enough: lookups depend on the pointer to the entry, which is published
+        // after its key. One that reads a key while `Entry::claim_in_chain()` clears it finds the entry
+        // as if it had come before.
+        // SAFETY: The pointer is valid, and a volatile read of an aligned `u64` is atomic.
         unsafe { self.key.as_ptr().read_volatile() }
     }
 
@@ -139,43 +145,43 @@ impl Storage {
         self.key.store(key, Relaxed);
     }
 
-    /// The entries of a store that is keyed so.
+    /// The entries, if this is a store that is keyed by `kind`.
     #[inline]
     pub(crate) fn keyed(&self, kind: KeyKind) -> Option<&Keyed> {
         self.any_keyed().filter(|keyed| keyed.kind() == kind)
     }
 
-    /// The entries of a store that is keyed.
+    /// The entries, if this is a keyed store.
     #[inline]
     pub(crate) fn any_keyed(&self) -> Option<&Keyed> {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant it is null, or points to entries that live as long as this.
         unsafe { self.keyed.as_ref() }
     }
 
-    /// How many references there are, at the moment.
+    /// The number of references at the moment.
     pub(crate) fn refs(&self) -> u32 {
         self.refs.as_atomic().load(Relaxed).max(0) as u32
     }
 
-    /// The first reference, to what nobody has.
+    /// Sets the reference count of a free entry to 1.
     pub(super) fn set_first_ref(&self) {
         self.refs.set(1);
     }
 
-    /// Another reference, unless the last one is gone.
+    /// Another reference, unless the last one was dropped.
     ///
     /// Context: any.
     #[inline]
     pub(crate) fn try_get(&self) -> Option<ARef<Self>> {
         let refs = self.refs.as_atomic().as_ptr().cast();
-        // SAFETY: `Refcount` is a `refcount_t`.
+        // SAFETY: `Refcount` is a transparent `refcount_t`.
         unsafe { crate::bindings::bpf_percpu_helper_refcount_inc_not_zero(refs) }
-            // SAFETY: The reference was taken just now.
+            // SAFETY: The reference that was taken is handed over.
             .then(|| unsafe { ARef::from_raw(NonNull::from(self)) })
     }
 }
 
-// SAFETY: It stays as long as its count is not zero.
+// SAFETY: Neither a store nor an entry is freed while its count is not zero.
 unsafe impl AlwaysRefCounted for Storage {
     fn inc_ref(&self) {
         self.refs.inc();
@@ -183,13 +189,13 @@ unsafe impl AlwaysRefCounted for Storage {
 
     /// Context: any.
     unsafe fn dec_ref(storage: NonNull<Self>) {
-        // SAFETY: The caller has a reference, which keeps it.
+        // SAFETY: The caller's reference keeps the storage.
         let this = unsafe { storage.as_ref() };
         if !this.refs.dec_and_test() {
             return;
         }
-        // SAFETY: By the type invariant it is the first field of what it is cast to, whose last
-        // reference is gone.
+        // SAFETY: By the type invariant the storage is the first field of what it is cast to. Its last
+        // reference was dropped just now, so that this is called once.
         unsafe {
             if this.is_entry {
                 Entry::release(storage.cast());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An array that is looked up in any context.
+//! An array that is read in any context, without a lock.
 
 use core::{
     cell::UnsafeCell,
@@ -8,36 +8,37 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A static array, whose length is a power of two, that is allocated when the module starts.
+/// A static array that is allocated when the module is loaded. Its length is a power of two.
 ///
 /// # Invariants
 ///
-/// - `first` points to `mask + 1` elements that stay as long as they can be looked up.
+/// - `first` points to `mask + 1` elements, which stay as long as the table is used.
 /// - `mask + 1` is a power of two.
-/// - Both change in [`allocate`](Self::allocate) and [`free`](Self::free) only.
+/// - Both fields change in [`allocate`](Self::allocate) and [`free`](Self::free) only.
 pub(super) struct Table<T: Sync + 'static> {
     first: UnsafeCell<*const T>,
     mask: UnsafeCell<u32>,
 }
 
-// SAFETY: Elements are, and the rest changes only while nobody uses the table.
+// SAFETY: The elements are `Sync`, and the fields change only while nobody else uses the table.
 unsafe impl<T: Sync + 'static> Sync for Table<T> {}
 
 impl<T: Sync + 'static> Table<T> {
     /// A table with one element.
     pub(super) const fn new(only: &'static T) -> Self {
-        // INVARIANT: One element, for ever.
+        // INVARIANT: One element, which is static.
         Self {
             first: UnsafeCell::new(ptr::from_ref(only)),
             mask: UnsafeCell::new(0),
         }
     }
 
-    /// Gives the table at least `len` elements, of 1 to 2^31, which `new` makes by their indices.
+    /// Gives the table at least `len` elements, 1 to 2^31, which `new` makes from their indices.
     ///
     /// # Safety
     ///
-    /// Nobody uses the table meanwhile, and [`free`](Self::free) is called before the module goes.
+    /// Nobody uses the table meanwhile, and [`free`](Self::free) is called before the module is
+    /// unloaded.
     pub(super) unsafe fn allocate(&self, len: u32, new: impl Fn(u32) -> T) -> Result {
         let mask = u32::MAX
             .checked_shr(len.wrapping_sub(1).leading_zeros())
@@ -48,8 +49,8 @@ impl<T: Sync + 'static> Table<T> {
             elements.push(new(index), GFP_KERNEL)?;
         }
         let (first, _, _) = elements.into_raw_parts();
-        // INVARIANT: As many as were pushed.
-        // SAFETY: Nobody uses the table, by the function's contract.
+        // INVARIANT: As many elements were pushed.
+        // SAFETY: By the function's contract nobody else reads the fields now.
         unsafe {
             *self.first.get() = first;
             *self.mask.get() = mask;
@@ -57,16 +58,17 @@ impl<T: Sync + 'static> Table<T> {
         Ok(())
     }
 
-    /// Frees what [`allocate`](Self::allocate) allocated, and leaves the table with `only`.
+    /// Frees what [`allocate`](Self::allocate) has allocated, and leaves the table with `only`.
     ///
     /// # Safety
     ///
-    /// `allocate` was called since the last `free`, and nobody uses the table, now or later.
+    /// `allocate` was called since the last `free`. Nobody uses the table or its elements, now or
+    /// later.
     pub(super) unsafe fn free(&self, only: &'static T) {
         let len = self.len() as usize;
-        // INVARIANT: One element, for ever.
-        // SAFETY: Nobody uses the table, by the function's contract. It has the parts of the
-        // vector, which was made with so much capacity.
+        // INVARIANT: One element, which is static.
+        // SAFETY: By the function's contract nobody else uses the table. `allocate()` has taken the
+        // vector apart, whose length and capacity were `len`.
         drop(unsafe {
             *self.mask.get() = 0;
             KVVec::from_raw_parts(ptr::replace(self.first.get(), only).cast_mut(), len, len)
@@ -78,17 +80,17 @@ impl<T: Sync + 'static> Table<T> {
         self.mask().wrapping_add(1)
     }
 
-    /// Element `index`, modulo the table's length.
+    /// The element at `index` modulo the table's length.
     #[inline]
     pub(super) fn get(&self, index: u32) -> &T {
         let at = index & self.mask();
-        // SAFETY: Not larger than `mask`, so that by the type invariant the element is there.
+        // SAFETY: `at` is at most `mask`, and by the type invariant there are `mask + 1` elements.
         unsafe { &*(*self.first.get()).add(at as usize) }
     }
 
     #[inline]
     fn mask(&self) -> u32 {
-        // SAFETY: Does not change while the table is used.
+        // SAFETY: By the type invariant it does not change while the table is used.
         unsafe { *self.mask.get() }
     }
 }
@@ -103,7 +105,7 @@ mod tests {
 
     static ONLY: Atomic<u32> = Atomic::new(42);
 
-    /// What `test` says of a table of `len` elements, which are 7 and on.
+    /// The result of `test` for a table of `len` elements, whose values are 7 and up.
     fn with_table<R>(len: u32, test: impl Fn(&Table<Atomic<u32>>) -> R) -> Result<R> {
         let table = Table::new(&ONLY);
         // SAFETY: Nobody else knows the table, and it is freed below.

@@ -36,6 +36,8 @@ impl Workqueue {
         if queue.is_null() {
             return Err(ENOMEM);
         }
+        // ORDERING: Relaxed is enough, here and below: whoever uses the workqueue has got a store from a
+        // creation that came after this.
         WORKQUEUE.store(queue, Relaxed);
         Ok(Self(()))
     }

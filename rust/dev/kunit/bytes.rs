@@ -89,7 +89,7 @@ mod tests {
                 assert_eq!(error, Some(ERANGE));
             }
         }
-        // There is no one value of all.
+        // All CPUs have no single value to read.
         let all = io(user, BPF_PERCPU_ALL_CPUS, 0, 8);
         assert_eq!(user.error(&file, READ, &all), Some(ERANGE));
         Ok(())
@@ -107,7 +107,7 @@ mod tests {
             }
             assert_eq!(user.error(&file, READ, &io(data, 0, 0, 64)), Some(EFAULT));
         }
-        // Half of them were, and none was written.
+        // Half of the bytes could be read, and none was written.
         let store = file.store()?;
         let mut bytes = [1; 64];
         let cpu = PossibleCpu::new(0).ok_or(ERANGE)?;

@@ -71,10 +71,10 @@ mod tests {
         assert_eq!(error(8, 9), Some(EINVAL));
         assert_eq!(error(8, u32::MAX), Some(EINVAL));
         assert_eq!(error(MAX_SIZE + 1, 0), Some(E2BIG));
-        // Not read, let alone allocated.
+        // Refused before the image is read.
         assert_eq!(error(MAX_SIZE + 1, MAX_SIZE + 1), Some(E2BIG));
         assert_eq!(error(u32::MAX, u32::MAX), Some(E2BIG));
-        // What would be good, but for the memory of the image.
+        // Valid, but the memory of the image is too short.
         assert_eq!(error(MAX_SIZE, MAX_SIZE), Some(EFAULT));
         assert_eq!(ids(user, 8)?.len(), 0);
         assert_eq!(error(MAX_SIZE, 8), None);
@@ -125,7 +125,7 @@ mod tests {
         let first = user.call(&a, CREATE, &create(b"kunit", 8))?;
         assert_eq!(user.error(&b, CREATE, &create(b"kunit", 8)), Some(EEXIST));
         assert_eq!(b.store().err(), Some(ENOENT));
-        // The file ends, and its store with it.
+        // With the file goes its store.
         drop(a);
         assert!(store::find_id(first.id).is_none());
         let second = user.call(&b, CREATE, &create(b"kunit", 8))?;

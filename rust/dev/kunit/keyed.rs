@@ -38,7 +38,7 @@ fn io(user: User, owner: u64, cpu: u32, off: u32, len: u32) -> bpf_percpu_entry_
 fn take(file: &ControlFile, key: u64) -> Result {
     let store = file.store()?;
     let _rcu = rcu::read_lock();
-    // SAFETY: In the RCU section above; the entries are of this store.
+    // SAFETY: In the RCU section above, and the entries are those of this store.
     unsafe { keyed(&store)?.take(&store, key) }.map_or(Err(ENOSPC), |_| Ok(()))
 }
 
@@ -96,7 +96,7 @@ mod tests {
         asked.store.flags = 0;
         asked.store.id = 1;
         assert_eq!(user.error(&file, CREATE_KEYED, &asked), Some(EINVAL));
-        // The last byte is missing.
+        // The last byte is not mapped.
         let short = user.last(size_of::<bpf_percpu_create_keyed>() - 1);
         assert_eq!(file.call(CREATE_KEYED, short), Err(EFAULT));
         asked.store.id = 0;

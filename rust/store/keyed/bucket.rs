@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Chains of entries, by the hash of their key.
+//! The buckets of the hash table: chains of entries whose keys hash to the same value.
 
 use super::Entry;
 use crate::rqspinlock::{
@@ -20,7 +20,8 @@ use kernel::sync::atomic::{
 ///
 /// # Invariants
 ///
-/// What is in the chain is an entry, and stays for a grace period after it has left.
+/// The pointers of the chain are entries of the store, and are not reused for a grace period after they
+/// were unlinked.
 pub(super) struct Bucket {
     first: Atomic<*mut Entry>,
     lock: RqSpinLock<()>,
@@ -45,8 +46,9 @@ impl Bucket {
     pub(super) unsafe fn find<'a>(&self, key: u64) -> Option<&'a Entry> {
         // As `rcu_dereference()`: what is read through the pointers depends on them. The kernel
         // crate's atomics call C, which would take longer than all the rest.
-        // SAFETY: Atomics can be read. By the type invariant, and the function's contract, entries
-        // are there.
+        // ORDERING: The dependency pairs with the Release in `Chain::push()`.
+        // SAFETY: The pointers to the atomics are valid, and volatile reads of them are atomic. By the
+        // type invariant they lead to entries, which the caller's RCU section keeps for `'a`.
         unsafe {
             let mut at = self.first.as_ptr().read_volatile();
             while let Some(entry) = at.as_ref() {
@@ -59,7 +61,7 @@ impl Bucket {
         None
     }
 
-    /// The right to change the chain, until the value is dropped.
+    /// Locks the chain, until the value is dropped.
     ///
     /// Context: any.
     pub(super) fn lock<'a>(&'a self, nesting: &'a mut Nesting) -> Result<Chain<'a>, LockError> {
@@ -70,7 +72,7 @@ impl Bucket {
     }
 }
 
-/// A chain with its lock held.
+/// A chain whose lock is held.
 #[must_use = "the chain is unlocked when this is dropped"]
 pub(super) struct Chain<'a> {
     first: &'a Atomic<*mut Entry>,
@@ -78,24 +80,25 @@ pub(super) struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Has searches find `entry`, which is in no chain.
+    /// Adds `entry`, which is in no chain.
     ///
     /// Not inlined, so that tests can interrupt it.
     #[inline(never)]
     pub(super) fn push(&mut self, entry: &Entry) {
         entry.next.store(self.first.load(Relaxed), Relaxed);
-        // INVARIANT: Who takes entries out waits for a grace period.
+        // ORDERING: Pairs with the dependency in `Bucket::find()`: who finds the entry sees its key, its
+        // reference and what comes next.
+        // INVARIANT: Entries are reused only by the worker, after a grace period.
         self.first.store(ptr::from_ref(entry).cast_mut(), Release);
     }
 
-    /// Has searches that begin now not find `entry`, which is in this chain. Those that are at it find
-    /// what comes after it.
+    /// Unlinks `entry`, which is in this chain. A search that is at it goes on with what comes next.
     ///
     /// Not inlined, so that tests can interrupt it.
     #[inline(never)]
     pub(super) fn remove(&mut self, entry: &Entry) {
         let mut link = self.first;
-        // SAFETY: By the bucket's invariant these are entries, which nobody else takes out.
+        // SAFETY: By the bucket's invariant these are entries. They stay while the lock is held.
         while let Some(at) = unsafe { link.load(Relaxed).as_ref() } {
             if ptr::eq(at, entry) {
                 // ORDERING: Relaxed is enough, as in `hlist_del_rcu()`: what comes next was published by

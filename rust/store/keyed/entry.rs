@@ -25,42 +25,43 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Who has the reference of the chain.
+/// The states of an entry, which say who has the reference of the chain.
 mod state {
-    /// On the list of free ones, or leaves it or gets there.
+    /// On the free list, or on its way from or to it. There is no such reference.
     pub(super) const FREE: u32 = 0;
-    /// The chain, with the owner's key.
+    /// In a chain, with the key of its owner. The chain has the reference.
     pub(super) const LINKED: u32 = 1;
-    /// Nobody, when who has claimed it has dropped it.
+    /// Without an owner. Whoever has claimed the entry has the reference, until it is dropped.
     pub(super) const DEAD: u32 = 2;
-    /// The chain still, without a key. On its way to the reclaimer.
+    /// Without an owner, but still in its chain, which has the reference until the worker unlinks it.
     pub(super) const ORPHAN: u32 = 3;
 }
 
-/// Slots of an owner, or of none.
+/// Per-CPU memory that an owner can have.
 ///
-/// A cache line for what a search reads.
+/// What a lookup reads is in the first cache line.
 #[repr(C, align(64))]
 pub(in crate::store) struct Entry {
     storage: Storage,
-    /// The next of its chain. Changes under the bucket's lock.
+    /// The next entry of the chain. Written with the bucket's lock held.
     pub(super) next: Atomic<*mut Entry>,
-    /// The next of the free ones.
+    /// The index of the next entry on the free list.
     pub(super) next_free: Atomic<u32>,
     state: Atomic<u32>,
     /// The owner's number.
     owner: Atomic<u64>,
-    /// The key that has led to the chain.
+    /// The key that leads to the chain, even if the entry is an orphan and has lost its key.
     home: Atomic<u64>,
-    /// What it is part of.
+    /// The keyed store that this is part of.
     keyed: NonNull<Keyed>,
-    /// In the list of those that wait for the reclaimer.
+    /// The node in the list of entries that wait for the worker.
     pub(super) dead: Opaque<bindings::llist_node>,
 }
 
-// SAFETY: What changes is atomic, but `dead`, which is used by who hands the entry over.
+// SAFETY: What changes is atomic but for `dead`, which belongs to whoever hands the entry over, and then to
+// the list.
 unsafe impl Send for Entry {}
-// SAFETY: What changes is atomic, but `dead`, which is used by who hands the entry over.
+// SAFETY: As for `Send`.
 unsafe impl Sync for Entry {}
 
 impl Entry {
@@ -68,10 +69,10 @@ impl Entry {
     ///
     /// # Safety
     ///
-    /// It becomes part of `keyed`, which also keeps `area` allocated.
+    /// The value becomes part of `keyed`, which also keeps `area` allocated.
     pub(super) unsafe fn new(area: PerCpuArea, keyed: NonNull<Keyed>) -> Self {
         Self {
-            // SAFETY: By the function's contract.
+            // SAFETY: The storage is the first field of the entry, and `keyed` keeps `area` allocated.
             storage: unsafe { Storage::of_entry(area) },
             next: Atomic::new(ptr::null_mut()),
             next_free: Atomic::new(0),
@@ -88,24 +89,27 @@ impl Entry {
         &self.storage
     }
 
-    /// Gives the entry, which was free, to an owner, before it gets into a chain.
+    /// Gives the entry, which was free, to an owner. The caller then adds it to a chain.
     pub(super) fn set_owner(&self, id: u32, key: u64, number: u64) {
         self.storage.set_id(id);
         self.storage.set_key(key);
         self.storage.set_first_ref();
         self.owner.store(number, Relaxed);
         self.home.store(key, Relaxed);
+        // ORDERING: Pairs with the Acquire in `owner_if_linked()`, `claim()` and `claim_in_chain()`: who
+        // sees the entry linked sees its owner, id, key and first reference.
         self.state.store(state::LINKED, Release);
     }
 
     /// The number of its owner, if it has one.
     pub(super) fn owner_if_linked(&self) -> Option<u64> {
+        // ORDERING: Pairs with the Release in `set_owner()`.
         let is_linked = self.state.load(Acquire) == state::LINKED;
         is_linked.then(|| self.owner.load(Relaxed))
     }
 
-    /// Whether the caller is the one that takes the entry from its owner. It gets the reference of the
-    /// chain: [`chain_ref`](Self::chain_ref).
+    /// Takes the entry from its owner, and returns whether that succeeded: of many callers it does for
+    /// one, which gets the reference of the chain with [`chain_ref`](Self::chain_ref).
     #[must_use]
     pub(super) fn claim(&self) -> bool {
         // ORDERING: Pairs with the Release in `set_owner()`: the reference that the caller may drop was
@@ -115,7 +119,8 @@ impl Entry {
             .is_ok()
     }
 
-    /// As [`claim`](Self::claim), where the entry has to stay in its chain: nobody will find it there.
+    /// As [`claim`](Self::claim), for a caller that cannot unlink the entry: it makes it an orphan, which
+    /// stays in its chain and is not found there.
     #[must_use]
     pub(super) fn claim_in_chain(&self) -> bool {
         // ORDERING: Pairs with the Release in `set_owner()`: the key is written there before it is here.
@@ -124,48 +129,50 @@ impl Entry {
             .cmpxchg(state::LINKED, state::ORPHAN, Acquire)
             .is_ok();
         if claimed {
-            // No owner has this key.
+            // No task and no cgroup has this key.
             self.storage.set_key(0);
         }
         claimed
     }
 
-    /// The key that leads to the chain that its owner has left it in, if so.
+    /// The key that leads to the chain that the entry is still in, if it is an orphan.
     pub(super) fn orphan_home(&self) -> Option<u64> {
         // ORDERING: Relaxed is enough: the list that hands entries to the worker is fully ordered.
         let is_orphan = self.state.load(Relaxed) == state::ORPHAN;
         is_orphan.then(|| self.home.load(Relaxed))
     }
 
-    /// It has left its chain.
+    /// The entry, an orphan, was unlinked.
     pub(super) fn set_dead(&self) {
+        // ORDERING: Relaxed is enough: only the worker asks for orphans, and it is the caller.
         self.state.store(state::DEAD, Relaxed);
     }
 
-    /// Nobody can use it any more.
+    /// Nobody uses the entry any more.
     pub(super) fn set_free(&self) {
+        // ORDERING: Relaxed is enough: `FreeList::push()` publishes it.
         self.state.store(state::FREE, Relaxed);
     }
 
-    /// The reference that an entry in a chain has.
+    /// The reference that a chain has to each of its entries.
     ///
     /// # Safety
     ///
-    /// Called once by who has claimed the entry.
+    /// Called once for each claim that has succeeded.
     pub(super) unsafe fn chain_ref(&self) -> ARef<Storage> {
-        // SAFETY: By the function's contract, nobody else drops it.
+        // SAFETY: The claim has given the caller the reference, which `set_owner()` has set.
         unsafe { ARef::from_raw(NonNull::from(&self.storage)) }
     }
 
-    /// The last reference is gone.
+    /// Called when the last reference is dropped: the worker frees the entry after both grace periods.
     ///
     /// Context: any.
     ///
     /// # Safety
     ///
-    /// That is so, and is told once.
+    /// `entry` has no reference left. Called once for each last reference.
     pub(in crate::store) unsafe fn release(entry: NonNull<Self>) {
-        // SAFETY: The store keeps its entries until they were all told to be free.
+        // SAFETY: The store is not freed before the worker has freed this entry.
         let (entry, keyed) = unsafe { (entry.as_ref(), entry.as_ref().keyed.as_ref()) };
         keyed.reclaim.push(entry);
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Free entries of a store: a stack that takes no lock.
+//! The free entries of a keyed store: a Treiber stack of indices, with a count against ABA.
+//!
+//! Entries are taken in any context, so that a lock could fail or deadlock.
 
 use super::Entry;
 use kernel::{
@@ -13,35 +15,35 @@ use kernel::{
     }, //
 };
 
-/// The end of the list.
+/// The index that ends the list.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// How often [`FreeList::pop`] tries. Each failure takes somebody else who was faster.
+/// How often [`FreeList::pop`] tries. A try fails when another CPU has changed the list meanwhile.
 const TRIES: u32 = 1024;
 
 /// The indices of free entries.
 ///
 /// # Invariants
 ///
-/// - The lower half of `top` is [`NONE`], or the index of a free entry, whose `next_free` is the
-///   next one's.
-/// - The upper half counts changes, so that a list which has changed meanwhile is not taken for the
-///   same.
+/// - The lower half of `top` is [`NONE`], or the index of a free entry, whose `next_free` has the next
+///   index.
+/// - The upper half counts changes. So a `top` that was read before others have changed the list does not
+///   match, even if the same entry is on top again (ABA).
 pub(super) struct FreeList {
     top: Atomic<u64>,
 }
 
-/// Others take and give back without end.
+/// The list changed during each of [`TRIES`] tries.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Contended;
 
-/// The index in `top`.
+/// The index that `top` has.
 fn index_of(top: u64) -> u32 {
     // CAST: The lower half.
     top as u32
 }
 
-/// What follows `top`, with `index`.
+/// The value that follows `top`, with `index` on top.
 fn after(top: u64, index: u32) -> u64 {
     ((top >> 32).wrapping_add(1) << 32) | u64::from(index)
 }
@@ -50,20 +52,20 @@ impl FreeList {
     /// All of `entries`, the first on top.
     pub(super) fn of_all(entries: &[Entry]) -> Self {
         let mut top = NONE;
-        // CAST: There are not more than `u32::MAX`.
+        // CAST: The number of entries is an `u32`.
         for (index, entry) in entries.iter().enumerate().rev() {
             entry.next_free.store(top, Relaxed);
             top = index as u32;
         }
-        // INVARIANT: All were made free, and are linked above.
+        // INVARIANT: All entries are free, and were linked above.
         Self {
             top: Atomic::new(u64::from(top)),
         }
     }
 
-    /// Takes a free one of `entries`, with its index, if there is one.
+    /// Takes the free entry on top of the list, and its index; `None` if no entry is free.
     ///
-    /// Fails when others were faster each time.
+    /// `entries` are those of the store.
     ///
     /// Context: any.
     ///
@@ -78,11 +80,11 @@ impl FreeList {
             // A compare-and-exchange that fails orders nothing, so each try loads the top again.
             let top = self.top.load(Acquire);
             let index = index_of(top);
-            // None is at the index `NONE`.
+            // There is no entry at `NONE`.
             let Some(entry) = entries.get(index as usize) else {
                 return Ok(None);
             };
-            // Others may have taken it, and have given it back: then the count has changed.
+            // If another CPU has taken the entry meanwhile, this is anything, and the count has changed.
             let next = entry.next_free.load(Relaxed);
             // ORDERING: Pairs with the Release in `push()`: the caller sees the entry as its last user
             // has left it. What is below it on the stack stays published: this continues the release
@@ -94,11 +96,13 @@ impl FreeList {
         Err(Contended)
     }
 
-    /// Gives back the one at `index` of `entries`, which nobody uses.
+    /// Gives back `entry`, the one at `index`, which nobody uses.
     ///
     /// Context: process.
     pub(super) fn push(&self, index: u32, entry: &Entry) {
+        // ORDERING: Relaxed is enough: the entry below is not used here.
         let mut top = self.top.load(Relaxed);
+        // Not bounded, but in process context.
         loop {
             entry.next_free.store(index_of(top), Relaxed);
             // ORDERING: Pairs with the Acquire in `pop()`: publishes `next_free`, and all that was done
@@ -129,14 +133,14 @@ mod tests {
     fn entries(count: usize) -> Result<KVVec<Entry>> {
         let mut entries = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
-            // SAFETY: There is no memory, and nobody buries it.
+            // SAFETY: The area has no memory, and nobody takes a reference.
             let entry = unsafe { Entry::new(PerCpuArea::empty(), NonNull::dangling()) };
             entries.push(entry, GFP_KERNEL)?;
         }
         Ok(entries)
     }
 
-    /// What `free` gives, checked.
+    /// What `free` gives. Fails if entry and index do not match.
     fn pop<'a>(free: &FreeList, entries: &'a [Entry]) -> Result<Option<(u32, &'a Entry)>> {
         let popped = free.pop(entries).map_err(|Contended| EIO)?;
         if let Some((index, entry)) = popped {
@@ -175,7 +179,7 @@ mod tests {
         Ok(())
     }
 
-    /// As one who has looked at the top, and comes back when it is on top again.
+    /// What another CPU has read before is not the top, though the same entry is on top again.
     #[test]
     fn same_top_is_another() -> Result {
         let entries = entries(3)?;

@@ -114,7 +114,7 @@ mod tests {
         for count in 1..4 {
             assert!(store.get(3u64).is_none());
             assert_eq!(store.info().full, count);
-            // Those that are there are found.
+            // Entries that are taken are found all the same.
             assert!(store.get(1u64).is_some());
         }
         assert_eq!(store.now(), (2, 0));
@@ -177,7 +177,7 @@ mod tests {
         let is_free = {
             let _rcu = rcu::read_lock();
             let removed = store.remove(7);
-            // SAFETY: Delays may be anywhere.
+            // SAFETY: A delay has no preconditions.
             unsafe { bindings::__const_udelay(50_000 * 0x10c7) };
             removed != Ok(()) || store.get(8u64).is_some()
         };
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(refusal(MAX_SIZE + 1, 1, 0)?, Some(E2BIG));
         assert_eq!(refusal(8, u32::MAX, 0)?, Some(E2BIG));
         assert_eq!(refusal(MAX_SIZE, u32::MAX, 0)?, Some(E2BIG));
-        // As many bytes as 2^32, and as one more.
+        // 2^32 bytes, and 2^32 + 8.
         assert_eq!(refusal(8, 1 << 29, 0)?, Some(E2BIG));
         assert_eq!(refusal(1, (1 << 29) + 1, 0)?, Some(E2BIG));
         assert_eq!(counts_now(), before);
@@ -224,7 +224,7 @@ mod tests {
             .int_at(crate::percpu::Index::<u64>::new(0))
             .is_none());
         assert!(storage.memory().this_cpu_ptr(0, 1).is_none());
-        // What kernels before 7.3 may read of no bytes is the store's own.
+        // Kernels before 7.3 may read a byte of it, so it must be the store's own memory.
         let chunk = store.chunks.first().ok_or(ENOENT)?;
         for cpu in PossibleCpu::all() {
             let none = storage.memory().per_cpu_ptr(cpu, 0, 0);
@@ -232,7 +232,7 @@ mod tests {
         }
         assert!(storage.keyed(KeyKind::U64).is_some());
         assert!(storage.keyed(KeyKind::Task).is_none() && storage.keyed(KeyKind::Cgroup).is_none());
-        // Neither have its entries, or a plain store, entries.
+        // Entries have no entries, and plain stores have none.
         assert!(store
             .get(1u64)
             .is_some_and(|entry| entry.any_keyed().is_none()));

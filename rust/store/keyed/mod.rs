@@ -171,6 +171,7 @@ pub(crate) struct Keyed {
     free: FreeList,
     /// What each CPU's copy of each entry begins as.
     initial: KVVec<u8>,
+    // ORDERING: Relaxed is enough for all counters but `out`: they are for `info()` only.
     /// Entries that have an owner.
     used: Atomic<u32>,
     /// Entries that are not free.
@@ -404,8 +405,10 @@ impl Keyed {
 
     /// Makes walks include the entry at `index`.
     fn raise_high_water_mark(&self, index: u32) {
+        // ORDERING: Relaxed is enough: a walk that has to include the entry begins after `take()` has
+        // returned, and what tells it so orders the two.
         let mut end = self.high_water_mark.load(Relaxed);
-        // Bounded: others only raise it.
+        // Bounded, because others only raise it.
         while end <= index {
             match self
                 .high_water_mark
@@ -569,6 +572,7 @@ impl Keyed {
     pub(super) fn close(&self, store: NonNull<Store>) {
         // The worker may free the store as soon as it runs: `is_quiescent()` waits for this section.
         let _rcu = rcu::read_lock();
+        // ORDERING: Pairs with the Acquire in `clean_up()`, which sees the store as its last user left it.
         self.closing.store(store.as_ptr(), Release);
         self.reclaim.queue();
     }
@@ -578,6 +582,7 @@ impl Keyed {
     ///
     /// Context: process, may sleep. One call at a time.
     fn clean_up(&self) -> Option<NonNull<Store>> {
+        // ORDERING: Pairs with the Release in `close()`.
         let closing = NonNull::new(self.closing.load(Acquire));
         if closing.is_some() {
             self.unlink_all();
@@ -585,7 +590,8 @@ impl Keyed {
         // What is handed over meanwhile queues the work again. A loop here might never end.
         self.clean_up_batch();
         // If the work is queued again, its next run sees to the store.
-        // ORDERING: Relaxed is enough: only runs of this work make `out` smaller, one after the other.
+        // ORDERING: Relaxed is enough: entries are no longer taken, and only runs of this work, one after the
+        // other, make `out` smaller.
         closing.filter(|_| self.out.load(Relaxed) == 0 && self.is_quiescent())
     }
 
@@ -610,6 +616,8 @@ impl Keyed {
             match entry.orphan_home() {
                 Some(home) => self.unlink_orphan(entry, home),
                 None => {
+                    // ORDERING: Relaxed is enough: this list of the worker's own goes through links that
+                    // `FreeList::pop()` may read, too late to use them.
                     entry.next_free.store(unused, Relaxed);
                     unused = self.index_of(entry);
                 }

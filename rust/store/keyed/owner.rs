@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who has entries.
+//! Owners of entries: tasks, cgroups and numbers.
 //!
 //! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
 //! [`include/linux/cgroup.h`](srctree/include/linux/cgroup.h)
@@ -18,30 +18,30 @@ use kernel::bindings;
 /// What the entries of a store belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
-    /// Tasks: threads, to user space.
+    /// Tasks, which are threads to user space.
     Task,
     /// Cgroups.
     Cgroup,
-    /// Numbers, which programs choose.
+    /// Numbers that programs choose.
     U64,
 }
 
 /// An owner of an entry.
 pub(crate) trait Owner {
-    /// Of which stores it may have entries.
+    /// The kind of the stores whose entries it can have.
     const KIND: KeyKind;
 
-    /// Leads to the entry.
+    /// The key that leads to its entry.
     fn key(&self) -> u64;
 
-    /// What people know the owner by.
+    /// The number that user space knows it by.
     fn number(&self) -> u64;
 
-    /// Whether it may take an entry: it ends after this RCU section, and the kernel will tell.
+    /// Whether it may take an entry: if so, it ends after this RCU section, and the kernel reports it.
     fn is_alive(&self) -> bool;
 }
 
-/// A number is its own owner, and never ends.
+/// A number owns its entry itself, and never ends.
 impl Owner for u64 {
     const KIND: KeyKind = KeyKind::U64;
 
@@ -63,7 +63,7 @@ impl Owner for u64 {
 ///
 /// # Invariants
 ///
-/// It is not freed in `'a`, an RCU section.
+/// The task is not freed in `'a`, an RCU section.
 pub(crate) struct TaskOwner<'a>(*mut bindings::task_struct, PhantomData<&'a ()>);
 
 impl TaskOwner<'_> {
@@ -72,18 +72,19 @@ impl TaskOwner<'_> {
     /// The task is not freed in `'a`, an RCU section.
     #[inline]
     pub(crate) unsafe fn new(task: *mut bindings::task_struct) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller promises that the task is not freed in `'a`.
         Self(task, PhantomData)
     }
 
-    /// Whether the kernel has finished its creation. Before, it may be given up, and nobody is told.
+    /// Whether the kernel has finished creating the task. Before that it may give the task up, and does not
+    /// report it.
     fn is_forked(&self) -> bool {
-        // SAFETY: By the type invariant the task is there; others may change it meanwhile.
+        // SAFETY: By the type invariant the task is not freed. Others may change it, so reads are volatile.
         unsafe {
             if (&raw const (*self.0).__state).read_volatile() & bindings::TASK_NEW == 0 {
                 return true;
             }
-            // Until it is in the table of processes, it has the pid of who has forked it.
+            // Until the task is in the pid table, `thread_pid` is that of the task that forked it.
             let pid = (&raw const (*self.0).thread_pid).read_volatile();
             !pid.is_null()
                 && ptr::eq(
@@ -103,14 +104,14 @@ impl Owner for TaskOwner<'_> {
     }
 
     fn number(&self) -> u64 {
-        // SAFETY: By the type invariant the task is there; others may change it meanwhile.
+        // SAFETY: By the type invariant the task is not freed. Others may change it, so reads are volatile.
         unsafe { (&raw const (*self.0).pid).read_volatile() as u64 }
     }
 
     fn is_alive(&self) -> bool {
-        // SAFETY: By the type invariant the task is there; others may change it meanwhile.
+        // SAFETY: By the type invariant the task is not freed. Others may change it, so reads are volatile.
         let flags = unsafe { (&raw const (*self.0).flags).read_volatile() };
-        // Idle tasks stay for ever, and are in no table.
+        // Idle tasks never end, and are not in the pid table.
         flags & bindings::PF_IDLE != 0 || (flags & bindings::PF_EXITING == 0 && self.is_forked())
     }
 }
@@ -119,7 +120,7 @@ impl Owner for TaskOwner<'_> {
 ///
 /// # Invariants
 ///
-/// It is not freed in `'a`, an RCU section.
+/// The cgroup is not freed in `'a`, an RCU section.
 pub(crate) struct CgroupOwner<'a>(*mut bindings::cgroup, PhantomData<&'a ()>);
 
 impl CgroupOwner<'_> {
@@ -128,7 +129,7 @@ impl CgroupOwner<'_> {
     /// The cgroup is not freed in `'a`, an RCU section.
     #[inline]
     pub(crate) unsafe fn new(cgroup: *mut bindings::cgroup) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller promises that the cgroup is not freed in `'a`.
         Self(cgroup, PhantomData)
     }
 }
@@ -142,12 +143,12 @@ impl Owner for CgroupOwner<'_> {
     }
 
     fn number(&self) -> u64 {
-        // SAFETY: By the type invariant the cgroup is there.
+        // SAFETY: By the type invariant the cgroup is not freed.
         unsafe { bpf_percpu_helper_cgroup_id(self.0) }
     }
 
     fn is_alive(&self) -> bool {
-        // SAFETY: By the type invariant the cgroup is there.
+        // SAFETY: By the type invariant the cgroup is not freed.
         !unsafe { bpf_percpu_helper_cgroup_is_dying(self.0) }
     }
 }

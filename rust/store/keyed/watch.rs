@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ends of tasks and cgroups, which take their entries with them.
+//! Takes the entries of tasks and cgroups away when these end.
 //!
-//! The kernel tells of them by tracepoints, before it frees them. There each keyed store of the kind
-//! is searched for the owner: stores are few, and a search that finds nothing is short.
+//! The kernel has tracepoints that it reaches before it frees a task or a cgroup. The probes there look
+//! the owner up in each keyed store of its kind: there are few stores, and a lookup that finds nothing is
+//! short.
 //!
-//! Lock order: the lock here comes after the registry's.
+//! Lock order: the registry's lock, then the one here.
 //!
 //! C headers: [`include/trace/events/sched.h`](srctree/include/trace/events/sched.h),
 //! [`include/trace/events/cgroup.h`](srctree/include/trace/events/cgroup.h)
@@ -33,7 +34,7 @@ use kernel::{
     },
 };
 
-/// Probes that are there from the first store of their kind on.
+/// The probes, each registered with the first store of its kind.
 struct Probes {
     tasks: Option<Probe>,
     cgroups: Option<Probe>,
@@ -46,14 +47,14 @@ kernel::sync::global_lock! {
 
 /// The stores of tasks.
 ///
-/// What is here is searched in RCU sections, and stays for a grace period after it has left. Both
-/// lists change with [`static@PROBES`] locked.
+/// Both lists are read in RCU sections and change with [`static@PROBES`] locked. What is in them is not
+/// freed for a grace period after it was removed.
 static TASK_STORES: Link = Link::new();
 
 /// The stores of cgroups.
 static CGROUP_STORES: Link = Link::new();
 
-/// What comes next in a list of keyed stores.
+/// A link in a list of keyed stores.
 pub(super) struct Link(Atomic<*mut Keyed>);
 
 impl Link {
@@ -63,14 +64,15 @@ impl Link {
 
     /// # Safety
     ///
-    /// The caller is in an RCU section that lasts for `'a`, or has [`static@PROBES`] locked so long.
+    /// For `'a` the caller is in an RCU section, or has [`static@PROBES`] locked.
     unsafe fn next<'a>(&self) -> Option<&'a Keyed> {
-        // SAFETY: What is in the list is there, by the function's contract.
+        // ORDERING: Pairs with the Release in `watch()`: the `Keyed` is initialized, and so is its link.
+        // SAFETY: Nothing in the list is freed while the caller is in its section, or has the lock.
         unsafe { self.0.load(Acquire).as_ref() }
     }
 }
 
-/// The list that stores of this kind are in.
+/// The list for stores of this kind. Numbers never end.
 fn list_of(kind: KeyKind) -> Option<&'static Link> {
     match kind {
         KeyKind::Task => Some(&TASK_STORES),
@@ -83,20 +85,20 @@ fn list_of(kind: KeyKind) -> Option<&'static Link> {
 ///
 /// Called once, before anything else here.
 pub(in crate::store) unsafe fn init() {
-    // SAFETY: By the function's contract.
+    // SAFETY: The caller promises that this is the first and only call.
     unsafe { PROBES.init() };
 }
 
-/// `EOPNOTSUPP`, which the kernel crate has from 7.3 on.
+/// `EOPNOTSUPP`, which the kernel crate has since Linux 7.3.
 fn not_supported() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
 
-/// Sees to it that the ends of owners of this kind will be known.
+/// Registers the probe for the ends of owners of this kind, unless it is registered.
 ///
 /// # Errors
 ///
-/// `EOPNOTSUPP` where the kernel does not tell; `ENOMEM`.
+/// `EOPNOTSUPP` if the kernel does not have the tracepoint; `ENOMEM`.
 ///
 /// Context: process, may sleep.
 pub(in crate::store) fn start(kind: KeyKind) -> Result {
@@ -104,12 +106,12 @@ pub(in crate::store) fn start(kind: KeyKind) -> Result {
     match kind {
         KeyKind::Task if probes.tasks.is_none() => {
             let found = Tracepoint::find(c"sched_process_free").ok_or_else(not_supported)?;
-            // SAFETY: That is what the function is for.
+            // SAFETY: `task_ends()` has the parameters of this tracepoint.
             probes.tasks = Some(unsafe { found.probe(task_ends as *mut c_void)? });
         }
         KeyKind::Cgroup if probes.cgroups.is_none() => {
             let found = Tracepoint::find(c"cgroup_release").ok_or_else(not_supported)?;
-            // SAFETY: That is what the function is for.
+            // SAFETY: `cgroup_ends()` has the parameters of this tracepoint.
             probes.cgroups = Some(unsafe { found.probe(cgroup_ends as *mut c_void)? });
         }
         _ => (),
@@ -117,7 +119,7 @@ pub(in crate::store) fn start(kind: KeyKind) -> Result {
     Ok(())
 }
 
-/// Ends the probes.
+/// Unregisters the probes.
 ///
 /// Context: process, may sleep.
 pub(in crate::store) fn stop() {
@@ -126,23 +128,24 @@ pub(in crate::store) fn stop() {
     probes.cgroups = None;
 }
 
-/// Has owners that end look for their entries in `keyed`, until [`unwatch`].
+/// Makes the ends of owners take their entries in `keyed` away, until [`unwatch`].
 ///
 /// Context: process, may sleep.
 ///
 /// # Safety
 ///
-/// `keyed` stays until then.
+/// `keyed` is not freed before [`unwatch`] was called and a grace period has passed.
 pub(in crate::store) unsafe fn watch(keyed: &Keyed) {
     let Some(list) = list_of(keyed.kind) else {
         return;
     };
     let _lock = PROBES.lock();
     keyed.watched.0.store(list.0.load(Relaxed), Relaxed);
+    // ORDERING: Pairs with the Acquire in `Link::next()`.
     list.0.store(ptr::from_ref(keyed).cast_mut(), Release);
 }
 
-/// Has no owner look for its entry in `keyed` any more, that does not so already, in an RCU section.
+/// Undoes [`watch`]. Probes that run now may still use `keyed`, in their RCU sections.
 ///
 /// Context: process, may sleep.
 pub(super) fn unwatch(keyed: &Keyed) {
@@ -162,13 +165,14 @@ pub(super) fn unwatch(keyed: &Keyed) {
     }
 }
 
-/// The owner with `key` ends.
+/// Called when the owner with `key` ends.
 fn ends(list: &Link, key: u64) {
     let _rcu = rcu::read_lock();
     let mut link = list;
     // SAFETY: In the RCU section above.
     while let Some(keyed) = unsafe { link.next() } {
-        // SAFETY: In the RCU section above. Nobody takes an entry for who is about to be freed.
+        // SAFETY: In the RCU section above. The kernel calls this after the owner has stopped being
+        // alive, as `Owner::is_alive()` says, so that no entry is taken for it.
         unsafe { keyed.end(key) };
         link = &keyed.watched;
     }

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn waits_for_the_room_of_the_dead() {
-        // Each takes all there is.
+        // Each store takes all the room.
         let created = with_room_for(1, 4096, || (0..5).all(|_| create("kunit", 4096).is_ok()));
         assert!(created);
     }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn last_cell_is_walked_to() -> Result {
-        // The next id that has it.
+        // The next id that leads to the last cell.
         let id = *NEXT_ID.lock() | (STORES.len() - 1);
         let store = with_next_id(id, || create("kunit", 8))?;
         assert_eq!(store.id(), id);
@@ -323,14 +323,14 @@ mod tests {
     #[test]
     fn unpin_gives_the_name_free() -> Result {
         let store = create("kunit", 8)?;
-        // Without a pin, too.
+        // A store without a pin gives its name up, too.
         assert_eq!(unpin(&store), Ok(()));
         assert_eq!(store.refs(), 1);
         assert!(find(store.name()).is_none());
         assert!(find_id(store.id()).is_some());
         let new = create("kunit", 8)?;
         assert_eq!(find(store.name()).map(|store| store.id()), Some(new.id()));
-        // The old one takes nothing of the new one's with it.
+        // The end of the old store leaves the new one its name.
         drop(store);
         assert!(find(new.name()).is_some());
         Ok(())
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(counts_now(), before);
         drop(store);
         assert_eq!(counts_now().0, before.0 - 1);
-        // Others keep what is theirs.
+        // The other store keeps its name and its id.
         assert!(find(other.name()).is_some() && find_id(other.id()).is_some());
         Ok(())
     }

@@ -15,7 +15,7 @@ mod tests {
         let neighbour = store.neighbour(1);
         let mut nesting = Nesting::new();
         let chain = store.bucket(1).lock(&mut nesting)?;
-        // Searches take no lock.
+        // Lookups take no lock.
         let found = (store.has(1), store.has(neighbour));
         let taken = store.get(neighbour).is_some();
         let (deleted, missing) = (store.remove(1), store.remove(neighbour));
@@ -56,7 +56,7 @@ mod tests {
         let chain = store.bucket(1).lock(&mut nesting)?;
         store.end_owner(1);
         let left = (store.has(1), store.has(neighbour), store.now());
-        // It ends once.
+        // A second end changes nothing.
         store.end_owner(1);
         let again = store.now();
         drop(chain);

@@ -21,7 +21,7 @@ impl Thread {
             0
         }
 
-        // SAFETY: The name is a string.
+        // SAFETY: The name is a C string without conversion specifiers.
         kernel::error::from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(wait),
@@ -31,21 +31,21 @@ impl Thread {
             )
         })
         .map(|task| {
-            // SAFETY: It waits to be woken.
+            // SAFETY: The thread was created just now and waits to be woken.
             unsafe { bindings::wake_up_process(task) };
             Self(task)
         })
     }
 
     fn owner(&self) -> TaskOwner<'_> {
-        // SAFETY: The task is there until this is dropped.
+        // SAFETY: The thread runs, and is not freed, until this value is dropped.
         unsafe { TaskOwner::new(self.0) }
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // SAFETY: It runs until it is stopped, here.
+        // SAFETY: The thread runs until it is stopped, here.
         unsafe { bindings::kthread_stop(self.0) };
     }
 }
@@ -58,11 +58,11 @@ mod tests {
     fn task_takes_an_entry() -> Result {
         let store = TestStore::new(KeyKind::Task, 8, 2, &[])?;
         let current = Task::current_raw();
-        // SAFETY: The current task is there.
+        // SAFETY: The current task is not freed while it runs.
         let owner = unsafe { TaskOwner::new(current) };
         let entry = store.get(owner).ok_or(ENOENT)?;
         assert_eq!(entry.key(), current as u64);
-        // SAFETY: The current task is there.
+        // SAFETY: The current task is not freed while it runs.
         let pid = unsafe { (*current).pid } as u64;
         assert!(store
             .find_owner(pid, None)
@@ -104,17 +104,17 @@ mod tests {
     fn ending_task_takes_none() -> Result {
         let store = TestStore::new(KeyKind::Task, 8, 2, &[])?;
         let thread = Thread::new()?;
-        // SAFETY: The task stays as long as there is a reference to it.
+        // SAFETY: The thread is not freed until it is stopped, and then the reference keeps it.
         let task = unsafe {
             bindings::get_task_struct(thread.0);
             thread.0
         };
         drop(thread);
         let taken = {
-            // SAFETY: As above.
+            // SAFETY: The reference keeps the task.
             store.get(unsafe { TaskOwner::new(task) }).is_some()
         };
-        // SAFETY: The reference of above.
+        // SAFETY: Drops the reference that was taken above.
         unsafe { bindings::put_task_struct(task) };
         assert!(!taken);
         assert_eq!((store.now(), store.info().full), ((0, 0), 0));
@@ -127,7 +127,7 @@ mod tests {
         for round in 0..50 {
             let (store, thread) = (TestStore::new(KeyKind::Task, 8, 2, &[])?, Thread::new()?);
             assert!(store.get(thread.owner()).is_some());
-            // What follows the end of either goes on while the other ends.
+            // The clean-up after one end goes on while the other happens.
             if round % 2 == 0 {
                 drop(thread);
                 drop(store);

@@ -24,7 +24,7 @@ mod tests {
                 if let Some(entry) = store.get(key) {
                     taken.add(1, Relaxed);
                     ensure(entry.key() == key)?;
-                    // Nobody has written to it.
+                    // No thread writes to entries.
                     ensure(is(&entry, &[])?)?;
                 }
                 match store.remove(key) {
@@ -36,7 +36,7 @@ mod tests {
             }
             Ok(())
         })?;
-        // All waited for the lock in process context, which is no deadlock.
+        // All waited for the lock in process context, where no deadlock is possible.
         assert_eq!((store.info().locked, before), (0, 0));
         assert!(deleted.load(Relaxed) != 0 && taken.load(Relaxed) != 0);
         assert_eq!(store.settled(), store.info().used);
@@ -75,7 +75,7 @@ mod tests {
         let (flushed, deleted) = (Atomic::new(false), Atomic::new(0u32));
         together(2, |thread| {
             if thread == 0 {
-                // Longer than anybody should wait, were it not for the other thread.
+                // Much longer than the other thread should wait.
                 for _ in 0..100_000 {
                     if flushed.load(Relaxed) {
                         break;

@@ -20,7 +20,7 @@ fn name_of(thread: u32) -> Result<Name> {
     Name::from_bytes([b't', b'0' + thread as u8].into_iter()).ok_or(EINVAL)
 }
 
-/// Whether all of `store` is `byte`, which it was created with.
+/// Fails unless every byte of `store` is `byte`.
 fn is_all(store: &Store, byte: u8) -> Result {
     for cpu in PossibleCpu::all() {
         ensure(bytes_of(store, cpu)?.iter().all(|it| *it == byte))?;
@@ -104,7 +104,7 @@ mod tests {
                         store => store?,
                     },
                 };
-                // The reference keeps it.
+                // The reference keeps the store.
                 ensure((1..=THREADS as u32 * 2).contains(&store.refs()))?;
                 ensure(find_id(store.id()).is_some_and(|found| ptr::eq(&*found, &*store)))?;
                 is_all(&store, 0x5a)?;
@@ -121,7 +121,7 @@ mod tests {
     fn threads_that_look_while_others_create() -> Result {
         let before = counts();
         let first = *NEXT_ID.lock();
-        // One in two looks, by id, by name and by walks.
+        // Every other thread looks stores up by id, by name and by walks.
         together(THREADS, |thread| {
             let name = name_of(thread / 2)?;
             for round in 0..ROUNDS {
@@ -129,7 +129,7 @@ mod tests {
                     let store = Store::create(name, 8, &[thread as u8 + 1; 8], false)?;
                     // SAFETY: Threads may sleep.
                     unsafe { bindings::fsleep(10) };
-                    // Lookers may keep it when the next one gets its name.
+                    // The threads that look up may still hold this store when the next one gets its name.
                     unpin(&store)?;
                     continue;
                 }
@@ -186,7 +186,7 @@ mod tests {
                     Ok(()) | Err(ENOENT) => (),
                     error => error?,
                 }
-                // Ours, the pin's, and those that the others have unpinned and not dropped yet.
+                // Our reference, the pin's, and those that other threads are about to drop.
                 ensure((1..=THREADS as u32 + 1).contains(&store.refs()))?;
             }
             Ok(())
