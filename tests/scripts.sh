@@ -69,6 +69,8 @@ slower() {
 	echo "$anywhere and $usual hundredths of a second"
 	[ "$anywhere" -gt $((10 * usual)) ] && echo slower
 }
+# orderings LINE...: what the check says of a source with these lines.
+orderings() { scripts/orderings <(printf '%s\n' "$@"); }
 mutants_apply() {
 	local patch
 	for patch in tests/mutants/*.patch; do git apply --check "$patch" || return; done
@@ -139,6 +141,12 @@ check log_shows_what_the_kernel_reports 0 '^all found' found
 check log_of_a_boot_is_clean 0 '' scripts/check-log tests/logs/clean
 check log_must_be_whole 1 "the kernel's log is not whole" scripts/check-log tests/logs/reports
 check mutants_apply 0 '' mutants_apply
+check orderings_say_what_they_pair_with 0 '' orderings 'use a::{' 'Acquire, //' '};' 'a.load(Relaxed);' \
+	'// ORDERING: Pairs with the Release in `f()`.' 'let a = b' '.load(Acquire);'
+check orderings_need_a_comment 1 ':2: no .*: a.load\(Acquire\)' orderings '// SAFETY: None.' 'a.load(Acquire);'
+check orderings_need_a_pair 1 ':2: no .*: a.add\(1, Full\)' orderings '// ORDERING: It must be.' 'a.add(1, Full);'
+check orderings_need_a_comment_each 1 ':3: no .*: b.store' orderings '// ORDERING: Pairs with `f()`.' 'a.load(Acquire);' 'b.store(1, Release);'
+check barriers_need_a_comment 1 ':1: no .*: unsafe' orderings 'unsafe { bindings::smp_mb() };'
 check vm_counts_instructions 0 '' vm --icount --cpus 1 -- true
 check vm_interrupts_anywhere_when_asked 0 '^slower' slower
 check vm_has_a_shell 0 '42 on 4 CPUs' shell

@@ -15,7 +15,7 @@ pub(in crate::store) fn counts() -> (u32, u32) {
     counts_now()
 }
 
-/// The result of `test` while there is room for so many more stores and bytes only.
+/// The result of `test` while there is room for only `stores` more stores and `bytes` more bytes.
 pub(super) fn with_room_for<R>(stores: u32, bytes: u32, test: impl FnOnce() -> R) -> R {
     let now = counts();
     let max_count = MAX_COUNT.xchg(now.0 + stores, Relaxed);

@@ -239,7 +239,7 @@ mod tests {
     fn names_are_checked_again() -> Result {
         let taken = create("kunit", 8)?;
         let before = counts();
-        // As of somebody who has not found the name.
+        // What a creation does that has not found the name, because the other one came later.
         let memory = PerCpuMem::new_zeroed(8, bindings::GFP_KERNEL)?;
         let contents = Contents::Memory(memory);
         let late = Store::new(name("kunit")?, contents, Reservation::new(8)?)?;

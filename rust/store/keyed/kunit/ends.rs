@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of what ends, and of locks that others hold meanwhile.
+//! Tests of ends of owners and stores, also while another holds the lock.
 
 use super::*;
 
