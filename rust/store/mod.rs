@@ -248,9 +248,9 @@ impl Store {
     /// Context: any.
     #[inline]
     pub(crate) fn try_get(&self) -> Option<ARef<Self>> {
+        let storage = Storage::try_get(self)?;
         // SAFETY: The storage is the first field of this store, and counts the store's references.
-        Storage::try_get(self)
-            .map(|storage| unsafe { ARef::from_raw(ARef::into_raw(storage).cast()) })
+        Some(unsafe { ARef::from_raw(ARef::into_raw(storage).cast()) })
     }
 
     /// The same reference, as one to the store's storage.
