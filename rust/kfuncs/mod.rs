@@ -2,10 +2,53 @@
 
 //! The kfuncs that BPF programs call.
 //!
-//! One file a family. Here a kfunc checks its arguments and calls the part that does the work;
-//! what that part may rely on, the verifier has proven from the prototype and the flags. The
-//! prototypes are in `include/bpf_percpu_kfuncs.h`, which also says what each kfunc does;
-//! `kfuncs.c` makes BTF of them.
+//! There is one file for each family. A kfunc checks its arguments and calls the part that does the
+//! work. What the verifier has proven about the arguments follows from the prototype and from the
+//! flags. The prototypes are in `include/bpf_percpu_kfuncs.h`, which also says what each kfunc does
+//! for its users; `kfuncs.c` turns them into BTF.
+
+/// Defines kfuncs that differ only in the width of their integers.
+///
+/// They share a doc comment and a body, which is written once, after the prototypes:
+///
+/// ```ignore
+/// kfuncs_by_width! {
+///     /// Doubles `val`.
+///     ///
+///     /// Context: any.
+///     ///
+///     /// # Safety
+///     ///
+///     /// Always safe to call.
+///     fn bpf_double_u64(val: u64) -> u64;
+///     fn bpf_double_u32(val: u32) -> u32;
+///     {
+///         val.wrapping_mul(2)
+///     }
+/// }
+/// ```
+macro_rules! kfuncs_by_width {
+    ($(
+        $(#[$attr:meta])*
+        $(fn $name:ident $args:tt $(-> $ret:ty)?;)+
+        $body:block
+    )+) => {
+        $(kfuncs_by_width!(@each [$(#[$attr])*] $body $(fn $name $args $(-> $ret)?;)+);)+
+    };
+    (@each $attrs:tt $body:block) => {};
+    (
+        @each [$(#[$attr:meta])*] $body:block
+        fn $name:ident $args:tt $(-> $ret:ty)?;
+        $($others:tt)*
+    ) => {
+        $(#[$attr])*
+        #[no_mangle]
+        pub(crate) unsafe extern "C" fn $name $args $(-> $ret)? $body
+
+        kfuncs_by_width!(@each [$(#[$attr])*] $body $($others)*);
+    };
+}
+use kfuncs_by_width;
 
 mod cpumask;
 mod data;

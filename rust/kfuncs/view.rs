@@ -1,132 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations on a view of this CPU's copy.
+//! Operations on an integer of a view of this CPU's slot.
 //!
-//! The verifier has proven the bounds, so nothing is left to check: each is one instruction,
-//! without `lock`, which is exact because a program never leaves its CPU. On other memory they are
-//! ordinary operations.
+//! The verifier has proven the bounds of the view, so nothing is checked here. Each operation is one
+//! instruction without `lock`: it is exact because a program never leaves its CPU. On memory that
+//! other CPUs write too, it is an ordinary operation, which they can tear.
 
+use super::kfuncs_by_width;
 use crate::percpu::View;
 use kernel::prelude::*;
 
-/// Adds `val`.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u64 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_add_u64(view: *mut u64, val: u64) {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).add(val) }
-}
+kfuncs_by_width! {
+    /// Adds `val` to the integer at `view`.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
+    /// type at `view`, which need not be aligned.
+    fn bpf_percpu_view_add_u64(view: *mut u64, val: u64);
+    fn bpf_percpu_view_add_u32(view: *mut u32, val: u32);
+    {
+        // SAFETY: The verifier has proven that the integer can be read and written.
+        unsafe { <View<_>>::new(view).add(val) }
+    }
 
-/// Adds `val`.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u32 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_add_u32(view: *mut u32, val: u32) {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).add(val) }
-}
+    /// Adds `val` to the integer at `view`, and returns the sum.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
+    /// type at `view`, which need not be aligned.
+    fn bpf_percpu_view_add_return_u64(view: *mut u64, val: u64) -> u64;
+    fn bpf_percpu_view_add_return_u32(view: *mut u32, val: u32) -> u32;
+    {
+        // SAFETY: The verifier has proven that the integer can be read and written.
+        unsafe { <View<_>>::new(view).add_return(val) }
+    }
 
-/// Adds `val`, and returns the sum.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u64 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_add_return_u64(view: *mut u64, val: u64) -> u64 {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).add_return(val) }
-}
+    /// Writes `val` to the integer at `view`, and returns the old value.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
+    /// type at `view`, which need not be aligned.
+    fn bpf_percpu_view_xchg_u64(view: *mut u64, val: u64) -> u64;
+    fn bpf_percpu_view_xchg_u32(view: *mut u32, val: u32) -> u32;
+    {
+        // SAFETY: The verifier has proven that the integer can be read and written.
+        unsafe { <View<_>>::new(view).xchg(val) }
+    }
 
-/// Adds `val`, and returns the sum.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u32 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_add_return_u32(view: *mut u32, val: u32) -> u32 {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).add_return(val) }
-}
-
-/// Puts `val` there, and returns what was there.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u64 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_xchg_u64(view: *mut u64, val: u64) -> u64 {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).xchg(val) }
-}
-
-/// Puts `val` there, and returns what was there.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u32 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_xchg_u32(view: *mut u32, val: u32) -> u32 {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).xchg(val) }
-}
-
-/// Puts `val` there if `expect` is; returns what was there.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u64 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_cmpxchg_u64(
-    view: *mut u64,
-    expect: u64,
-    val: u64,
-) -> u64 {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).cmpxchg(expect, val) }
-}
-
-/// Puts `val` there if `expect` is; returns what was there.
-///
-/// Context: any.
-///
-/// # Safety
-///
-/// Called by BPF: the verifier has proven that the program may write a u32 at `view`, of any
-/// alignment.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_percpu_view_cmpxchg_u32(
-    view: *mut u32,
-    expect: u32,
-    val: u32,
-) -> u32 {
-    // SAFETY: By the function's contract.
-    unsafe { <View<_>>::new(view).cmpxchg(expect, val) }
+    /// Writes `val` to the integer at `view` if it equals `expect`; returns the old value.
+    ///
+    /// Context: any.
+    ///
+    /// # Safety
+    ///
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
+    /// type at `view`, which need not be aligned.
+    fn bpf_percpu_view_cmpxchg_u64(view: *mut u64, expect: u64, val: u64) -> u64;
+    fn bpf_percpu_view_cmpxchg_u32(view: *mut u32, expect: u32, val: u32) -> u32;
+    {
+        // SAFETY: The verifier has proven that the integer can be read and written.
+        unsafe { <View<_>>::new(view).cmpxchg(expect, val) }
+    }
 }
 
 #[kunit_tests(bpf_percpu_kfuncs_view)]
