@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Inline functions and macros of the kernel's, for Rust: one file for each
- * header that they come from.
+ * Wrappers of the kernel's inline functions and macros, for Rust: one file for
+ * each header that defines them.
  */
 #ifndef BPF_PERCPU_HELPERS_H
 #define BPF_PERCPU_HELPERS_H
@@ -35,8 +35,6 @@ struct cgroup;
 	u##bits bpf_percpu_helper_local_cmpxchg_##bits(                        \
 		u##bits *ptr, u##bits old, u##bits new);
 
-BPF_PERCPU_DECLARE_PERCPU(8)
-BPF_PERCPU_DECLARE_PERCPU(16)
 BPF_PERCPU_DECLARE_PERCPU(32)
 BPF_PERCPU_DECLARE_PERCPU(64)
 
@@ -61,7 +59,7 @@ bool bpf_percpu_helper_llist_add(struct llist_node *node,
 				 struct llist_head *head);
 struct llist_node *bpf_percpu_helper_llist_del_all(struct llist_head *head);
 
-/* ratelimit.h: whether the kernel's log has room for another line of ours */
+/* ratelimit.h: whether this module may write another line to the kernel's log */
 bool bpf_percpu_helper_ratelimit(void);
 
 /* rcupdate_trace.h */
@@ -77,7 +75,7 @@ void bpf_percpu_helper_rcu_read_unlock_trace(void);
 /* refcount.h */
 bool bpf_percpu_helper_refcount_inc_not_zero(refcount_t *refs);
 
-/* asm-generic/rqspinlock.h: flags are written by a call that fails, too */
+/* asm-generic/rqspinlock.h: *flags is written even if the lock is not taken */
 int bpf_percpu_helper_res_spin_lock_irqsave(rqspinlock_t *lock,
 					    unsigned long *flags);
 void bpf_percpu_helper_res_spin_unlock_irqrestore(rqspinlock_t *lock,

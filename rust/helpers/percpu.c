@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * this_cpu_*() of include/linux/percpu-defs.h by width, and the same on
- * ordinary addresses by cmpxchg_local() of include/linux/atomic.h.
+ * this_cpu_*() of include/linux/percpu-defs.h for each width, and the same for
+ * ordinary addresses, by cmpxchg_local() of include/linux/atomic.h.
  */
 #include <linux/atomic.h>
 #include <linux/irqflags.h>
@@ -48,7 +48,7 @@
 		u##bits seen;                                                       \
 		if (IS_ALIGNED((uintptr_t)ptr, sizeof(*ptr)))                       \
 			return cmpxchg_local(ptr, old, new);                        \
-		/* Not every architecture has it for memory that is not aligned. */ \
+		/* cmpxchg_local() of some architectures needs alignment. */        \
 		local_irq_save(flags);                                              \
 		seen = get_unaligned(ptr);                                          \
 		if (seen == old)                                                    \
@@ -74,8 +74,6 @@
 		return old;                                                         \
 	}
 
-DEFINE_PERCPU(8)
-DEFINE_PERCPU(16)
 DEFINE_PERCPU(32)
 DEFINE_PERCPU(64)
 

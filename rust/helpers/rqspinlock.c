@@ -26,7 +26,7 @@ void bpf_percpu_helper_res_spin_unlock_irqrestore(rqspinlock_t *lock,
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* How many locks this CPU holds or waits for. */
+/* The number of locks that this CPU holds or waits for. */
 int bpf_percpu_helper_res_spin_locks_held(void)
 {
 	return this_cpu_read(rqspinlock_held_locks.cnt);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bytes of per-CPU memory: where they are, and how to get at them.
+//! A range of per-CPU memory, and access to its bytes.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
@@ -23,28 +23,29 @@ use core::{
     ptr::NonNull, //
 };
 
-/// Memory of which each possible CPU has a copy, and which somebody else has allocated.
+/// A range of per-CPU memory, of which each possible CPU has a slot. Does not own the memory.
 ///
 /// # Invariants
 ///
-/// `base` is the per-CPU address of `size` bytes, at most [`MAX_SIZE`](super::MAX_SIZE), that stay allocated while
-/// this is used. It is aligned for every [`Primitive`].
+/// `base` is the per-CPU address of `size` bytes, at most [`MAX_SIZE`](super::MAX_SIZE), which stay
+/// allocated while the value is used. It is aligned for every [`Primitive`].
 #[repr(C)]
 pub(crate) struct PerCpuArea {
     base: NonNull<u8>,
     size: u64,
 }
 
-// SAFETY: Per-CPU addresses are the same for everyone.
+// SAFETY: A per-CPU address means the same to every thread.
 unsafe impl Send for PerCpuArea {}
-// SAFETY: All that `&self` offers are single operations of the CPU.
+// SAFETY: Methods that take `&self` access the memory only by single loads, stores and
+// read-modify-write instructions, never through a reference.
 unsafe impl Sync for PerCpuArea {}
 
-/// Which `T` of some memory is at an offset, in a form that takes one compare for bounds and alignment.
+/// The index of the `T` at an offset, in a form whose bounds and alignment are checked by one compare.
 #[derive(Clone, Copy)]
 pub(crate) struct Index<T> {
-    /// The offset in units of `T`. What is below the width comes out on top, and makes it larger than
-    /// there can be slots.
+    /// The offset, rotated right by the logarithm of the width. The low bits of a misaligned offset
+    /// become the highest ones, so the index is larger than any count of integers.
     rotated: usize,
     _width: PhantomData<T>,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Index<T> {
 impl<T: Primitive> Index<T> {
     const LOG_WIDTH: u32 = size_of::<T>().trailing_zeros();
 
-    /// The one at byte `off`.
+    /// The index of the `T` at byte `off`.
     #[inline]
     pub(crate) fn new(off: u32) -> Self {
         Self {
@@ -62,38 +63,40 @@ impl<T: Primitive> Index<T> {
     }
 
     fn off(self) -> u32 {
-        // CAST: It was made of an `u32`.
+        // CAST: `new()` made it from a `u32`.
         (self.rotated as u32).rotate_left(Self::LOG_WIDTH)
     }
 }
 
-/// How many slots of 1, 2, 4 and 8 bytes some memory has: what offsets are held against.
+/// How many integers of each width fit into an area: the bounds of an [`Index`].
 #[derive(Clone, Copy)]
-pub(crate) struct IntCounts([usize; 4]);
+pub(crate) struct IntCounts {
+    of_u32: usize,
+    of_u64: usize,
+}
 
 impl IntCounts {
     #[inline]
     fn of<T: Primitive>(&self) -> usize {
-        let Self([of_1, of_2, of_4, of_8]) = *self;
-        match size_of::<T>() {
-            1 => of_1,
-            2 => of_2,
-            4 => of_4,
-            _ => of_8,
+        const { assert!(size_of::<T>() == 4 || size_of::<T>() == 8) };
+        if size_of::<T>() == 4 {
+            self.of_u32
+        } else {
+            self.of_u64
         }
     }
 }
 
 impl PerCpuArea {
-    /// Where the per-CPU address is.
+    /// The offset of the per-CPU address in this struct.
     pub(crate) const BASE_OFFSET: usize = offset_of!(Self, base);
-    /// Where the size is.
+    /// The offset of the size in this struct.
     pub(crate) const SIZE_OFFSET: usize = offset_of!(Self, size);
 
-    /// No bytes, for tests.
+    /// An area of no bytes, for tests.
     #[cfg(CONFIG_KUNIT = "y")]
     pub(crate) const fn empty() -> Self {
-        // INVARIANT: Of no bytes, any address is.
+        // INVARIANT: Any aligned address is the address of no bytes.
         Self {
             base: NonNull::<u64>::dangling().cast(),
             size: 0,
@@ -102,10 +105,10 @@ impl PerCpuArea {
 
     /// # Safety
     ///
-    /// `base` is the per-CPU address of `size` bytes, at most [`MAX_SIZE`](super::MAX_SIZE), that stay allocated while
-    /// the value is used, and is aligned for every [`Primitive`].
+    /// `base` is the per-CPU address of `size` bytes, at most [`MAX_SIZE`](super::MAX_SIZE), which
+    /// stay allocated while the value is used. It is aligned for every [`Primitive`].
     pub(super) unsafe fn new(base: NonNull<u8>, size: u32) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller guarantees just this.
         Self {
             base,
             size: size.into(),
@@ -117,27 +120,27 @@ impl PerCpuArea {
         self.base
     }
 
-    /// The same memory.
+    /// Another value for the same memory.
     ///
     /// # Safety
     ///
-    /// It stays allocated while the value is used.
+    /// The memory stays allocated while that value is used.
     pub(crate) unsafe fn alias(&self) -> Self {
-        // INVARIANT: By this value's, and the function's contract.
+        // INVARIANT: Address and size are those of `self`; the caller keeps the memory allocated.
         Self { ..*self }
     }
 
-    /// The `size` bytes from `off` on, if they are inside. `off` is a multiple of the widest
-    /// [`Primitive`].
+    /// The `size` bytes from `off` on; `None` if they are not all inside, or if `off` is not a
+    /// multiple of the widest [`Primitive`].
     ///
     /// # Safety
     ///
-    /// This memory stays allocated while the value is used.
+    /// The memory stays allocated while the returned value is used.
     pub(crate) unsafe fn part(&self, off: u32, size: u32) -> Option<Self> {
         let aligned = off % size_of::<u64>() as u32 == 0;
         (aligned && self.contains(off, size)).then(|| {
-            // SAFETY: Inside of the memory, by the type invariant, so that nothing overflows; by the
-            // function's contract it stays.
+            // SAFETY: The bytes are inside of the memory, so the addition does not overflow, and the
+            // sum is as aligned as `base` and `off`. The caller keeps the memory allocated.
             unsafe { Self::new(self.base.add(off as usize), size) }
         })
     }
@@ -145,31 +148,37 @@ impl PerCpuArea {
     /// Bytes per CPU.
     #[inline]
     pub(crate) fn size(&self) -> u32 {
-        // CAST: Not larger than `MAX_SIZE`, by the type invariant.
+        // CAST: At most `MAX_SIZE`, by the type invariant.
         self.size as u32
     }
 
-    /// How many slots of each width there are.
+    /// How many integers of each width fit into a slot.
     #[inline]
     pub(crate) fn int_counts(&self) -> IntCounts {
         let size = self.size() as usize;
-        IntCounts([size, size >> 1, size >> 2, size >> 3])
+        IntCounts {
+            of_u32: size / 4,
+            of_u64: size / 8,
+        }
     }
 
-    /// The `T` at byte `off` of each copy.
+    /// The `T` at byte `off` of each slot.
     #[inline]
-    #[allow(dead_code, reason = "for tests: stores keep their counts")]
+    #[allow(
+        dead_code,
+        reason = "for tests; stores keep their counts and call `int_at()`"
+    )]
     pub(crate) fn int<T: Primitive>(&self, off: u32) -> Result<PerCpuInt<'_, T>, OffsetError> {
         let index = Index::new(off);
-        // SAFETY: The counts are this memory's.
+        // SAFETY: The counts are those of this area.
         unsafe { self.int_at(&self.int_counts(), index) }.ok_or_else(|| self.offset_error(index))
     }
 
-    /// Slot `index` of each copy, if there is one.
+    /// The `T` with index `index` of each slot; `None` if it is out of bounds or misaligned.
     ///
     /// # Safety
     ///
-    /// `counts` are those of this memory.
+    /// `counts` is what [`int_counts`](Self::int_counts) of this area returned.
     #[inline]
     pub(crate) unsafe fn int_at<T: Primitive>(
         &self,
@@ -178,13 +187,13 @@ impl PerCpuArea {
     ) -> Option<PerCpuInt<'_, T>> {
         (index.rotated < counts.of::<T>()).then(|| {
             let first = self.base.as_ptr().cast::<T>();
-            // SAFETY: The place is inside of the memory, by the type invariant, and aligned, since
-            // the memory is for every primitive.
+            // SAFETY: The index is below the count, so the integer is inside of the memory. It is
+            // aligned because `base` is aligned for every primitive.
             unsafe { PerCpuInt::new(first.wrapping_add(index.rotated)) }
         })
     }
 
-    /// Why there is no slot `index`.
+    /// Says why [`int_at`](Self::int_at) has no integer with index `index`.
     #[cold]
     pub(crate) fn offset_error<T: Primitive>(&self, index: Index<T>) -> OffsetError {
         if self.contains(index.off(), size_of::<T>() as u32) {
@@ -200,16 +209,16 @@ impl PerCpuArea {
         u64::from(off).wrapping_add(len.into()) <= self.size
     }
 
-    /// The address of `len` bytes from `off` on of this CPU's copy, if they are inside.
+    /// The address of the `len` bytes from `off` on in this CPU's slot, if they are inside.
     ///
-    /// It stays valid as long as the memory, also when the task moves to another CPU.
+    /// It remains valid as long as the memory is, and remains that CPU's when the task migrates.
     #[inline]
     pub(crate) fn this_cpu_ptr(&self, off: u32, len: u32) -> Option<*mut u8> {
         self.contains(off, len)
             .then(|| Native::this_cpu_ptr(self.base.as_ptr().wrapping_add(off as usize)))
     }
 
-    /// The address of `len` bytes from `off` on of the copy of `cpu`, if they are inside.
+    /// The address of the `len` bytes from `off` on in the slot of `cpu`, if they are inside.
     #[inline]
     pub(crate) fn per_cpu_ptr(&self, cpu: PossibleCpu, off: u32, len: u32) -> Option<*mut u8> {
         self.contains(off, len).then(|| {
@@ -218,9 +227,9 @@ impl PerCpuArea {
         })
     }
 
-    /// Copies what `cpu` has from `off` on into `buf`.
+    /// Copies the bytes from `off` on in the slot of `cpu` into `buf`.
     ///
-    /// Words that are aligned are read as one each, the widest that fit.
+    /// Each aligned word is read by one load, of the widest width that fits, so it is not torn.
     pub(crate) fn read_on(
         &self,
         cpu: PossibleCpu,
@@ -233,8 +242,9 @@ impl PerCpuArea {
             .ok_or(OffsetError::PastEnd)?;
         let to = buf.as_mut_ptr();
         for (at, width) in words(from as usize, buf.len()) {
-            // SAFETY: Both are valid for the word at `at`, and `from` is aligned to its width.
-            // Volatile, since the CPU may write there meanwhile: the word is old or new.
+            // SAFETY: Both pointers are valid for the word at `at`, and `from` is aligned to its
+            // width. The load is volatile because `cpu` may write the word meanwhile: it yields the
+            // old value or the new one.
             unsafe {
                 let (from, to) = (from.add(at), to.add(at));
                 match width {
@@ -254,9 +264,10 @@ impl PerCpuArea {
         Ok(())
     }
 
-    /// Writes `bytes` to where `cpu` has `off`, as [`read_on`](Self::read_on) reads.
+    /// Writes `bytes` to the slot of `cpu`, from `off` on, word by word as
+    /// [`read_on`](Self::read_on) reads.
     ///
-    /// What the CPU itself adds meanwhile may be lost, of the bytes written.
+    /// What `cpu` itself adds to these bytes meanwhile may be lost.
     pub(crate) fn write_on(
         &self,
         cpu: PossibleCpu,
@@ -269,8 +280,9 @@ impl PerCpuArea {
             .ok_or(OffsetError::PastEnd)?;
         let from = bytes.as_ptr();
         for (at, width) in words(to as usize, bytes.len()) {
-            // SAFETY: Both are valid for the word at `at`, and `to` is aligned to its width.
-            // Volatile, since the CPU may read there meanwhile: it gets the old word or the new.
+            // SAFETY: Both pointers are valid for the word at `at`, and `to` is aligned to its
+            // width. The store is volatile because `cpu` may read the word meanwhile: it gets the
+            // old value or the new one.
             unsafe {
                 let (from, to) = (from.add(at), to.add(at));
                 match width {
@@ -291,8 +303,8 @@ impl PerCpuArea {
     }
 }
 
-/// Cuts `len` bytes at address `addr` into words, each as wide as its alignment and what is left
-/// allow: where they start, and their width.
+/// Splits `len` bytes at address `addr` into words, each as wide as its alignment and the bytes that
+/// are left allow. Yields the offset of each word and its width.
 fn words(addr: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut done = 0;
     core::iter::from_fn(move || {

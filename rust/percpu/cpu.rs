@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CPUs that have a copy of per-CPU memory.
+//! CPUs that have a slot of per-CPU memory.
 //!
 //! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
@@ -18,10 +18,10 @@ use kernel::{
     prelude::*, //
 };
 
-/// A CPU that could ever come online.
+/// A CPU that is possible: that could ever come online.
 ///
-/// The kernel crate's [`CpuId`] is below `nr_cpu_ids` only: between possible CPUs there may be
-/// numbers without a CPU.
+/// The kernel crate's [`CpuId`] is only known to be below `nr_cpu_ids`, and not each number below
+/// that is a possible CPU.
 ///
 /// # Invariants
 ///
@@ -33,34 +33,33 @@ impl PossibleCpu {
     /// CPU `cpu`, if it is possible.
     #[inline]
     pub(crate) fn new(cpu: u32) -> Option<Self> {
-        // INVARIANT: It is in the mask.
+        // INVARIANT: `possible_cpu()` has tested the mask.
         cpumask::possible_cpu(cpu).map(Self)
     }
 
-    /// All of them, ascending.
+    /// All possible CPUs, ascending.
     #[inline]
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        // INVARIANT: They are in the mask.
+        // INVARIANT: The iterator yields CPUs of the mask.
         cpumask::possible().iter().map(Self)
     }
 
-    /// Where this CPU's copy is of what has the per-CPU address `base`. Whether there is one is for
-    /// who uses the pointer.
+    /// The ordinary address, on this CPU, of the per-CPU address `base`. Valid if `base` is.
     #[inline]
     pub(crate) fn ptr<T>(self, base: *const T) -> *const T {
         base.wrapping_byte_add(self.offset())
     }
 
-    /// What has to be added to a per-CPU address to get this CPU's.
+    /// The difference between a per-CPU address and this CPU's ordinary address.
     #[inline]
     pub(super) fn offset(self) -> usize {
         // SAFETY: The array has an entry for each CPU below `NR_CPUS`, and the entries of possible
-        // CPUs do not change once modules load.
+        // CPUs do not change once modules can be loaded.
         unsafe { offsets().add(self.0.as_u32() as usize).read() }
     }
 }
 
-/// What has to be added to a per-CPU address to get a CPU's, by its number.
+/// The kernel's array of [`PossibleCpu::offset`]s, by CPU number.
 #[inline]
 fn offsets() -> *const usize {
     (&raw const bindings::__per_cpu_offset).cast()
@@ -70,29 +69,28 @@ fn offsets() -> *const usize {
 pub(crate) struct PossibleCpus(RawCpus<Possible>);
 
 impl PossibleCpus {
-    /// Those of `mask`.
+    /// The possible CPUs of `mask`.
     #[inline]
     pub(crate) fn of(mask: RawMask) -> Self {
         Self(RawCpus::possible(mask))
     }
 
-    /// What `f` makes, beginning with `init`, of what has to be added to a per-CPU address to get each
-    /// CPU's.
+    /// Folds the [`PossibleCpu::offset`]s of the CPUs by `f`, starting from `init`.
     #[inline]
     pub(super) fn fold_offsets<A>(self, init: A, mut f: impl FnMut(A, usize) -> A) -> A {
         self.0.fold_words(init, |folded, first, word| {
-            // The first one's, so that the others need but the bit.
+            // Of the word's first CPU, so that the bit's number is the index of the others.
             let offsets = offsets().wrapping_add(first as usize);
             bits_of(word).fold(folded, |folded, bit| {
-                // SAFETY: All CPUs of `RawCpus<Possible>` are possible, and of those the array has
-                // entries that do not change once modules load.
+                // SAFETY: All CPUs of `RawCpus<Possible>` are possible. The array has their
+                // entries, which do not change once modules can be loaded.
                 f(folded, unsafe { offsets.add(bit as usize).read() })
             })
         })
     }
 }
 
-/// What tests need to know on which CPU they are.
+/// For tests, which choose the CPU that they run on.
 #[cfg(CONFIG_KUNIT = "y")]
 impl PossibleCpu {
     /// CPU `cpu`, if it is possible.
@@ -100,28 +98,28 @@ impl PossibleCpu {
         Self::new(cpu.as_u32())
     }
 
-    /// Its number.
+    /// The CPU's number.
     pub(crate) fn number(self) -> u32 {
         self.0.as_u32()
     }
 
-    /// Has the calling thread, which is a test's own, run on this CPU from here on.
+    /// Binds the calling thread, which belongs to a test, to this CPU.
     pub(crate) fn enter(self) -> Result {
         let mut only = kernel::cpumask::CpumaskVar::new_zero(GFP_KERNEL)?;
         only.set(self.0);
         let task = kernel::task::Task::current_raw();
-        // SAFETY: The current task lives while it runs, and the mask is borrowed for the call.
+        // SAFETY: The current task exists while it runs, and the mask is borrowed for the call.
         kernel::error::to_result(unsafe { bindings::set_cpus_allowed_ptr(task, only.as_raw()) })
     }
 
-    /// The CPU that the calling thread, which is a test's own, stays on from here on.
+    /// Binds the calling thread, which belongs to a test, to the CPU that it runs on.
     pub(crate) fn stay() -> Result<Self> {
         let here = Self::from_id(CpuId::current()).ok_or(EINVAL)?;
         here.enter()?;
         Ok(here)
     }
 
-    /// Those that a test can [`enter`](Self::enter), ascending.
+    /// The CPUs that a test can [`enter`](Self::enter), ascending.
     pub(crate) fn online() -> impl Iterator<Item = Self> {
         cpumask::online().iter().map(Self)
     }
@@ -171,7 +169,7 @@ mod tests {
             assert!((next..cpu.number()).all(|between| PossibleCpu::new(between).is_none()));
             next = cpu.number() + 1;
         }
-        // The last possible one is what `nr_cpu_ids` comes from.
+        // `nr_cpu_ids` is one more than the last possible CPU.
         assert_eq!(next, nr_cpu_ids());
         assert_eq!(
             PossibleCpu::all().count() as u32,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory for those who must get some, whatever they ask for.
+//! Memory to hand out where there is no store, of whatever size was asked for.
 //!
 //! C header: [`include/linux/vmalloc.h`](srctree/include/linux/vmalloc.h)
 
@@ -18,48 +18,51 @@ use kernel::{
     prelude::*, //
 };
 
-/// Memory of up to [`MAX_SIZE`] bytes that nobody else reads: one for each CPU.
+/// Up to [`MAX_SIZE`] bytes of each CPU, which hold no data.
 pub(crate) struct Fallback(PerCpuMem);
 
 impl Fallback {
+    /// Allocates them.
+    ///
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
         let memory = PerCpuMem::new_zeroed(MAX_SIZE, kernel::bindings::GFP_KERNEL)?;
         Ok(Self(memory))
     }
 
-    /// `size` bytes of this CPU's, all zero. Whoever has got them before may use them still.
+    /// `size` bytes of this CPU's, zeroed now; `None` for more than [`MAX_SIZE`]. Programs that got
+    /// them before may still use them.
     ///
     /// Context: any.
     pub(crate) fn get(&self, size: u32) -> Option<*mut u8> {
         let fallback = self.0.this_cpu_ptr(0, size)?;
-        // SAFETY: So many bytes are there.
+        // SAFETY: `this_cpu_ptr()` has checked that `size` bytes are there.
         unsafe { zero(fallback, size as usize) };
         Some(fallback)
     }
 }
 
-/// Memory of any size that a `u32` can say, which nobody reads: one page over and over.
+/// Memory of any size up to 4 GiB, which holds no data: one page, mapped again and again.
 pub(crate) struct FallbackMapping {
     addr: *mut u8,
     _page: Page,
 }
 
-// SAFETY: `addr` is a mapping of the kernel's, the same for everyone.
+// SAFETY: `addr` is an address of the kernel, which means the same to every thread.
 unsafe impl Send for FallbackMapping {}
-// SAFETY: The memory is only written here, and is nobody's to read.
+// SAFETY: Methods that take `&self` only write the memory, by volatile stores.
 unsafe impl Sync for FallbackMapping {}
 
 impl FallbackMapping {
     const PAGES: usize = (1 << 32) / PAGE_SIZE;
 
-    /// Takes 8 MiB of page tables, for 4 KiB pages.
+    /// Maps the page. Takes 8 MiB of page tables where pages have 4 KiB.
     ///
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
         let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
         let mut pages = KVVec::from_elem(page.as_ptr(), Self::PAGES, GFP_KERNEL | __GFP_NOWARN)?;
-        // SAFETY: The pages are so many, and stay longer than the mapping.
+        // SAFETY: There are `PAGES` pointers, to a page that outlives the mapping.
         let addr = unsafe {
             bindings::vm_map_ram(
                 pages.as_mut_ptr(),
@@ -76,11 +79,11 @@ impl FallbackMapping {
         })
     }
 
-    /// The memory, all zero. Whoever has got it before may use it still.
+    /// The memory, zeroed now. Programs that got it before may still use it.
     ///
     /// Context: any.
     pub(crate) fn get(&self) -> *mut u8 {
-        // SAFETY: The first page of the mapping, which is like all.
+        // SAFETY: The first page of the mapping, which is the one page that there is.
         unsafe { zero(self.addr, PAGE_SIZE) };
         self.addr
     }
@@ -88,19 +91,19 @@ impl FallbackMapping {
 
 impl Drop for FallbackMapping {
     fn drop(&mut self) {
-        // SAFETY: Mapped in `new()`.
+        // SAFETY: `new()` has mapped that many pages there.
         unsafe { bindings::vm_unmap_ram(self.addr.cast(), Self::PAGES as u32) };
     }
 }
 
-/// Zeroes memory that others may use meanwhile.
+/// Zeroes memory that programs may use meanwhile.
 ///
 /// # Safety
 ///
-/// `len` bytes at `addr` can be written.
+/// `addr` is valid for writes of `len` bytes.
 unsafe fn zero(addr: *mut u8, len: usize) {
     for at in 0..len {
-        // SAFETY: By the function's contract.
+        // SAFETY: `at` is below `len`, and the caller vouches for `len` bytes.
         unsafe { ptr::write_volatile(addr.add(at), 0) };
     }
 }
@@ -110,13 +113,13 @@ mod tests {
     use super::*;
     use crate::percpu::PossibleCpu;
 
-    /// Whether so many bytes are zero.
+    /// Whether `len` bytes at `addr` are zero.
     ///
     /// # Safety
     ///
-    /// They can be read.
+    /// `addr` is valid for reads of `len` bytes.
     unsafe fn is_zero(addr: *mut u8, len: usize) -> bool {
-        // SAFETY: By the function's contract.
+        // SAFETY: `at` is below `len`, and the caller vouches for `len` bytes.
         (0..len).all(|at| unsafe { addr.add(at).read_volatile() } == 0)
     }
 
@@ -139,9 +142,9 @@ mod tests {
         for size in [1, 7, MAX_SIZE] {
             for _ in 0..2 {
                 let addr = fallback.get(size).ok_or(ENOMEM)?;
-                // SAFETY: So many bytes are there.
+                // SAFETY: `get()` returned `size` bytes.
                 assert!(unsafe { is_zero(addr, size as usize) });
-                // SAFETY: As above, and nobody else has them.
+                // SAFETY: As above, and only this test uses them.
                 unsafe { addr.write_bytes(0xff, size as usize) };
             }
         }
@@ -164,7 +167,7 @@ mod tests {
         let addr = mapping.get();
         for number in (0..FallbackMapping::PAGES).step_by(4099) {
             let page = addr.wrapping_add(number * PAGE_SIZE);
-            // SAFETY: In the mapping, whose memory is ours.
+            // SAFETY: Both addresses are in the mapping, which only this test uses.
             let first = unsafe {
                 page.add(17).write_volatile(number as u8 | 1);
                 addr.add(17).read_volatile()
@@ -194,7 +197,7 @@ mod tests {
             let addr = mapping.get();
             // SAFETY: The first page of the mapping.
             assert!(unsafe { is_zero(addr, PAGE_SIZE) });
-            // SAFETY: As above, and nobody else has it.
+            // SAFETY: As above, and only this test uses it.
             unsafe { addr.write_bytes(0xff, PAGE_SIZE) };
         }
         Ok(())

@@ -19,23 +19,25 @@ use core::marker::PhantomData;
 use kernel::prelude::*;
 
 mod private {
-    /// Closes [`Primitive`](super::Primitive) to types that the CPU has no instructions for.
+    /// Seals [`Primitive`](super::Primitive).
     pub(crate) trait Sealed {}
 }
 
-/// Integers that a CPU reads, writes and changes with one instruction.
+/// Integers that a CPU reads, writes and changes with one instruction: those that kfuncs offer.
+///
+/// This trait is sealed: implementations exist for `u32` and `u64` only.
 pub(crate) trait Primitive: private::Sealed + Copy + PartialEq {
     /// Zero.
     const ZERO: Self;
 
-    /// What changes them on this architecture.
+    /// The fastest operations of this architecture.
     type Native: Ops<Self>;
 
     /// The sum, modulo the type's range.
     fn wrapping_add(self, other: Self) -> Self;
 }
 
-/// Makes types [`Primitive`].
+/// Implements [`Primitive`].
 macro_rules! impl_primitive {
     ($($ty:ty),+) => {
         $(
@@ -55,12 +57,12 @@ macro_rules! impl_primitive {
     };
 }
 
-impl_primitive!(u8, u16, u32, u64, i8, i16, i32, i64);
+impl_primitive!(u32, u64);
 
-/// Why there is no slot at an offset.
+/// Why an offset was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OffsetError {
-    /// Not all of it is inside.
+    /// The access ends past the end of the memory.
     PastEnd,
     /// The offset is not a multiple of the type's size.
     Misaligned,
@@ -75,17 +77,17 @@ impl From<OffsetError> for Error {
     }
 }
 
-/// A place that holds a `T` in each CPU's copy of per-CPU memory.
+/// An integer of per-CPU memory: a `T` at the same offset of each CPU's slot.
 ///
-/// Methods that name no CPU are about the CPU that they are called on, whichever that is. Each is
-/// one operation to what else runs there, NMIs included, and wraps around at the type's end.
-/// `B` is what carries it out.
+/// Methods that name no CPU operate on the slot of the CPU that they run on. Each is atomic with
+/// regard to what else runs on that CPU, NMIs included, and wraps around at the type's end. `B`
+/// implements the operations.
 ///
 /// Context: any.
 ///
 /// # Invariants
 ///
-/// `ptr` is the per-CPU address of a `T`, aligned, that stays allocated for `'a`.
+/// `ptr` is the per-CPU address of an aligned `T`, which stays allocated for `'a`.
 pub(crate) struct PerCpuInt<'a, T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
     ptr: *mut T,
     _memory: PhantomData<(&'a (), B)>,
@@ -93,91 +95,91 @@ pub(crate) struct PerCpuInt<'a, T: Primitive, B: Ops<T> = <T as Primitive>::Nati
 
 #[allow(
     dead_code,
-    reason = "what a slot offers, whether this module uses it or not"
+    reason = "the whole interface, of which the module uses a part"
 )]
 impl<'a, T: Primitive, B: Ops<T>> PerCpuInt<'a, T, B> {
     /// # Safety
     ///
-    /// `ptr` is the per-CPU address of a `T`, aligned, that stays allocated for `'a`.
+    /// `ptr` is the per-CPU address of an aligned `T`, which stays allocated for `'a`.
     #[inline]
     pub(super) unsafe fn new(ptr: *mut T) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller guarantees just this.
         Self {
             ptr,
             _memory: PhantomData,
         }
     }
 
-    /// The same place, with other instructions.
+    /// The same integer, with another implementation of the operations.
     #[inline]
     pub(crate) fn with_backend<C: Ops<T>>(&self) -> PerCpuInt<'a, T, C> {
-        // INVARIANT: By this value's.
+        // INVARIANT: The address and the lifetime are those of `self`.
         PerCpuInt {
             ptr: self.ptr,
             _memory: PhantomData,
         }
     }
 
-    /// What is there.
+    /// Reads it.
     #[inline]
     pub(crate) fn read(&self) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is the per-CPU address of an aligned `T`.
         unsafe { B::this_cpu_read(self.ptr) }
     }
 
-    /// Puts `val` there.
+    /// Writes `val`.
     #[inline]
     pub(crate) fn write(&self, val: T) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is the per-CPU address of an aligned `T`.
         unsafe { B::this_cpu_write(self.ptr, val) }
     }
 
     /// Adds `val`.
     #[inline]
     pub(crate) fn add(&self, val: T) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is the per-CPU address of an aligned `T`.
         unsafe { B::this_cpu_add(self.ptr, val) }
     }
 
     /// Adds `val`, and returns the sum.
     #[inline]
     pub(crate) fn add_return(&self, val: T) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is the per-CPU address of an aligned `T`.
         unsafe { B::this_cpu_add_return(self.ptr, val) }
     }
 
-    /// Puts `val` there, and returns what was there.
+    /// Writes `val`, and returns the old value.
     #[inline]
     pub(crate) fn xchg(&self, val: T) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is the per-CPU address of an aligned `T`.
         unsafe { B::this_cpu_xchg(self.ptr, val) }
     }
 
-    /// Puts `new` there if `old` is; returns what was there.
+    /// Writes `new` if it equals `old`; returns the old value.
     #[inline]
     pub(crate) fn cmpxchg(&self, old: T, new: T) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is the per-CPU address of an aligned `T`.
         unsafe { B::this_cpu_cmpxchg(self.ptr, old, new) }
     }
 
-    /// What `cpu` has there.
+    /// Reads it in the slot of `cpu`.
     #[inline]
     pub(crate) fn read_on(&self, cpu: PossibleCpu) -> T {
-        // SAFETY: By the type invariant every possible CPU has a `T` there. Volatile, since the CPU
-        // may write it meanwhile: it is aligned, so it is old or new.
+        // SAFETY: By the type invariant each possible CPU has an aligned `T` there. The load is
+        // volatile because `cpu` may write meanwhile: it yields the old value or the new one.
         unsafe { self.ptr.wrapping_byte_add(cpu.offset()).read_volatile() }
     }
 
-    /// The sum of what `cpus` have there, as [`sum`](Self::sum) has it.
+    /// The sum over the slots of `cpus`. A change that is made meanwhile may be in it or not.
     #[inline]
     pub(crate) fn sum_on(&self, cpus: PossibleCpus) -> T {
         cpus.fold_offsets(T::ZERO, |sum, offset| {
-            // SAFETY: As for `read_on()`.
+            // SAFETY: As in `read_on()`: the offset is that of a possible CPU.
             sum.wrapping_add(unsafe { self.ptr.wrapping_byte_add(offset).read_volatile() })
         })
     }
 
-    /// The sum of what `cpus` have there. Those that change it meanwhile are in it or not.
+    /// As [`sum_on`](Self::sum_on), for any iterator.
     #[inline]
     pub(crate) fn sum(&self, cpus: impl Iterator<Item = PossibleCpu>) -> T {
         cpus.fold(T::ZERO, |sum, cpu| sum.wrapping_add(self.read_on(cpu)))

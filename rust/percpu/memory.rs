@@ -17,18 +17,18 @@ use kernel::{
 /// The largest size: `PCPU_MIN_UNIT_SIZE`, which is 32 KiB in whole pages.
 pub(crate) const MAX_SIZE: u32 = 32 << 10;
 
-/// Every allocation is as large as a multiple of this, and aligned to it: the widest
+/// The alignment of each allocation, and what its size is rounded up to: the width of the widest
 /// [`Primitive`](crate::percpu::Primitive).
 const ALIGN: u32 = 8;
 
-/// Why there is no memory.
+/// Why memory was not allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AllocError {
-    /// A size of zero.
+    /// The size is zero.
     Empty,
-    /// More than [`MAX_SIZE`].
+    /// The size is more than [`MAX_SIZE`].
     TooLarge,
-    /// The kernel has none left, or the control group none to charge.
+    /// The kernel has no memory left, or the control group is at its limit.
     NoMemory,
 }
 
@@ -42,38 +42,40 @@ impl From<AllocError> for Error {
     }
 }
 
-/// Memory of which each possible CPU has a copy.
+/// Per-CPU memory, of which each possible CPU has a slot.
 ///
 /// # Invariants
 ///
 /// The area is [`footprint(size)`](footprint) bytes from the kernel's allocator, aligned to
-/// [`ALIGN`], and belongs to this value. Its size is not 0.
+/// [`ALIGN`], and owned by this value. Its size is not 0.
 #[repr(transparent)]
 pub(crate) struct PerCpuMem(PerCpuArea);
 
-/// What memory of `size` bytes takes of each CPU.
+/// The bytes per CPU that memory of `size` bytes takes.
 pub(crate) const fn footprint(size: u32) -> u32 {
     size.next_multiple_of(ALIGN)
 }
 
 impl PerCpuMem {
-    /// `size` bytes for each possible CPU, all zero. CPUs that come online later have theirs.
+    /// Allocates `size` bytes for each possible CPU, online or not, all zero.
     ///
-    /// May sleep, if `gfp` allows it: `GFP_*` of `kernel::bindings`, for the kernel crate's flags
-    /// do not tell theirs.
+    /// `gfp` is a `GFP_*` of `kernel::bindings`: the kernel crate's `Flags` do not show their value.
+    ///
+    /// Context: process. May sleep if `gfp` allows it.
     pub(crate) fn new_zeroed(size: u32, gfp: bindings::gfp_t) -> Result<Self, AllocError> {
         match size {
             0 => return Err(AllocError::Empty),
             1..=MAX_SIZE => (),
-            // The kernel would warn.
+            // The allocator would warn.
             _ => return Err(AllocError::TooLarge),
         }
         let (bytes, align) = (footprint(size) as usize, ALIGN as usize);
-        // SAFETY: Size and alignment are what the allocator takes. It zeroes the memory.
+        // SAFETY: The allocator takes any size up to `PCPU_MIN_UNIT_SIZE`, and this alignment. It
+        // zeroes the memory.
         let base = unsafe { bindings::pcpu_alloc_noprof(bytes, align, false, gfp) };
         let base = NonNull::new(base.cast()).ok_or(AllocError::NoMemory)?;
-        // INVARIANT: The allocator has given what was asked for.
-        // SAFETY: So it is there, until this value is dropped.
+        // INVARIANT: The allocator returned `bytes` bytes with the alignment that was asked for.
+        // SAFETY: They stay allocated until this value is dropped.
         Ok(Self(unsafe { PerCpuArea::new(base, size) }))
     }
 }
@@ -90,7 +92,7 @@ impl Deref for PerCpuMem {
 impl Drop for PerCpuMem {
     /// Context: any but NMI.
     fn drop(&mut self) {
-        // SAFETY: By the type invariant it is the allocator's, and nobody else's.
+        // SAFETY: By the type invariant the memory came from the allocator, and this value owns it.
         unsafe { bindings::free_percpu(self.base().as_ptr().cast()) };
     }
 }

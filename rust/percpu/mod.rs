@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Per-CPU memory, and operations on it that nothing on the CPU can tear.
+//! Per-CPU memory, and operations on it that are atomic on their CPU.
 //!
-//! Memory is had as [`PerCpuMem`], in bytes, and parts of it as [`PerCpuArea`]; a place in it, of an
-//! integer type, is a [`Slot`]. No reference into per-CPU memory exists: interrupts and NMIs use it
-//! too, and no guard against preemption would prove that nobody else does. What this CPU does to its
-//! copy is one instruction each time, and takes `&self`.
+//! [`PerCpuMem`] owns memory, [`PerCpuArea`] is a range of it, and [`PerCpuInt`] is an integer in it.
+//! There are no references into per-CPU memory: interrupts and NMIs use it too, and a guard that
+//! disables preemption does not exclude them. Each operation on this CPU's slot is one instruction,
+//! and takes `&self`.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 

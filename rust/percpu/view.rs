@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An integer in this CPU's own copy, by its ordinary address.
+//! An integer of this CPU's slot, by its ordinary address.
 
 use super::{
     arch::Ops,
@@ -9,16 +9,16 @@ use super::{
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
-/// A `T` that only this CPU changes.
+/// A `T` that only this CPU writes.
 ///
-/// Each method is one operation to what else runs on the CPU, NMIs included, and wraps around at the
-/// type's end. Where another CPU changes it too, they are ordinary operations.
+/// Each method is atomic with regard to what else runs on this CPU, NMIs included, and wraps around
+/// at the type's end. If other CPUs write the integer too, it is an ordinary operation.
 ///
-/// Context: any, but without leaving the CPU since the address was had.
+/// Context: any, on the CPU whose slot `ptr` points into.
 ///
 /// # Invariants
 ///
-/// `ptr` points to a `T` that can be read and written. It need not be aligned.
+/// `ptr` is valid for reads and writes of a `T`. It need not be aligned.
 pub(crate) struct View<T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
     ptr: *mut T,
     _backend: PhantomData<B>,
@@ -27,11 +27,10 @@ pub(crate) struct View<T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
 impl<T: Primitive, B: Ops<T>> View<T, B> {
     /// # Safety
     ///
-    /// `ptr` points to a `T` that can be read and written as long as this is used. It need not be
-    /// aligned.
+    /// `ptr` is valid for reads and writes of a `T` while the value is used. It need not be aligned.
     #[inline]
     pub(crate) unsafe fn new(ptr: *mut T) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller guarantees just this.
         Self {
             ptr,
             _backend: PhantomData,
@@ -41,28 +40,28 @@ impl<T: Primitive, B: Ops<T>> View<T, B> {
     /// Adds `val`.
     #[inline]
     pub(crate) fn add(&self, val: T) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is valid for reads and writes of a `T`.
         unsafe { B::local_add(self.ptr, val) }
     }
 
     /// Adds `val`, and returns the sum.
     #[inline]
     pub(crate) fn add_return(&self, val: T) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is valid for reads and writes of a `T`.
         unsafe { B::local_add_return(self.ptr, val) }
     }
 
-    /// Puts `val` there, and returns what was there.
+    /// Writes `val`, and returns the old value.
     #[inline]
     pub(crate) fn xchg(&self, val: T) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is valid for reads and writes of a `T`.
         unsafe { B::local_xchg(self.ptr, val) }
     }
 
-    /// Puts `new` there if `old` is; returns what was there.
+    /// Writes `new` if it equals `old`; returns the old value.
     #[inline]
     pub(crate) fn cmpxchg(&self, old: T, new: T) -> T {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `ptr` is valid for reads and writes of a `T`.
         unsafe { B::local_cmpxchg(self.ptr, old, new) }
     }
 }
@@ -81,15 +80,15 @@ mod tests {
         },
     };
 
-    /// What is around a view.
+    /// The bytes around the view.
     const FILL: u8 = 0xa5;
 
     /// Two cache lines.
     #[repr(C, align(64))]
     struct Lines([u8; 128]);
 
-    /// Whether `op` returns `returned` where `from` is, leaves `left`, and changes nothing else, at
-    /// each alignment, and across cache lines.
+    /// Whether `op` on an integer that is `from` returns `returned` and leaves `left`, and changes
+    /// nothing else, at each alignment and across cache lines.
     fn changes<T: Value, B: Ops<T>>(
         from: T,
         op: impl Fn(&View<T, B>) -> T,
@@ -99,7 +98,7 @@ mod tests {
         (56..72).all(|at| {
             let mut lines = Lines([FILL; 128]);
             let ptr = lines.0.as_mut_ptr().wrapping_add(at).cast::<T>();
-            // SAFETY: A `T` at `at` ends inside of the lines, which are ours as long as they are.
+            // SAFETY: A `T` at `at` ends inside of `lines`, which outlives the view.
             let (is, now) = unsafe {
                 ptr.write_unaligned(from);
                 let is = op(&View::new(ptr));
@@ -140,7 +139,7 @@ mod tests {
         Ok(puts(T::SOME, T::OTHER) && puts(T::ZERO, T::SOME) && puts(T::MIN, T::ZERO))
     }
 
-    /// Each bit counts.
+    /// A difference in any one bit counts.
     fn keeps_what_is_not_equal<T: Value, B: Ops<T>>() -> Result<bool> {
         Ok((0..size_of::<T>() * 8).all(|bit| {
             let op = |view: &View<T, B>| view.cmpxchg(T::SOME.flip(bit), T::OTHER);

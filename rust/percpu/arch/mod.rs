@@ -8,91 +8,91 @@ pub(crate) mod generic;
 #[cfg(all(CONFIG_X86_64, CONFIG_SMP))]
 pub(crate) mod x86_64;
 
-/// The fastest that this architecture has.
+/// The fastest implementation that this architecture has.
 #[cfg(all(CONFIG_X86_64, CONFIG_SMP))]
 pub(crate) type Native = x86_64::X86_64;
-/// The fastest that this architecture has.
+/// The fastest implementation that this architecture has.
 #[cfg(not(all(CONFIG_X86_64, CONFIG_SMP)))]
 pub(crate) type Native = generic::Generic;
 
-/// Operations on a `T` in the memory of this CPU, which wrap around at the type's end.
+/// Operations on an integer of type `T` in memory of this CPU. They wrap around at the type's end.
 ///
-/// `this_cpu_*` take an address of the per-CPU address space (`__percpu` in C); the CPU's own copy
-/// is found as part of the operation. `local_*` take an ordinary address, of memory that only this
-/// CPU changes meanwhile; on other memory they are ordinary operations, which other CPUs can tear.
+/// `this_cpu_*` take a per-CPU address (`__percpu` in C), and find this CPU's slot as part of the
+/// operation. `local_*` take an ordinary address of memory that no other CPU writes. On other memory
+/// they are ordinary operations, which other CPUs can tear.
 ///
-/// Orders nothing, on other CPUs.
+/// No operation orders anything for other CPUs.
 ///
 /// # Safety
 ///
-/// To what else runs on the CPU (tasks, softirqs, interrupts, and NMIs where C's `this_cpu_*()` are
-/// safe against them, as on x86-64) each operation has happened or not happened. No operation takes a
-/// lock or may sleep.
+/// Each operation is atomic with regard to what else runs on this CPU: tasks, softirqs, interrupts,
+/// and NMIs where C's `this_cpu_*()` are safe against them, as on x86-64. None takes a lock or
+/// sleeps.
 pub(crate) unsafe trait Ops<T> {
-    /// Reads.
+    /// Reads the integer.
     ///
     /// # Safety
     ///
-    /// `ptr` is the per-CPU address of a `T` that is allocated, and aligned.
+    /// `ptr` is the per-CPU address of an allocated and aligned `T`.
     unsafe fn this_cpu_read(ptr: *const T) -> T;
 
-    /// Writes.
+    /// Writes the integer.
     ///
     /// # Safety
     ///
     /// As for [`this_cpu_read`](Self::this_cpu_read).
     unsafe fn this_cpu_write(ptr: *mut T, val: T);
 
-    /// Adds.
+    /// Adds `val`.
     ///
     /// # Safety
     ///
     /// As for [`this_cpu_read`](Self::this_cpu_read).
     unsafe fn this_cpu_add(ptr: *mut T, val: T);
 
-    /// Adds, and returns the sum.
+    /// Adds `val`, and returns the sum.
     ///
     /// # Safety
     ///
     /// As for [`this_cpu_read`](Self::this_cpu_read).
     unsafe fn this_cpu_add_return(ptr: *mut T, val: T) -> T;
 
-    /// Writes, and returns what was there.
+    /// Writes `val`, and returns the old value.
     ///
     /// # Safety
     ///
     /// As for [`this_cpu_read`](Self::this_cpu_read).
     unsafe fn this_cpu_xchg(ptr: *mut T, val: T) -> T;
 
-    /// Writes `new` if `old` is there; returns what was there.
+    /// Writes `new` if the integer equals `old`; returns the old value.
     ///
     /// # Safety
     ///
     /// As for [`this_cpu_read`](Self::this_cpu_read).
     unsafe fn this_cpu_cmpxchg(ptr: *mut T, old: T, new: T) -> T;
 
-    /// Adds.
+    /// Adds `val`.
     ///
     /// # Safety
     ///
-    /// `ptr` points to a `T` that can be written. It need not be aligned.
+    /// `ptr` is valid for reads and writes of a `T`. It need not be aligned.
     unsafe fn local_add(ptr: *mut T, val: T);
 
-    /// Adds, and returns the sum.
+    /// Adds `val`, and returns the sum.
     ///
     /// # Safety
     ///
     /// As for [`local_add`](Self::local_add).
     unsafe fn local_add_return(ptr: *mut T, val: T) -> T;
 
-    /// Writes, and returns what was there.
+    /// Writes `val`, and returns the old value.
     ///
     /// # Safety
     ///
     /// As for [`local_add`](Self::local_add).
     unsafe fn local_xchg(ptr: *mut T, val: T) -> T;
 
-    /// Writes `new` if `old` is there; returns what was there.
+    /// Writes `new` if the integer equals `old`; returns the old value.
     ///
     /// # Safety
     ///
@@ -100,14 +100,14 @@ pub(crate) unsafe trait Ops<T> {
     unsafe fn local_cmpxchg(ptr: *mut T, old: T, new: T) -> T;
 }
 
-/// Per-CPU addresses.
+/// Translation of per-CPU addresses.
 ///
 /// # Safety
 ///
-/// [`this_cpu_ptr`](Self::this_cpu_ptr) is right on the CPU that it is called on.
+/// [`this_cpu_ptr`](Self::this_cpu_ptr) gives the address on the CPU that it runs on.
 pub(crate) unsafe trait ThisCpu {
-    /// The ordinary address, on this CPU, of per-CPU address `ptr`.
+    /// The ordinary address, on this CPU, of the per-CPU address `ptr`.
     ///
-    /// It stays this CPU's when the task moves on.
+    /// It remains the address of that CPU's slot when the task migrates.
     fn this_cpu_ptr(ptr: *mut u8) -> *mut u8;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! x86-64: one instruction, without `lock`, that finds the CPU's copy through `%gs`.
+//! x86-64: one instruction, without `lock`, that finds this CPU's slot through `%gs`.
 //!
 //! C header: [`arch/x86/include/asm/percpu.h`](srctree/arch/x86/include/asm/percpu.h)
 
@@ -13,15 +13,15 @@ use kernel::{
     bindings, //
 };
 
-/// x86-64 with more than one CPU.
+/// x86-64 with SMP, where per-CPU addresses are relative to `%gs`.
 pub(crate) struct X86_64;
 
-// SAFETY: `this_cpu_off` is what has to be added to a per-CPU address.
+// SAFETY: `this_cpu_off` is the difference between a per-CPU address and this CPU's.
 unsafe impl ThisCpu for X86_64 {
     #[inline]
     fn this_cpu_ptr(ptr: *mut u8) -> *mut u8 {
         let addr: *mut u8;
-        // SAFETY: Reads a variable of the kernel's, and nothing else.
+        // SAFETY: Reads `this_cpu_off`, and no other memory.
         unsafe {
             asm!(
                 "addq %gs:{off}(%rip), {addr}";
@@ -34,66 +34,69 @@ unsafe impl ThisCpu for X86_64 {
     }
 }
 
-/// How often `xchg` tries again. On memory of the CPU's own each failure takes an interruption that changes
-/// the value at just this place, so that is rare, and the last is never reached.
+/// How often `xchg` retries. On memory of this CPU's own, a retry takes an interrupt that changes
+/// the same integer between load and `cmpxchg`, so the limit is never reached there.
 const XCHG_TRIES: u32 = 128;
 
-/// Implements [`Ops`] for a type: the instruction's suffix, a class of registers that holds it, how
-/// to print such a register, and the accumulator for it.
+/// Implements [`Ops`] for a type, given the suffix of its instructions, the way its registers are
+/// printed, and its accumulator.
 macro_rules! impl_ops {
-    ($($ty:ty: $suffix:literal, $class:ident, $val:literal, $accumulator:tt;)+) => {
+    ($($ty:ty: $suffix:literal, $val:literal, $accumulator:tt;)+) => {
         $(
-            // SAFETY: Each is one instruction, which the CPU does not interrupt half-way. `xchg`
-            // has the effect of one, see there.
+            // SAFETY: Each method but `xchg` is one instruction, which an interrupt cannot split.
+            // `xchg` takes effect with the one `cmpxchg` that succeeds.
             unsafe impl Ops<$ty> for X86_64 {
                 #[inline]
                 unsafe fn this_cpu_read(ptr: *const $ty) -> $ty {
-                    impl_ops!(@load "%gs:", $ty, $suffix, $class, $val, ptr)
+                    impl_ops!(@load "%gs:", $ty, $suffix, $val, ptr)
                 }
 
                 #[inline]
                 unsafe fn this_cpu_write(ptr: *mut $ty, val: $ty) {
-                    // SAFETY: By the function's contract.
-                    unsafe {
-                        asm!(
-                            concat!("mov", $suffix, " ", $val, ", %gs:({ptr})");
-                            ptr = in(reg) ptr,
-                            val = in($class) val,
-                            options(nostack, preserves_flags),
-                        )
-                    };
+                    impl_ops!(@store "%gs:", $suffix, $val, ptr, val);
                 }
 
-                impl_ops!(@rmw "%gs:", $ty, $suffix, $class, $val, $accumulator;
+                impl_ops!(@rmw "%gs:", $ty, $suffix, $val, $accumulator;
                     this_cpu_add, this_cpu_add_return, this_cpu_xchg, this_cpu_cmpxchg);
-                impl_ops!(@rmw "", $ty, $suffix, $class, $val, $accumulator;
+                impl_ops!(@rmw "", $ty, $suffix, $val, $accumulator;
                     local_add, local_add_return, local_xchg, local_cmpxchg);
             }
         )+
     };
-    (@load $segment:literal, $ty:ty, $suffix:literal, $class:ident, $val:literal, $ptr:ident) => {{
+    (@load $segment:literal, $ty:ty, $suffix:literal, $val:literal, $ptr:ident) => {{
         let val: $ty;
-        // SAFETY: By the function's contract.
+        // SAFETY: Reads the integer at `ptr`, which the caller vouches for.
         unsafe {
             asm!(
                 concat!("mov", $suffix, " ", $segment, "({ptr}), ", $val);
                 ptr = in(reg) $ptr,
-                val = out($class) val,
+                val = out(reg) val,
                 options(nostack, readonly, preserves_flags),
             )
         };
         val
     }};
-    (@rmw $segment:literal, $ty:ty, $suffix:literal, $class:ident, $val:literal,
-        $accumulator:tt; $add:ident, $add_return:ident, $xchg:ident, $cmpxchg:ident) => {
+    (@store $segment:literal, $suffix:literal, $val:literal, $ptr:ident, $new:ident) => {
+        // SAFETY: Writes the integer at `ptr`, which the caller vouches for.
+        unsafe {
+            asm!(
+                concat!("mov", $suffix, " ", $val, ", ", $segment, "({ptr})");
+                ptr = in(reg) $ptr,
+                val = in(reg) $new,
+                options(nostack, preserves_flags),
+            )
+        }
+    };
+    (@rmw $segment:literal, $ty:ty, $suffix:literal, $val:literal, $accumulator:tt;
+        $add:ident, $add_return:ident, $xchg:ident, $cmpxchg:ident) => {
         #[inline]
         unsafe fn $add(ptr: *mut $ty, val: $ty) {
-            // SAFETY: By the function's contract.
+            // SAFETY: Changes the integer at `ptr`, which the caller vouches for.
             unsafe {
                 asm!(
                     concat!("add", $suffix, " ", $val, ", ", $segment, "({ptr})");
                     ptr = in(reg) ptr,
-                    val = in($class) val,
+                    val = in(reg) val,
                     options(nostack),
                 )
             };
@@ -102,57 +105,50 @@ macro_rules! impl_ops {
         #[inline]
         unsafe fn $add_return(ptr: *mut $ty, val: $ty) -> $ty {
             let old: $ty;
-            // SAFETY: By the function's contract.
+            // SAFETY: Changes the integer at `ptr`, which the caller vouches for.
             unsafe {
                 asm!(
                     concat!("xadd", $suffix, " ", $val, ", ", $segment, "({ptr})");
                     ptr = in(reg) ptr,
-                    val = inout($class) val => old,
+                    val = inout(reg) val => old,
                     options(nostack),
                 )
             };
             old.wrapping_add(val)
         }
 
-        /// The instruction of this name locks the bus, so this is `cmpxchg`, as in C.
+        /// Uses `cmpxchg`, as C does: the instruction `xchg` always locks the bus.
         #[inline]
         unsafe fn $xchg(ptr: *mut $ty, val: $ty) -> $ty {
-            let mut guess = impl_ops!(@load $segment, $ty, $suffix, $class, $val, ptr);
-            // SAFETY: By the function's contract.
+            let mut guess = impl_ops!(@load $segment, $ty, $suffix, $val, ptr);
+            // SAFETY: Both methods require the same of `ptr`.
             let mut seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
             if seen == guess {
                 return seen;
             }
             for _ in 0..XCHG_TRIES {
                 guess = seen;
-                // SAFETY: By the function's contract.
+                // SAFETY: As above.
                 seen = unsafe { Self::$cmpxchg(ptr, guess, val) };
                 if seen == guess {
                     return seen;
                 }
             }
-            // Other CPUs are at it, so this is not memory of ours, where any order will do.
-            // SAFETY: By the function's contract.
-            unsafe {
-                asm!(
-                    concat!("mov", $suffix, " ", $val, ", ", $segment, "({ptr})");
-                    ptr = in(reg) ptr,
-                    val = in($class) val,
-                    options(nostack, preserves_flags),
-                )
-            };
+            // Other CPUs keep writing here, so this is not memory of this CPU's own, and no more is
+            // promised than an ordinary operation.
+            impl_ops!(@store $segment, $suffix, $val, ptr, val);
             seen
         }
 
         #[inline]
         unsafe fn $cmpxchg(ptr: *mut $ty, old: $ty, new: $ty) -> $ty {
             let seen: $ty;
-            // SAFETY: By the function's contract.
+            // SAFETY: Changes the integer at `ptr`, which the caller vouches for.
             unsafe {
                 asm!(
                     concat!("cmpxchg", $suffix, " ", $val, ", ", $segment, "({ptr})");
                     ptr = in(reg) ptr,
-                    val = in($class) new,
+                    val = in(reg) new,
                     inout($accumulator) old => seen,
                     options(nostack),
                 )
@@ -163,12 +159,6 @@ macro_rules! impl_ops {
 }
 
 impl_ops! {
-    u8: "b", reg_byte, "{val}", "al";
-    i8: "b", reg_byte, "{val}", "al";
-    u16: "w", reg, "{val:x}", "ax";
-    i16: "w", reg, "{val:x}", "ax";
-    u32: "l", reg, "{val:e}", "eax";
-    i32: "l", reg, "{val:e}", "eax";
-    u64: "q", reg, "{val:r}", "rax";
-    i64: "q", reg, "{val:r}", "rax";
+    u32: "l", "{val:e}", "eax";
+    u64: "q", "{val:r}", "rax";
 }
