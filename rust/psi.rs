@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pressure stall information of control groups, as the kernel keeps it for each CPU.
+//! Pressure stall information (PSI) of cgroups, which the kernel keeps per CPU.
 //!
 //! C header: [`include/linux/psi_types.h`](srctree/include/linux/psi_types.h)
 //!
@@ -29,15 +29,17 @@ use kernel::{
     },
 };
 
-/// The per-CPU data of the whole system, which is the root's; NULL while PSI is off.
+/// The per-CPU data of the whole system, which stands for the root cgroup's; NULL where PSI is off.
 static SYSTEM: Atomic<*mut psi_group_cpu> = Atomic::new(ptr::null_mut());
 
-/// Finds the data of the whole system. The kernel switches PSI on or off at boot only.
+/// Looks up the data of the whole system. Whether PSI is on is decided at boot.
 ///
 /// Context: process, may sleep.
 pub(crate) fn init() {
     match per_cpu_var::find::<psi_group_cpu>(c"system_group_pcpu") {
-        Ok(system) if is_kept(system) => SYSTEM.store(system.cast_mut(), Relaxed),
+        // ORDERING: Relaxed suffices: this runs before the kfuncs are registered, and what the
+        // pointer refers to belongs to the kernel and is older than the module.
+        Ok(system) if is_maintained(system) => SYSTEM.store(system.cast_mut(), Relaxed),
         Ok(_) => {}
         Err(error) => pr_warn!(
             "the kernel's BTF does not say where system_group_pcpu is ({error:?}): no PSI of the root cgroup\n"
@@ -45,38 +47,41 @@ pub(crate) fn init() {
     }
 }
 
-/// Whether the kernel keeps `system`: it has written to it on each CPU that has switched tasks.
-fn is_kept(system: *const psi_group_cpu) -> bool {
+/// Whether the kernel maintains `system`, that is, whether PSI is on: it then has written a time
+/// stamp on each CPU that has switched tasks.
+fn is_maintained(system: *const psi_group_cpu) -> bool {
     PossibleCpu::all().any(|cpu| {
         let since = cpu
             .ptr(system)
             .wrapping_byte_add(offset_of!(psi_group_cpu, state_start));
-        // SAFETY: A field of a per-CPU variable of the kernel's, on a possible CPU.
+        // SAFETY: `since` is the address of a `u64` of the per-CPU variable, on a possible CPU. The
+        // load is volatile because that CPU may write it meanwhile.
         unsafe { since.cast::<u64>().read_volatile() != 0 }
     })
 }
 
-/// The hierarchy whose cgroups have PSI.
+/// The default hierarchy (version 2), whose cgroups have PSI.
 fn version_2() -> *const cgroup_root {
     &raw const cgrp_dfl_root
 }
 
-/// What the kernel keeps of `cgroup` on `cpu`; `None` where PSI is off, for all or for this one, when
-/// the cgroup is removed, and for cgroups of version 1, of which the kernel keeps none.
+/// The PSI data of `cgroup` on `cpu`. `None` where PSI is off, for the system or for this cgroup,
+/// for a cgroup that is removed, and for one of version 1, for which the kernel keeps no PSI.
 ///
-/// The kernel writes it at any time, so that it is no reference. It is freed with the cgroup: after
-/// the RCU sections of then.
+/// The result is a pointer and not a reference because the kernel writes the data at any time. The
+/// kernel frees the data with the cgroup, after a grace period.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// `cgroup` is valid, or is freed after the RCU section of the caller at the earliest.
+/// `cgroup` is valid, and is not freed before the end of the caller's RCU section.
 pub(crate) unsafe fn of_cgroup(
     cgroup: *const cgroup,
     cpu: PossibleCpu,
 ) -> Option<*const psi_group_cpu> {
-    // SAFETY: By the function's contract. Of these, only the flags change while others can see it.
+    // SAFETY: The caller vouches for the cgroup. Of these fields only the flags change once the
+    // cgroup is visible, hence the volatile load.
     let (level, root, flags, group) = unsafe {
         (
             (*cgroup).level,
@@ -86,11 +91,13 @@ pub(crate) unsafe fn of_cgroup(
         )
     };
     let percpu = if level == 0 {
+        // ORDERING: Relaxed suffices: `init()` stored the pointer before programs could be loaded.
         SYSTEM.load(Relaxed)
     } else if group.is_null() || flags & CSS_ONLINE == 0 || root != version_2() {
         ptr::null_mut()
     } else {
-        // SAFETY: The group lives as long as the cgroup. `enabled` changes at any time, `pcpu` never.
+        // SAFETY: The group exists as long as the cgroup. `enabled` may change at any time, hence
+        // the volatile load; `pcpu` never does.
         let (enabled, percpu) =
             unsafe { ((&raw const (*group).enabled).read_volatile(), (*group).pcpu) };
         if enabled {

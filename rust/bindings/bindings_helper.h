@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Input of bindgen: what kernel::bindings lacks, and our own prototypes.
+ * Input of bindgen: what kernel::bindings lacks, and this module's prototypes.
  */
 #include <linux/cgroup.h>
 #include <linux/cpumask.h>

@@ -2,19 +2,19 @@
 
 //! State of BPF open-coded iterators.
 //!
-//! An iterator `T` is three kfuncs, `bpf_iter_T_new`, `_next` and `_destroy`, over a
-//! `struct bpf_iter_T` that the program keeps on its stack. To BPF that struct is opaque; here it
-//! holds a Rust value.
+//! An iterator `T` consists of three kfuncs, `bpf_iter_T_new`, `_next` and `_destroy`, and of a
+//! `struct bpf_iter_T` on the program's stack. That struct is opaque to BPF; here it holds a Rust
+//! value.
 //!
 //! Reference: [`Documentation/bpf/kfuncs.rst`](srctree/Documentation/bpf/kfuncs.rst)
 
 use core::marker::PhantomData;
 
-/// A program's `struct bpf_iter_*`, of C type `C`, that holds an `S`.
+/// A program's `struct bpf_iter_*`, of the C type `C`, which holds an `S`.
 ///
 /// # Invariants
 ///
-/// `state` points to the iterator of a running program, and nothing else uses it meanwhile.
+/// `state` points to a `C` of a running program, which nothing else uses while this value exists.
 pub(crate) struct BpfIter<C, S> {
     state: *mut S,
     _iter: PhantomData<*mut C>,
@@ -34,22 +34,23 @@ impl<C, S> BpfIter<C, S> {
 
     /// # Safety
     ///
-    /// Called by a kfunc with the iterator that BPF passed to it, which lives on the program's
-    /// stack and is used by no one else until the kfunc returns.
+    /// Called by a kfunc with the iterator that BPF passed to it: it is on the program's stack, and
+    /// nothing else uses it until the kfunc returns.
     #[inline]
     pub(crate) unsafe fn new(iter: *mut C) -> Self {
         const { Self::FITS };
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller passes the iterator of a running program.
         Self {
             state: iter.cast(),
             _iter: PhantomData,
         }
     }
 
-    /// Puts `state` into the slot; what it held is forgotten, not dropped. For `bpf_iter_*_new`.
+    /// Stores `state` in the iterator. What it held before is not dropped. For `bpf_iter_*_new`.
     #[inline]
     pub(crate) fn init(&mut self, state: S) {
-        // SAFETY: By the type invariant the slot is ours; it is large enough, as `FITS` asserts.
+        // SAFETY: By the type invariant only this value uses the iterator. `FITS` asserts that it
+        // is large enough and aligned.
         unsafe { self.state.write(state) };
     }
 
@@ -57,11 +58,12 @@ impl<C, S> BpfIter<C, S> {
     ///
     /// # Safety
     ///
-    /// [`init`](Self::init) was called. The verifier sees to it: a program that calls `next` on
-    /// an iterator that is not set up does not load.
+    /// [`init`](Self::init) was called. The verifier ensures this: it refuses programs that call
+    /// `next` on an iterator that is not initialized.
     #[inline]
     pub(crate) unsafe fn state(&mut self) -> &mut S {
-        // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
+        // SAFETY: By the type invariant only this value uses the iterator, and the caller vouches
+        // that it holds an `S`.
         unsafe { &mut *self.state }
     }
 
@@ -69,10 +71,11 @@ impl<C, S> BpfIter<C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`state`](Self::state); the slot is not used again before the next `init`.
+    /// As for [`state`](Self::state), and the state is not used again before the next `init`.
     #[inline]
     pub(crate) unsafe fn destroy(self) {
-        // SAFETY: By the type invariant the slot is ours; the caller vouches for its content.
+        // SAFETY: By the type invariant only this value uses the iterator, and the caller vouches
+        // that it holds an `S`, which is not used later.
         unsafe { self.state.drop_in_place() };
     }
 }
@@ -85,7 +88,7 @@ mod tests {
     /// What BPF reserves for an iterator.
     type Iter = [u64; 3];
 
-    /// Counts how often it is dropped.
+    /// A state that counts its drops.
     struct State<'a> {
         step: u32,
         drops: &'a Cell<u32>,
@@ -97,7 +100,7 @@ mod tests {
         }
     }
 
-    /// One call of a kfunc with `iter`.
+    /// What a kfunc that is called with `iter` makes of it.
     fn bpf_iter<'a>(iter: &mut Iter) -> BpfIter<Iter, State<'a>> {
         // SAFETY: Nothing else uses `iter` before the next call.
         unsafe { BpfIter::new(iter) }
@@ -113,7 +116,7 @@ mod tests {
         });
         for step in 1..10 {
             let mut used = bpf_iter(&mut iter);
-            // SAFETY: Set up above.
+            // SAFETY: Initialized above.
             let state = unsafe { used.state() };
             assert_eq!(state.step, step);
             state.step += 1;
@@ -130,7 +133,7 @@ mod tests {
             drops: &drops,
         });
         assert_eq!(drops.get(), 0);
-        // SAFETY: Set up above, and not used again.
+        // SAFETY: Initialized above, and not used again.
         unsafe { bpf_iter(&mut iter).destroy() };
         assert_eq!(drops.get(), 1);
     }
@@ -147,7 +150,7 @@ mod tests {
         }
         assert_eq!(drops.get(), 0);
         let mut used = bpf_iter(&mut iter);
-        // SAFETY: Set up above.
+        // SAFETY: Initialized above.
         assert_eq!(unsafe { used.state() }.step, 2);
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Types that BPF programs can keep in maps, as `__kptr`.
+//! Types that BPF programs can store in maps, as `__kptr`.
 //!
 //! C header: [`include/linux/btf.h`](srctree/include/linux/btf.h)
 
@@ -14,27 +14,27 @@ use kernel::{
     },
 };
 
-/// The module's types with destructors, made by [`kptr_dtors!`].
+/// The types with their destructors, made by [`kptr_dtors!`].
 ///
 /// # Invariants
 ///
-/// `dtors` points to `count` pairs of BTF ids, of a struct of this module and of its destructor.
+/// `dtors` points to `count` pairs of BTF ids: of a struct of this module, and of its destructor.
 pub(crate) struct Dtors {
     dtors: *const bindings::btf_id_dtor_kfunc,
     count: u32,
     registered: Atomic<bool>,
 }
 
-// SAFETY: `dtors` is only read, and by the kernel.
+// SAFETY: `dtors` is never written once the module is linked. The other fields are `Sync`.
 unsafe impl Sync for Dtors {}
 
 impl Dtors {
     /// # Safety
     ///
-    /// `dtors` points to `count` pairs of BTF ids, of a struct of this module and of its
+    /// `dtors` points to `count` pairs of BTF ids: of a struct of this module, and of its
     /// destructor.
     pub(crate) const unsafe fn new(dtors: *const bindings::btf_id_dtor_kfunc, count: u32) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller guarantees just this.
         Self {
             dtors,
             count,
@@ -42,18 +42,19 @@ impl Dtors {
         }
     }
 
-    /// Lets maps keep the types. The kernel forgets them with the module's BTF.
+    /// Allows the types in maps. The kernel drops the list with the module's BTF.
     ///
     /// # Errors
     ///
-    /// `EBUSY` when they are registered already; `EINVAL` for a destructor that the kernel does not
-    /// take; `ENOMEM`.
+    /// `EBUSY` when the list is registered already; `EINVAL` for a destructor that the kernel does
+    /// not accept; `ENOMEM`.
     pub(crate) fn register(&'static self, module: &'static ThisModule) -> Result {
-        // The kernel takes one list of a module.
+        // The kernel accepts one list from a module.
+        // ORDERING: Relaxed suffices: the exchange decides who registers, and publishes no data.
         if self.registered.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
-        // SAFETY: By the type invariant; the kernel copies the pairs.
+        // SAFETY: By the type invariant there are `count` pairs, which the kernel copies.
         let ret = unsafe {
             bindings::register_btf_id_dtor_kfuncs(self.dtors, self.count, module.as_ptr())
         };
@@ -61,23 +62,40 @@ impl Dtors {
     }
 }
 
-/// Declares which function ends a kptr that a map still holds when it goes, for each type.
+/// For tests of a module's list.
+#[cfg(CONFIG_KUNIT = "y")]
+impl Dtors {
+    /// The list, as the linker has left it.
+    pub(crate) fn linked(&self) -> &'static [bindings::btf_id_dtor_kfunc] {
+        // SAFETY: By the type invariant there are `count` pairs. Nothing writes them once the
+        // module is loaded.
+        unsafe { core::slice::from_raw_parts(self.dtors, self.count as usize) }
+    }
+
+    /// Whether the list is registered.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.load(Relaxed)
+    }
+}
+
+/// Declares for each type the destructor: the function that releases a kptr which a map still holds
+/// when the map, or the element, is freed.
 ///
 /// ```ignore
 /// kptr_dtors! {
-///     /// What maps can hold.
+///     /// The types that maps can hold.
 ///     pub(crate) static DTORS {
 ///         struct foo => foo_dtor;
 ///     }
 /// }
 /// ```
 ///
-/// The function is `#[no_mangle] unsafe extern "C" fn(*mut c_void)`, with a C prototype in
-/// `bindings`, as [`kfunc_set!`](super::kfunc::kfunc_set) asks of kfuncs. It is called in any
+/// A destructor is a `#[no_mangle] unsafe extern "C" fn(*mut c_void)` with a C prototype in
+/// `bindings`, as [`kfunc_set!`](super::kfunc::kfunc_set) requires of kfuncs. It is called in any
 /// context.
 ///
-/// Emits `.BTF_ids` as `BTF_ID_LIST()` does in C. `__2` tells a destructor from the kfuncs of a
-/// set.
+/// Emits `.BTF_ids` as `BTF_ID_LIST()` does in C. The suffix `__2` distinguishes destructors from
+/// the kfuncs of a set.
 macro_rules! kptr_dtors {
     (
         $(#[$attr:meta])*
@@ -97,8 +115,8 @@ macro_rules! kptr_dtors {
                 $crate::bpf::btf_id::btf_id!(func $dtor, "2"),
             ),)+
             ".popsection",
-            // As `CFI_NOSEAL()`: the kernel calls destructors by a pointer that it has found by
-            // name. The module takes none, so objtool would have their `endbr64` removed.
+            // As `CFI_NOSEAL()`: the kernel looks up destructors by name and calls them by pointer.
+            // The module takes no pointer to them, so objtool would have their `endbr64` removed.
             $(concat!(
                 ".pushsection .discard.ibt_endbr_noseal\n",
                 ".quad ", stringify!($dtor), "\n",
@@ -111,7 +129,8 @@ macro_rules! kptr_dtors {
         $vis static $list: $crate::bpf::kptr::Dtors = {
             const DTORS: &[unsafe extern "C" fn(*mut ::kernel::ffi::c_void)] = &[$($dtor),+];
 
-            // The branches of an `if` have one type: what C sees is what Rust defines.
+            // The branches of an `if` must have the same type, so the Rust function has the
+            // signature that C sees.
             $(
                 if true {
                     $crate::bindings::$dtor
@@ -125,40 +144,9 @@ macro_rules! kptr_dtors {
                 static IDS: ::kernel::bindings::btf_id_dtor_kfunc;
             }
 
-            // SAFETY: The list was made above, with so many pairs.
+            // SAFETY: The assembly above defines the list, with a pair for each of `DTORS`.
             unsafe { $crate::bpf::kptr::Dtors::new(&raw const IDS, DTORS.len() as u32) }
         };
     };
 }
 pub(crate) use kptr_dtors;
-
-#[kunit_tests(bpf_percpu_kptr)]
-mod tests {
-    use super::*;
-    use crate::kfuncs::BPF_PERCPU_DTORS;
-    use core::slice;
-
-    const MODULE: &ThisModule = &<crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
-
-    #[test]
-    fn are_registered_once() {
-        assert!(BPF_PERCPU_DTORS.registered.load(Relaxed));
-        for _ in 0..2 {
-            assert_eq!(BPF_PERCPU_DTORS.register(MODULE), Err(EBUSY));
-        }
-        assert!(BPF_PERCPU_DTORS.registered.load(Relaxed));
-    }
-
-    #[test]
-    fn ids_are_resolved() {
-        // SAFETY: By the invariant of `Dtors`; nobody writes there once the module is loaded.
-        let dtors = unsafe {
-            slice::from_raw_parts(BPF_PERCPU_DTORS.dtors, BPF_PERCPU_DTORS.count as usize)
-        };
-        // `struct bpf_percpu_store`.
-        assert_eq!(dtors.len(), 1);
-        assert!(dtors[0].btf_id != 0);
-        assert!(dtors[0].kfunc_btf_id != 0);
-        assert!(dtors[0].btf_id != dtors[0].kfunc_btf_id);
-    }
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a module written in Rust needs to offer kfuncs to BPF programs.
+//! What a module in Rust needs to offer kfuncs to BPF programs. Knows nothing of this module's.
 
 pub(crate) mod btf_id;
 pub(crate) mod iter;

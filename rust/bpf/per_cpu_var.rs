@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Static per-CPU variables of the kernel's that it does not export, by their name in its BTF.
+//! Static per-CPU variables of the kernel that it does not export, found by name in its BTF.
 //!
-//! BPF programs read them so, as `__ksym`. The kernel keeps the look-up of symbols to itself; but BTF
-//! says how far apart the variables of `.data..percpu` are, and some of them are exported.
+//! `bpf_cgroup_psi_cpu()` has to return the root cgroup's `psi_group_cpu`, which is the static
+//! per-CPU variable `system_group_pcpu`. BPF programs may read any such variable by name, as
+//! `__ksym`, but modules cannot: the kernel exports neither the variable nor
+//! `kallsyms_lookup_name()`. What it does export is its BTF, which gives the offset of each
+//! variable in `.data..percpu`, and a few of these variables. The difference of the offsets, added
+//! to the address of an exported variable, gives the address.
+//!
+//! Upstream none of this is needed: code that is built in refers to the variable. As a module's,
+//! the kfunc would need `EXPORT_PER_CPU_SYMBOL_GPL(system_group_pcpu)`, or a function of
+//! `kernel/sched/psi.c` that returns a cgroup's `psi_group_cpu` on a CPU. When the kernel has one
+//! of these, this file goes.
 //!
 //! C header: [`include/linux/btf.h`](srctree/include/linux/btf.h)
 
@@ -18,9 +27,11 @@ use kernel::{
     str::CStr, //
 };
 
-/// The address of the static per-CPU variable `name`, as per-CPU accessors take it.
+/// The per-CPU address of the static variable `name`.
 ///
-/// -ENOENT when BTF has no such variable, or one of another size than `T`.
+/// # Errors
+///
+/// `ENOENT` when BTF has no such variable, or when its size is not that of `T`.
 ///
 /// Context: process, may sleep.
 pub(crate) fn find<T>(name: &CStr) -> Result<*const T> {
@@ -33,7 +44,7 @@ pub(crate) fn find<T>(name: &CStr) -> Result<*const T> {
         .cast())
 }
 
-/// What the kernel's BTF knows by a name.
+/// A type of the kernel's BTF, found by name.
 #[derive(Clone, Copy)]
 struct Found {
     btf: *const bindings::btf,
@@ -41,11 +52,13 @@ struct Found {
 }
 
 impl Found {
-    /// Each call takes a reference to the BTF, which modules have no way to give back: it stays. That
-    /// is the kernel's, or that of a module which has what the kernel has not.
+    /// Looks for it in the kernel's BTF, then in that of each module.
+    ///
+    /// Each successful call takes a reference to the BTF, which is never released: the kernel does
+    /// not export `btf_put()`. For the kernel's own BTF that is harmless.
     fn new(name: &CStr, kind: u32) -> Result<Self> {
         let mut btf = ptr::null_mut();
-        // SAFETY: The name ends with NUL, and `btf` is valid for the call.
+        // SAFETY: The name is NUL-terminated, and `btf` is valid for the duration of the call.
         let id = unsafe { bindings::bpf_find_btf_id(name.as_char_ptr(), kind, &mut btf) };
         match u32::try_from(id) {
             Ok(id) => Ok(Self { btf, id }),
@@ -63,20 +76,21 @@ struct Section {
 impl Section {
     fn new() -> Result<Self> {
         let Found { btf, id } = Found::new(c".data..percpu", bindings::BTF_KIND_DATASEC)?;
-        // SAFETY: The id is of this BTF, to which there is a reference.
+        // SAFETY: The id belongs to this BTF, to which `Found::new()` has taken a reference.
         let section = unsafe { bindings::btf_type_by_id(btf, id) };
         if section.is_null() {
             return Err(ENOENT);
         }
-        // SAFETY: After a type of this kind, in checked BTF, there are so many entries, which do
-        // not change.
+        // SAFETY: A type of kind DATASEC is followed by as many entries as its vlen says; the
+        // kernel has checked the BTF. The entries never change, and the reference keeps them for
+        // ever.
         let variables = unsafe {
             slice::from_raw_parts(section.add(1).cast(), btf_type_vlen(section) as usize)
         };
         Ok(Self { btf, variables })
     }
 
-    /// Where the variable `name` is in the section.
+    /// The offset of the variable `name` in the section.
     fn offset<T>(&self, name: &CStr) -> Result<usize> {
         let found = Found::new(name, bindings::BTF_KIND_VAR)?;
         let is_it = |variable: &&bindings::btf_var_secinfo| {
@@ -95,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exported_variables_are_where_they_are() -> Result {
+    fn exported_variables_have_their_addresses() -> Result {
         assert_eq!(
             find::<bindings::kernel_stat>(c"kstat")?,
             &raw const bindings::kstat

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The set bits of a bitmap that others may change meanwhile.
+//! The set bits of a bitmap that may change while it is read.
 //!
 //! C header: [`include/linux/find.h`](srctree/include/linux/find.h)
 
@@ -8,17 +8,17 @@ use core::num::NonZeroUsize;
 
 const BITS_PER_WORD: u32 = usize::BITS;
 
-/// Where the bits of a bitmap are, a word at a time. Others may change them meanwhile.
+/// A bitmap that is read a word at a time, and that may change meanwhile.
 ///
 /// # Safety
 ///
-/// [`len`](Self::len) returns the same each time it is asked, at most [`i32::MAX`], and
-/// [`word`](Self::word) no bit at it or past it.
+/// [`len`](Self::len) always returns the same number, at most [`i32::MAX`]. [`word`](Self::word)
+/// returns no set bit at that number or past it.
 pub(crate) unsafe trait Words {
     /// The length, in bits.
     fn len(&self) -> u32;
 
-    /// The word that begins with bit `base`, as it is now.
+    /// The current value of the word that begins with bit `base`.
     ///
     /// # Safety
     ///
@@ -26,7 +26,7 @@ pub(crate) unsafe trait Words {
     unsafe fn word(&self, base: u32) -> usize;
 }
 
-/// Words in memory, of any alignment: BPF programs pass memory of their own.
+/// Words in memory, of any alignment: BPF programs pass their own memory as masks.
 #[derive(Clone, Copy)]
 pub(crate) struct RawWords(*const Word);
 
@@ -45,31 +45,34 @@ impl RawWords {
     ///
     /// # Safety
     ///
-    /// `base` is a multiple of the word size. That word can be read; others may write it meanwhile.
+    /// `base` is a multiple of the word size, and that word can be read. It may be written
+    /// meanwhile.
     #[inline]
     pub(crate) unsafe fn read(self, base: u32) -> usize {
-        // SAFETY: By the function's contract, and a `Word` needs no alignment. The read is volatile
-        // because others may write the word meanwhile, as with `READ_ONCE()`: any value will do.
+        // SAFETY: The caller guarantees that the word can be read, and a `Word` needs no alignment.
+        // The load is volatile, as `READ_ONCE()`, because the word may be written meanwhile: any
+        // value will do.
         let Word(word) = unsafe { self.0.add((base / BITS_PER_WORD) as usize).read_volatile() };
         word
     }
 }
 
-/// The first set bit from number `first` on.
+/// The first set bit from `first` on.
 #[inline]
 pub(crate) fn first_from<W: Words>(words: W, first: u32) -> Option<u32> {
     let mut base = first & !(BITS_PER_WORD - 1);
     if first >= words.len() {
         return None;
     }
-    // SAFETY: A multiple of the word size, and not past `first`, which is below the length.
+    // SAFETY: `base` is a multiple of the word size, and not past `first`, which is below the
+    // length.
     let mut word = unsafe { words.word(base) } & (usize::MAX << (first % BITS_PER_WORD));
     while word == 0 {
         base = base.wrapping_add(BITS_PER_WORD);
         if base >= words.len() {
             return None;
         }
-        // SAFETY: A multiple of the word size, below the length.
+        // SAFETY: `base` is a multiple of the word size, and below the length.
         word = unsafe { words.word(base) };
     }
     Some(base | word.trailing_zeros())
@@ -77,16 +80,16 @@ pub(crate) fn first_from<W: Words>(words: W, first: u32) -> Option<u32> {
 
 /// The set bits of a bitmap, ascending.
 ///
-/// Reads a word at a time, when it comes to it. Takes no lock, allocates nothing and calls no
-/// other code, so that it can be used in every context.
+/// Each word is read once, when the iteration reaches it. Nothing is locked, allocated or called,
+/// so this can be used in any context.
 ///
 /// # Invariants
 ///
-/// - `base` is a multiple of the word size, and below the length, if that is not 0.
-/// - `rest` holds the bits that are still to come of the word that starts at bit `base`.
+/// - `base` is a multiple of the word size. It is below the length, unless that is 0.
+/// - `rest` holds the remaining bits of the word that begins with bit `base`.
 #[repr(C)]
 pub(crate) struct SetBits<W> {
-    // First, so that its address is the iterator's.
+    // First, so that the iterator's address is that of the number that BPF programs read.
     current: i32,
     base: u32,
     rest: usize,
@@ -94,15 +97,15 @@ pub(crate) struct SetBits<W> {
 }
 
 impl<W: Words> SetBits<W> {
-    /// All of them.
+    /// All set bits of `words`.
     #[inline]
     pub(crate) fn new(words: W) -> Self {
         let rest = match words.len() {
             0 => 0,
-            // SAFETY: Zero is below the length.
+            // SAFETY: Zero is a multiple of the word size, and below the length.
             _ => unsafe { words.word(0) },
         };
-        // INVARIANT: All of the first word is to come.
+        // INVARIANT: All bits of the first word remain.
         Self {
             words,
             rest,
@@ -111,7 +114,7 @@ impl<W: Words> SetBits<W> {
         }
     }
 
-    /// The next bit; `None` after the last, however often it is asked.
+    /// The next bit; `None` after the last one, on every further call too.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<&i32> {
         if self.rest == 0 {
@@ -120,26 +123,26 @@ impl<W: Words> SetBits<W> {
         self.next_of_word()
     }
 
-    /// The next bit when [`next_of_word`](Self::next_of_word) had none. Otherwise leaves out what the word in
-    /// hand has left.
+    /// The next bit after the current word, for when [`next_of_word`](Self::next_of_word) has
+    /// returned `None`. Skips the bits that the current word has left.
     #[inline]
-    pub(crate) fn next_of_others(&mut self) -> Option<&i32> {
+    pub(crate) fn next_after_word(&mut self) -> Option<&i32> {
         self.refill();
         self.next_of_word()
     }
 
-    /// The next bit of the word in hand; `None` after its last.
+    /// The next bit of the current word; `None` after its last one.
     #[inline]
     pub(crate) fn next_of_word(&mut self) -> Option<&i32> {
         let bit = NonZeroUsize::new(self.rest)?.trailing_zeros();
-        // INVARIANT: The lowest bit comes now.
+        // INVARIANT: The lowest bit, which is returned now, no longer remains.
         self.rest &= self.rest.wrapping_sub(1);
         self.current = (self.base | bit) as i32;
         Some(&self.current)
     }
 
-    /// Goes on to the next word that has a bit. After the last one does nothing: no word is read twice, so
-    /// that a bit that is set behind the iterator comes too late.
+    /// Moves on to the next word that has a bit set. Does nothing after the last word: no word is
+    /// read twice, so bits that are set behind the iterator are not seen.
     #[inline(always)]
     fn refill(&mut self) {
         loop {
@@ -147,9 +150,10 @@ impl<W: Words> SetBits<W> {
             if base >= self.words.len() {
                 return;
             }
-            // INVARIANT: A multiple of the word size. All of its bits are still to come.
+            // INVARIANT: `base` is a multiple of the word size and below the length. All bits of
+            // its word remain.
             self.base = base;
-            // SAFETY: Below the length, and a multiple of the word size.
+            // SAFETY: `base` is a multiple of the word size, and below the length.
             self.rest = unsafe { self.words.word(base) };
             if self.rest != 0 {
                 return;
@@ -157,21 +161,22 @@ impl<W: Words> SetBits<W> {
         }
     }
 
-    /// What `f` makes, beginning with `init`, of the words that are still to come, each with the number
-    /// of its first bit.
+    /// Folds the remaining words by `f`, starting from `init`. `f` gets the number of each word's
+    /// first bit, and the word.
     #[inline]
     pub(crate) fn fold_words<A>(self, init: A, mut f: impl FnMut(A, u32, usize) -> A) -> A {
         let mut folded = f(init, self.base, self.rest);
         let mut base = self.base.wrapping_add(BITS_PER_WORD);
         while base < self.words.len() {
-            // SAFETY: Below the length, and by the type invariant a multiple of the word size.
+            // SAFETY: `base` is below the length, and by the type invariant a multiple of the word
+            // size.
             folded = f(folded, base, unsafe { self.words.word(base) });
             base = base.wrapping_add(BITS_PER_WORD);
         }
         folded
     }
 
-    /// What `f` makes, beginning with `init`, of the bits that are still to come.
+    /// Folds the remaining bits by `f`, starting from `init`.
     #[inline]
     pub(crate) fn fold<A>(self, init: A, mut f: impl FnMut(A, u32) -> A) -> A {
         self.fold_words(init, |folded, base, word| {
@@ -191,7 +196,7 @@ pub(crate) fn bits_of(word: usize) -> impl Iterator<Item = u32> {
     })
 }
 
-// The same cases run in the kernel, by KUnit, and on the host, by tests/tests/bits.
+// KUnit runs these cases in the kernel, and tests/tests/bits on the host.
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 #[cfg_attr(not(test), kernel::prelude::kunit_tests(bpf_percpu_bits))]
 mod tests {
@@ -200,17 +205,18 @@ mod tests {
     const MAX_WORDS: usize = 8192 / BITS_PER_WORD as usize;
     const LENGTHS: [u32; 12] = [0, 1, 2, 63, 64, 65, 127, 128, 129, 511, 8191, 8192];
 
-    /// The first bits of some that can be read while it is used.
+    /// The first bits of a bitmap that outlives this value.
     struct Bits(RawWords, u32);
 
-    // SAFETY: The length does not change, and limits the bits.
+    // SAFETY: The length never changes, and `word()` masks the bits past it.
     unsafe impl Words for Bits {
         fn len(&self) -> u32 {
             self.1
         }
 
         unsafe fn word(&self, base: u32) -> usize {
-            // SAFETY: By the function's contract, and what the tests make this of.
+            // SAFETY: The caller guarantees that `base` is below the length, and the tests make
+            // this only of bitmaps that are as long.
             let word = unsafe { self.0.read(base) };
             match self.1 - base {
                 left if left < BITS_PER_WORD => word & !(usize::MAX << left),
@@ -219,7 +225,7 @@ mod tests {
         }
     }
 
-    /// No test asks for more than the 8192 bits that there are.
+    /// The first `len` of the 8192 bits; `len` is at most that.
     fn bits(words: &[usize; MAX_WORDS], len: u32) -> Bits {
         Bits(RawWords::new(words.as_ptr()), len)
     }
@@ -232,7 +238,7 @@ mod tests {
         (words[(bit / BITS_PER_WORD) as usize] >> (bit % BITS_PER_WORD)) & 1 != 0
     }
 
-    /// Whether the iterator and a loop over each bit say the same.
+    /// Whether the iterator agrees with a loop over each bit.
     fn agrees(words: &[usize; MAX_WORDS], len: u32) -> bool {
         let mut one_by_one = set_bits(words, len);
         let all = set_bits(words, len).fold(Some(0), |next, bit| {
@@ -248,13 +254,13 @@ mod tests {
         all && one_by_one.next().is_none() && one_by_one.next().is_none()
     }
 
-    /// Whether [`first_from`] and a loop over each bit say the same.
+    /// Whether [`first_from`] agrees with a loop over each bit.
     fn agrees_from(words: &[usize; MAX_WORDS], len: u32, first: u32) -> bool {
         let expected = (first..len).find(|bit| is_set(words, *bit));
         first_from(bits(words, len), first) == expected
     }
 
-    /// Words with about `density` of 2^64 bits set, of a xorshift generator.
+    /// Words of a xorshift generator, in which about `density` / 2^64 of the bits are set.
     fn random(seed: u64, density: u64) -> [usize; MAX_WORDS] {
         let mut words = [0; MAX_WORDS];
         let mut state = seed;
@@ -299,7 +305,7 @@ mod tests {
             let mut bits = set_bits(&words, 8192);
             assert_eq!(bits.next(), Some(&(bit as i32)));
             assert_eq!(bits.next(), None);
-            // One too short for it.
+            // A length that is one too short for the bit.
             assert_eq!(set_bits(&words, bit).next(), None);
         }
     }
@@ -336,7 +342,7 @@ mod tests {
                 let at = shift + i * size_of::<usize>();
                 bytes[at..at + size_of::<usize>()].copy_from_slice(&word.to_ne_bytes());
             }
-            // The array has 8192 bits from `shift` on.
+            // The array holds 8192 bits from `shift` on.
             let raw = RawWords::new(bytes[shift..].as_ptr().cast());
             let mut bits = SetBits::new(Bits(raw, 8192));
             let mut aligned = set_bits(&words, 8192);
@@ -386,7 +392,7 @@ mod tests {
         let raw = RawWords::new(words.as_ptr().cast());
         let mut bits = SetBits::new(Bits(raw, 8192));
         assert_eq!(bits.next(), Some(&0));
-        // The word in hand stays as it was read; the next ones are as they are now.
+        // The current word keeps the value that was read; later words are read when reached.
         let mut changed = [0; MAX_WORDS];
         changed[0] = 0b1000;
         changed[3] = usize::MAX ^ (usize::MAX >> 1);

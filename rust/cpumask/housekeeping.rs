@@ -23,30 +23,37 @@ use kernel::{
 const TYPES: usize = bindings::hk_type_HK_TYPE_MAX as usize;
 const WORDS: usize = size_of::<cpumask>() / size_of::<usize>();
 
-/// What [`housekeeping`] returns, for each type.
+/// The masks that [`housekeeping`] returns, by type.
 static SNAPSHOTS: [Snapshot; TYPES] = [const { Snapshot::new() }; TYPES];
 
 /// The CPUs that do housekeeping of type `hk_type`; `None` for a type that does not exist.
 ///
-/// The kernel frees such a mask after a grace period when an isolated cpuset partition replaces
-/// it, so the mask itself may be used under RCU only. This one lives as long as the module: it
-/// shows the kernel's mask as of the newest call, by whomever. While calls overlap with a change, it
-/// may show the old mask for a moment longer.
+/// When an isolated cpuset partition replaces such a mask, the kernel frees the old one after a
+/// grace period, so the kernel's mask may be used only under RCU. The mask that is returned is a
+/// copy which lives as long as the module. Each call, from any CPU, updates it. While a call
+/// overlaps with a change of the kernel's mask, the copy may show the old mask for a moment longer.
 ///
 /// Context: any.
 pub(crate) fn housekeeping(hk_type: u32) -> Option<&'static Cpumask> {
     let snapshot = SNAPSHOTS.get(hk_type as usize)?;
     let _rcu = rcu::read_lock();
-    // SAFETY: `hk_type` is below `HK_TYPE_MAX`, for there is a snapshot of it.
+    // SAFETY: `hk_type` is below `HK_TYPE_MAX`, as it has a snapshot.
     let current = || unsafe { bindings::housekeeping_cpumask(hk_type) };
     let mask = current();
-    // SAFETY: The kernel does not change a housekeeping mask: it publishes another, and frees the
-    // old one after a grace period, which this RCU section holds up.
+    // SAFETY: The kernel never changes a housekeeping mask: it publishes another one, and frees the
+    // old one after a grace period, which this RCU section delays.
     unsafe { snapshot.copy(mask) };
-    // The kernel may have replaced the mask, and somebody else have copied the new one, before
-    // the old one was written over it. Not twice: the next change waits for this RCU section.
-    // SAFETY: Has no preconditions. (The kernel crate's `smp_mb()` takes no argument in 7.2, and one
-    // in 7.3.)
+    // The kernel may have replaced the mask, and another CPU may have copied the new one, before
+    // this CPU overwrote that copy with the old mask. So look again, after the writes. Once is
+    // enough: the kernel waits for this RCU section before it changes the mask another time.
+    //
+    // ORDERING: Orders the stores of `copy()` before the second load of the kernel's pointer. Pairs
+    // with the dependency from the load of the new pointer to the stores of `copy()` on that other
+    // CPU: if this CPU's stores overwrote those, its second load sees the new pointer. (A
+    // dependency is enough where stores are multicopy atomic, as on x86-64 and arm64.)
+    //
+    // SAFETY: Has no preconditions. (The kernel crate's `smp_mb()` takes no argument in 7.2, and
+    // one in 7.3.)
     unsafe { kernel::bindings::smp_mb() };
     let newer = current();
     if !ptr::eq(newer, mask) {
@@ -56,7 +63,7 @@ pub(crate) fn housekeeping(hk_type: u32) -> Option<&'static Cpumask> {
     Some(snapshot.as_cpumask())
 }
 
-/// A mask of the module's own.
+/// A copy of a mask.
 struct Snapshot([Atomic<usize>; WORDS]);
 
 impl Snapshot {
@@ -64,19 +71,22 @@ impl Snapshot {
         Self([const { Atomic::new(0) }; WORDS])
     }
 
-    /// Copies the CPUs below `nr_cpu_ids` of `mask`.
+    /// Copies the CPUs of `mask` that are below `nr_cpu_ids`.
     ///
-    /// Whoever reads meanwhile sees words of the old mask and of the new one.
+    /// A concurrent reader sees some words of the old mask and some of the new one.
     ///
     /// # Safety
     ///
-    /// `mask` is a cpumask that stays and does not change during the call.
+    /// `mask` is a cpumask that is neither freed nor changed during the call.
     unsafe fn copy(&self, mask: *const cpumask) {
         let words = nr_cpu_ids().div_ceil(usize::BITS) as usize;
         for (i, word) in self.0.iter().enumerate().take(words) {
-            // SAFETY: A cpumask has `nr_cpu_ids` bits at least; the rest is the caller's contract.
+            // SAFETY: A cpumask has at least `nr_cpu_ids` bits, and the caller keeps it unchanged.
             let value = unsafe { mask.cast::<usize>().add(i).read() };
-            // Mostly it is there already, and the line stays shared.
+            // Usually nothing has changed; without the store, the cache line stays shared.
+            //
+            // ORDERING: Relaxed suffices: each word is complete in itself, and readers of a mask
+            // expect that its words change one by one.
             if word.load(Relaxed) != value {
                 word.store(value, Relaxed);
             }
@@ -84,8 +94,8 @@ impl Snapshot {
     }
 
     fn as_cpumask(&'static self) -> &'static Cpumask {
-        // SAFETY: The array is as large and as aligned as a cpumask, and is never freed. Like any
-        // cpumask it may change while it is read.
+        // SAFETY: The array has the size and the alignment of a cpumask, and is never freed. Like
+        // any cpumask, it may change while it is read.
         unsafe { Cpumask::from_raw(self.0.as_ptr().cast()) }
     }
 }
@@ -99,11 +109,11 @@ mod tests {
         cpumask::CpumaskVar, //
     };
 
-    /// What is copied to in tests.
+    /// The target of the tests' copies.
     static COPY: Snapshot = Snapshot::new();
 
     fn copy(mask: &Cpumask) -> &'static Cpumask {
-        // SAFETY: Nobody changes the mask while it is borrowed.
+        // SAFETY: The mask cannot change while it is borrowed.
         unsafe { COPY.copy(mask.as_raw()) };
         COPY.as_cpumask()
     }
@@ -141,7 +151,7 @@ mod tests {
         for hk_type in 0..TYPES as u32 {
             let same = housekeeping(hk_type).is_some_and(|mask| {
                 let _rcu = rcu::read_lock();
-                // SAFETY: There is a mask for each type, which the RCU section keeps.
+                // SAFETY: There is a mask for each type, which is not freed in the RCU section.
                 let kernels = unsafe { Cpumask::from_raw(bindings::housekeeping_cpumask(hk_type)) };
                 mask.iter().eq(kernels.iter())
             });

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's CPU masks, and the CPUs of a mask.
-//!
-//! What [`kernel::cpumask`] lacks.
+//! The kernel's global CPU masks, and iteration over the CPUs of a mask: what [`kernel::cpumask`]
+//! lacks.
 //!
 //! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
@@ -36,17 +35,17 @@ pub(crate) use housekeeping::housekeeping;
 /// The CPUs that could ever come online. Never changes.
 #[inline]
 pub(crate) fn possible() -> &'static Cpumask {
-    // SAFETY: The mask is part of the kernel.
+    // SAFETY: The mask is a static variable of the kernel.
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) }
 }
 
-/// CPU `cpu`, if it could ever come online. Without a call, unlike [`Cpumask::test`].
+/// CPU `cpu`, if it is possible. Unlike [`Cpumask::test`], this makes no call.
 #[inline]
 pub(crate) fn possible_cpu(cpu: u32) -> Option<CpuId> {
     let words = RawWords::new(possible().as_raw().cast_const().cast());
     let bit = cpu % usize::BITS;
     let is_possible = (cpu as usize) < size_of::<bindings::cpumask>() * 8
-        // SAFETY: The mask has that word.
+        // SAFETY: The bit is below the length of a cpumask, so the mask has that word.
         && unsafe { words.read(cpu.wrapping_sub(bit)) } >> bit & 1 != 0;
     // SAFETY: Possible CPUs are below `nr_cpu_ids`.
     is_possible.then(|| unsafe { CpuId::from_u32_unchecked(cpu) })
@@ -55,69 +54,71 @@ pub(crate) fn possible_cpu(cpu: u32) -> Option<CpuId> {
 /// The CPUs that are plugged in.
 #[inline]
 pub(crate) fn present() -> &'static Cpumask {
-    // SAFETY: The mask is part of the kernel.
+    // SAFETY: The mask is a static variable of the kernel.
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_present_mask) }
 }
 
 /// The CPUs that tasks run on.
 #[inline]
 pub(crate) fn online() -> &'static Cpumask {
-    // SAFETY: The mask is part of the kernel.
+    // SAFETY: The mask is a static variable of the kernel.
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_online_mask) }
 }
 
 /// The CPUs that tasks may be moved to.
 #[inline]
 pub(crate) fn active() -> &'static Cpumask {
-    // SAFETY: The mask is part of the kernel.
+    // SAFETY: The mask is a static variable of the kernel.
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_active_mask) }
 }
 
-/// The bits of a cpumask that no lifetime protects.
+/// A cpumask whose validity no lifetime guarantees.
 ///
 /// # Invariants
 ///
-/// The words that hold `nr_cpu_ids` bits are readable as long as the value is used. They need not be
-/// aligned.
+/// The words that hold the first `nr_cpu_ids` bits are readable while the value is used. They need
+/// not be aligned.
 pub(crate) struct RawMask(RawWords);
 
 impl RawMask {
     /// # Safety
     ///
-    /// The words of `mask` that hold `nr_cpu_ids` bits are readable as long as the value is used.
+    /// The words of `mask` that hold the first `nr_cpu_ids` bits are readable while the value is
+    /// used.
     #[inline]
     pub(crate) unsafe fn new(mask: *const bindings::cpumask) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller guarantees just this.
         Self(RawWords::new(mask.cast()))
     }
 
-    /// The first CPU from number `first` on.
+    /// The first CPU whose number is not less than `first`.
     #[inline]
     pub(crate) fn first_from(self, first: u32) -> Option<CpuId> {
-        // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
+        // SAFETY: Bits are below the length, which is `nr_cpu_ids`.
         bits::first_from(self, first).map(|cpu| unsafe { CpuId::from_u32_unchecked(cpu) })
     }
 }
 
-// SAFETY: The kernel does not change `nr_cpu_ids` once modules load, and it is not larger than what a
-// cpumask has. By the invariant of `CpuIds`, no bit at it or past it is left.
+// SAFETY: The kernel does not change `nr_cpu_ids` once modules can be loaded, and it is at most the
+// length of a cpumask. By the invariant of `CpuIds`, `word()` returns no bit at it or past it.
 unsafe impl Words for RawMask {
     #[inline]
     fn len(&self) -> u32 {
         let len = nr_cpu_ids();
-        // SAFETY: There is the CPU that this runs on.
+        // SAFETY: There is at least the CPU that this runs on.
         unsafe { assert_unchecked(len > 0) };
         len
     }
 
     #[inline]
     unsafe fn word(&self, base: u32) -> usize {
-        // SAFETY: By the function's contract, and by the type invariant. There are as many numbers.
+        // SAFETY: The caller guarantees that the word begins below `nr_cpu_ids`, so by the type
+        // invariant it is readable. `CpuIds` has as many words as a cpumask.
         unsafe { self.0.read(base) & cpu_ids::below_nr_cpu_ids().read(base) }
     }
 }
 
-/// The possible CPUs of a mask: all bits of its words are in `cpu_possible_mask`.
+/// The possible CPUs of a mask. Each bit of its words is set in `cpu_possible_mask`, too.
 pub(crate) struct Possible(RawMask);
 
 // SAFETY: As for `RawMask`. Possible CPUs are below `nr_cpu_ids`.
@@ -130,16 +131,16 @@ unsafe impl Words for Possible {
     #[inline]
     unsafe fn word(&self, base: u32) -> usize {
         let possible = RawWords::new(possible().as_raw().cast_const().cast());
-        // SAFETY: By the function's contract, and by the type invariant. The kernel's mask has as
-        // many bits, too.
+        // SAFETY: The caller guarantees that the word begins below `nr_cpu_ids`, so by the
+        // invariant of `RawMask` it is readable. The kernel's mask has that word too.
         unsafe { self.0 .0.read(base) & possible.read(base) }
     }
 }
 
-/// The CPUs of a cpumask that no lifetime protects, ascending, each below `nr_cpu_ids`.
+/// The CPUs of a [`RawMask`], ascending, each below `nr_cpu_ids`.
 ///
-/// Reads the mask a word at a time, when it comes to it: a CPU that is added or removed meanwhile
-/// is seen or not seen. `for_each_cpu()` reads the word again for each CPU.
+/// Each word of the mask is read once, when the iteration reaches it: a CPU that is added or
+/// removed meanwhile may be seen or not. `for_each_cpu()` reads the word again for each CPU.
 pub(crate) struct RawCpus<W = RawMask>(SetBits<W>);
 
 impl RawCpus {
@@ -149,17 +150,18 @@ impl RawCpus {
         Self(SetBits::new(mask))
     }
 
-    /// The number of the next CPU of the mask's word in hand; `None` after its last.
+    /// The number of the next CPU of the mask's current word; `None` after its last one.
     #[inline]
     pub(crate) fn next_number_of_word(&mut self) -> Option<&c_int> {
         self.0.next_of_word()
     }
 
-    /// The number of the next CPU when [`next_number_of_word`](Self::next_number_of_word) had none. Otherwise
-    /// leaves out what the word in hand has left.
+    /// The number of the next CPU after the current word, for when
+    /// [`next_number_of_word`](Self::next_number_of_word) has returned `None`. Skips the CPUs that
+    /// the current word has left.
     #[inline]
-    pub(crate) fn next_number_of_others(&mut self) -> Option<&c_int> {
-        self.0.next_of_others()
+    pub(crate) fn next_number_after_word(&mut self) -> Option<&c_int> {
+        self.0.next_after_word()
     }
 }
 
@@ -170,8 +172,8 @@ impl RawCpus<Possible> {
         Self(SetBits::new(Possible(mask)))
     }
 
-    /// What `f` makes, beginning with `init`, of the mask's words, each with the number of its first CPU.
-    /// All bits are of possible CPUs.
+    /// Folds the mask's words by `f`, starting from `init`. `f` gets the number of each word's
+    /// first CPU, and the word, all of whose bits are possible CPUs.
     #[inline]
     pub(crate) fn fold_words<A>(self, init: A, f: impl FnMut(A, u32, usize) -> A) -> A {
         self.0.fold_words(init, f)
@@ -184,20 +186,20 @@ impl<W: Words> Iterator for RawCpus<W> {
     #[inline]
     fn next(&mut self) -> Option<CpuId> {
         let cpu = *self.0.next()?;
-        // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
+        // SAFETY: Bits are below the length, which is `nr_cpu_ids`.
         Some(unsafe { CpuId::from_u32_unchecked(cpu as u32) })
     }
 
     #[inline]
     fn fold<A, F: FnMut(A, CpuId) -> A>(self, init: A, mut f: F) -> A {
         self.0.fold(init, |folded, cpu| {
-            // SAFETY: Each bit is below the length, which is `nr_cpu_ids`.
+            // SAFETY: Bits are below the length, which is `nr_cpu_ids`.
             f(folded, unsafe { CpuId::from_u32_unchecked(cpu) })
         })
     }
 }
 
-/// The CPUs of a [`Cpumask`]: [`RawCpus`] for its lifetime.
+/// The CPUs of a [`Cpumask`], which is borrowed meanwhile.
 pub(crate) struct Cpus<'a> {
     cpus: RawCpus,
     _mask: PhantomData<&'a Cpumask>,
@@ -217,7 +219,7 @@ impl Iterator for Cpus<'_> {
     }
 }
 
-/// What [`Cpumask`] lacks.
+/// Methods that [`Cpumask`] lacks.
 pub(crate) trait CpumaskExt {
     /// The CPUs of the mask.
     fn iter(&self) -> Cpus<'_>;
@@ -227,7 +229,7 @@ impl CpumaskExt for Cpumask {
     #[inline]
     fn iter(&self) -> Cpus<'_> {
         Cpus {
-            // SAFETY: A cpumask has `nr_cpu_ids` bits at least, and this one is borrowed.
+            // SAFETY: A cpumask has at least `nr_cpu_ids` bits, and this one is borrowed.
             cpus: RawCpus::new(unsafe { RawMask::new(self.as_raw()) }),
             _mask: PhantomData,
         }
@@ -239,7 +241,7 @@ mod tests {
     use super::*;
     use kernel::cpumask::CpumaskVar;
 
-    /// Whether the iterator and a loop over each CPU say the same of `mask`.
+    /// Whether the iterator over `mask` agrees with a loop over each CPU.
     fn agrees(mask: &Cpumask) -> bool {
         let mut cpus = mask.iter();
         for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn from_any_cpu() {
-        // SAFETY: The mask is part of the kernel.
+        // SAFETY: The mask is a static variable of the kernel.
         let from = |first| unsafe { RawMask::new(possible().as_raw()) }.first_from(first);
         let mut first = 0;
         for cpu in possible().iter() {
@@ -320,7 +322,7 @@ mod tests {
         );
     }
 
-    /// As many words as a mask has, all ones.
+    /// The words of a mask in which all bits are set.
     fn ones() -> Result<KVec<usize>, kernel::alloc::AllocError> {
         let words = size_of::<bindings::cpumask>() / size_of::<usize>();
         KVec::from_elem(usize::MAX, words, GFP_KERNEL)
@@ -329,7 +331,7 @@ mod tests {
     #[test]
     fn bits_from_nr_cpu_ids_on_are_left_out() -> Result {
         let ones = ones()?;
-        // SAFETY: The words of a mask, and longer here than the iterator.
+        // SAFETY: These are the words of a mask, and they outlive the iterator.
         let mask = || unsafe { RawMask::new(ones.as_ptr().cast()) };
         let numbers = |cpu: CpuId| cpu.as_u32();
         assert!(RawCpus::new(mask()).map(numbers).eq(0..nr_cpu_ids()));
@@ -352,12 +354,12 @@ mod tests {
     #[test]
     fn possible_ones_of_a_mask() -> Result {
         let ones = ones()?;
-        // SAFETY: The words of a mask, and longer here than the iterator.
+        // SAFETY: These are the words of a mask, and they outlive the iterator.
         let all = || RawCpus::possible(unsafe { RawMask::new(ones.as_ptr().cast()) });
         assert!(all().eq(possible().iter()));
         assert_eq!(all().fold(0, |count, _| count + 1), possible().weight());
         let none = CpumaskVar::new_zero(GFP_KERNEL)?;
-        // SAFETY: The mask lives longer than the iterator.
+        // SAFETY: The mask outlives the iterator.
         let none = || RawCpus::possible(unsafe { RawMask::new(none.as_raw()) });
         assert_eq!(none().next(), None);
         assert_eq!(none().fold(0, |count, _| count + 1), 0);
@@ -367,11 +369,11 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_cpus() -> Result {
         let ones = ones()?;
-        // SAFETY: The words of a mask, and longer here than the iterator.
+        // SAFETY: These are the words of a mask, and they outlive the iterator.
         let mut cpus = RawCpus::new(unsafe { RawMask::new(ones.as_ptr().cast()) });
         let mut next = || {
             let of_word = cpus.next_number_of_word().copied();
-            of_word.or_else(|| cpus.next_number_of_others().copied())
+            of_word.or_else(|| cpus.next_number_after_word().copied())
         };
         for cpu in 0..nr_cpu_ids() {
             assert_eq!(next(), Some(cpu as c_int));

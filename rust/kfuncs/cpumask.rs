@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CPU masks: getters of the kernel's own, and the CPUs of a mask.
+//! CPU masks: the kernel's global ones, and iteration over the CPUs of a mask.
 //!
 //! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
@@ -23,7 +23,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The CPUs that could ever come online. Never NULL; lives as long as the kernel.
+/// The CPUs that could ever come online. Never NULL, and always valid.
 ///
 /// Context: any.
 ///
@@ -36,7 +36,7 @@ pub(crate) unsafe extern "C" fn bpf_get_possible_cpumask() -> *const bindings::c
     cpumask::possible().as_raw()
 }
 
-/// The CPUs that are plugged in. Never NULL; lives as long as the kernel.
+/// The CPUs that are plugged in. Never NULL, and always valid.
 ///
 /// Context: any.
 ///
@@ -49,7 +49,7 @@ pub(crate) unsafe extern "C" fn bpf_get_present_cpumask() -> *const bindings::cp
     cpumask::present().as_raw()
 }
 
-/// The CPUs that tasks run on. Never NULL; lives as long as the kernel.
+/// The CPUs that tasks run on. Never NULL, and always valid.
 ///
 /// Context: any.
 ///
@@ -62,7 +62,7 @@ pub(crate) unsafe extern "C" fn bpf_get_online_cpumask() -> *const bindings::cpu
     cpumask::online().as_raw()
 }
 
-/// The CPUs that tasks may be moved to. Never NULL; lives as long as the kernel.
+/// The CPUs that tasks may be moved to. Never NULL, and always valid.
 ///
 /// Context: any.
 ///
@@ -77,8 +77,8 @@ pub(crate) unsafe extern "C" fn bpf_get_active_cpumask() -> *const bindings::cpu
 
 /// The CPUs that do housekeeping of type `r#type`, an `enum hk_type`, as of the newest call.
 ///
-/// NULL from `HK_TYPE_MAX` on. The mask lives as long as the module, which a program that calls
-/// this holds.
+/// NULL from `HK_TYPE_MAX` on. The mask lives as long as the module, to which a program that calls
+/// this holds a reference.
 ///
 /// Context: any.
 ///
@@ -106,24 +106,23 @@ pub(crate) unsafe extern "C" fn bpf_get_nr_cpu_ids() -> u32 {
     nr_cpu_ids()
 }
 
-/// The first CPU of `mask` after `cpu`, or `nr_cpu_ids` when there is none.
-///
-/// `cpu` is -1 to start. `nr_cpu_ids` too for a `cpu` that is less than that, or too large.
+/// The first CPU of `mask` after `cpu`, which is -1 to start; `nr_cpu_ids` when there is none, and
+/// for a `cpu` that is less than -1 or too large.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `mask` is a cpumask of the kernel's that is alive, or
-/// memory of that size, of any alignment.
+/// Called by BPF: the verifier has proven that `mask` is a valid cpumask of the kernel, or memory
+/// of that size, of any alignment.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_cpumask_next(
     cpu: c_int,
     mask: *const bindings::cpumask,
 ) -> c_int {
-    // One compare for both ends: -2 and what is below come out large.
+    // One comparison checks both ends: -2 and below become large numbers.
     let first = cpu.wrapping_add(1) as u32;
-    // SAFETY: By the function's contract; the mask is not used later.
+    // SAFETY: The verifier has proven that the mask can be read; it is not used after this call.
     let next = unsafe { RawMask::new(mask) }.first_from(first);
     next.map_or(nr_cpu_ids(), |cpu| cpu.as_u32()) as c_int
 }
@@ -136,52 +135,53 @@ pub(crate) unsafe extern "C" fn bpf_cpumask_next(
 /// # Safety
 ///
 /// Called by BPF: the verifier has proven that `it` is on the program's stack, and that the program
-/// does not call `next` after it left the RCU section. `mask` is either a cpumask of the kernel's,
-/// which the section keeps alive, or memory of that size, of any alignment: of a map
-/// or of the program's context, which live as long as the program runs.
+/// does not call `next` after the RCU section. `mask` is either a cpumask of the kernel, which is
+/// not freed in that section, or memory of that size, of any alignment, in a map or in the
+/// program's context, which is valid while the program runs.
 ///
-/// What the verifier does not prove: packet memory passes for such memory too, and an iterator over
-/// it is not ended by a helper that moves the packet. With more than 64 CPUs such a program reads
-/// what is where the packet was. Nothing here can tell; the README's limits say it.
+/// What the verifier does not prove: it also accepts packet memory, and does not end an iterator
+/// over it when a helper moves the packet. With more than 64 CPUs such a program reads the memory
+/// where the packet was. The kfunc cannot detect this; the README lists it as a limit.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_new(
     it: *mut bpf_iter_cpumask,
     mask: *const bindings::cpumask,
 ) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: `it` is the iterator that BPF passed. The verifier has proven that the mask can be
+    // read while the iterator is used.
     let (mut iter, cpus) = unsafe { (Iter::new(it), RawCpus::new(RawMask::new(mask))) };
     iter.init(cpus);
     0
 }
 
-/// The next CPU of the mask; NULL after the last, however often it is asked.
+/// The next CPU of the mask; NULL after the last one, on every further call too.
 ///
-/// The pointer is into the iterator, and read-only to the program.
+/// The result points into the iterator. The program may only read it.
 ///
 /// Context: as [`bpf_iter_cpumask_new`].
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that [`bpf_iter_cpumask_new`] set `it` up, and that the
-/// program is still in that RCU section.
+/// Called by BPF: the verifier has proven that [`bpf_iter_cpumask_new`] has initialized `it`, and
+/// that the program is still in that RCU section.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_next(it: *mut bpf_iter_cpumask) -> *mut c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: `it` is the iterator that BPF passed.
     let mut iter = unsafe { Iter::new(it) };
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that the iterator is initialized.
     let cpus = unsafe { iter.state() };
     if let Some(cpu) = cpus.next_number_of_word() {
         return ptr::from_ref(cpu).cast_mut();
     }
-    next_of_others(cpus)
+    next_after_word(cpus)
 }
 
-/// The end of [`bpf_iter_cpumask_next`] when the word in hand has no CPU left: out of line, so that nothing
-/// is kept for it.
+/// The rest of [`bpf_iter_cpumask_next`], for when the current word has no CPU left. Out of line,
+/// so that the common case saves no registers for it.
 #[cold]
 #[inline(never)]
-fn next_of_others(cpus: &mut RawCpus) -> *mut c_int {
-    let cpu = cpus.next_number_of_others();
+fn next_after_word(cpus: &mut RawCpus) -> *mut c_int {
+    let cpu = cpus.next_number_after_word();
     cpu.map_or(ptr::null_mut(), |cpu| ptr::from_ref(cpu).cast_mut())
 }
 
@@ -191,12 +191,13 @@ fn next_of_others(cpus: &mut RawCpus) -> *mut c_int {
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that [`bpf_iter_cpumask_new`] set `it` up.
+/// Called by BPF: the verifier has proven that [`bpf_iter_cpumask_new`] has initialized `it`, and
+/// that it is not used later.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_cpumask_destroy(it: *mut bpf_iter_cpumask) {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that the iterator is initialized, and not used later.
     unsafe { Iter::new(it).destroy() };
 }
 
-/// The iterator of a program. The RCU section, not a lifetime, keeps the mask alive.
+/// A program's iterator. The RCU section keeps the mask valid; no lifetime does.
 type Iter = BpfIter<bpf_iter_cpumask, RawCpus>;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! This CPU's copy of a store, for programs that cannot go without.
+//! `bpf_percpu_data()`: this CPU's slot of a store, for programs that do not check for NULL.
 //!
-//! `bpf_percpu_data()` never returns NULL, and the verifier believes the size that a program asks
-//! for. So where the store cannot give so much, something else must.
+//! The kfunc never returns NULL, and the verifier trusts the size that the program asks for. Where
+//! the store is gone, or has fewer bytes, the program gets fallback memory of that size.
 
 use crate::{
     bindings::{
@@ -32,29 +32,31 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The start of this CPU's copy of the store with `id`, of `rdwr_buf_size` bytes. Never NULL: where
-/// there is no such store, or a smaller one, it is fallback memory that is all zero.
+/// The start of this CPU's slot of the store with `id`, of `rdwr_buf_size` bytes. Never NULL: when
+/// there is no such store, or it has fewer bytes, this is zeroed fallback memory.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// Called by BPF, whose programs run in an RCU section or in one of RCU tasks trace. The verifier
-/// lets the program use so many bytes, as long as it runs.
+/// Called by BPF, whose programs run in a section of RCU or of RCU tasks trace. The verifier lets
+/// the program use `rdwr_buf_size` bytes for as long as it runs.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_data(id: u32, rdwr_buf_size: c_int) -> *mut u8 {
     // CAST: To the verifier the size is unsigned.
     let size = rdwr_buf_size as u32;
-    // SAFETY: By the function's contract.
+    // SAFETY: The program runs in an RCU section, or in one of RCU tasks trace, for both of which a
+    // store's memory stays after its last reference is dropped.
     unsafe { store::get(id) }
         .and_then(|store| store.memory().this_cpu_ptr(0, size))
         .unwrap_or_else(|| fallback(id, size))
 }
 
-/// For up to [`MAX_SIZE`](crate::percpu::MAX_SIZE) bytes; set while programs can run.
+/// Memory for sizes up to [`MAX_SIZE`](crate::percpu::MAX_SIZE). Set while programs can run.
 static FALLBACK: Atomic<*mut Fallback> = Atomic::new(ptr::null_mut());
 
-/// For more, which no store has; set before a program is loaded that calls one of our kfuncs.
+/// Memory for larger sizes, which no store has. Set before the first program that calls one of the
+/// kfuncs is loaded.
 static MAPPING: Atomic<*mut FallbackMapping> = Atomic::new(ptr::null_mut());
 
 kernel::sync::global_lock! {
@@ -65,8 +67,12 @@ kernel::sync::global_lock! {
 #[cold]
 fn fallback(id: u32, size: u32) -> *mut u8 {
     COMPLAINT.file(id, size);
-    // SAFETY: Set before programs can run, and valid until after the last.
+    // ORDERING: Relaxed suffices: the pointer was stored before the kfuncs were registered.
+    //
+    // SAFETY: Freed by `FallbackGuard` only, after the last program.
     let fallback = unsafe { FALLBACK.load(Relaxed).as_ref() };
+    // ORDERING: Pairs with the Release store in `filter()`.
+    //
     // SAFETY: As above.
     let mapping = || unsafe { MAPPING.load(Acquire).as_ref() }.map(FallbackMapping::get);
     fallback
@@ -75,8 +81,9 @@ fn fallback(id: u32, size: u32) -> *mut u8 {
         .unwrap_or(ptr::null_mut())
 }
 
-/// Lets programs that call our kfuncs be loaded once there is memory for all that
-/// [`bpf_percpu_data`] may be asked for. The kernel does not tell which kfunc it is about.
+/// Filters calls of the module's kfuncs: allows them once the memory exists that
+/// [`bpf_percpu_data`] may have to return. It is made for the first program that calls any of them,
+/// because the filter learns the BTF id of the kfunc and not its name.
 ///
 /// Context: process, may sleep.
 ///
@@ -84,12 +91,16 @@ fn fallback(id: u32, size: u32) -> *mut u8 {
 ///
 /// Called by the verifier.
 pub(super) unsafe extern "C" fn filter(_prog: *const bindings::bpf_prog, _kfunc: u32) -> c_int {
+    // ORDERING: Pairs with the Release store below: the program that may now run reads the mapping.
     if !MAPPING.load(Acquire).is_null() {
         return 0;
     }
     let _lock = MAKE_MAPPING.lock();
+    // ORDERING: Relaxed suffices under the lock, under which alone the mapping is made.
     if MAPPING.load(Relaxed).is_null() {
         match FallbackMapping::new().and_then(|new| Ok(KBox::new(new, GFP_KERNEL)?)) {
+            // ORDERING: Publishes the mapping. Pairs with the Acquire loads above and in
+            // `fallback()`.
             Ok(new) => MAPPING.store(KBox::into_raw(new), Release),
             Err(error) => return error.to_errno(),
         }
@@ -97,21 +108,24 @@ pub(super) unsafe extern "C" fn filter(_prog: *const bindings::bpf_prog, _kfunc:
     0
 }
 
-/// Offers fallback memory to programs, while it lives.
+/// Keeps the fallback memory, and frees it when dropped.
 pub(crate) struct FallbackGuard(());
 
 impl FallbackGuard {
+    /// Allocates the memory for sizes that stores can have.
+    ///
     /// # Safety
     ///
-    /// Called once, before programs can be loaded that call our kfuncs. The value is dropped after
-    /// the last of them is gone.
+    /// Called once, before the kfuncs are registered. The value is dropped after the last program
+    /// that calls one of them is gone.
     pub(crate) unsafe fn new() -> Result<Self> {
         let fallback = KBox::new(Fallback::new()?, GFP_KERNEL)?;
-        // SAFETY: By the function's contract this is once, and first.
+        // SAFETY: The caller calls this once, before anything can use the lock or the work.
         unsafe {
             MAKE_MAPPING.init();
             COMPLAINT.init();
         }
+        // ORDERING: Relaxed suffices: the kfuncs that load it are registered later.
         FALLBACK.store(KBox::into_raw(fallback), Relaxed);
         Ok(Self(()))
     }
@@ -120,7 +134,7 @@ impl FallbackGuard {
 impl Drop for FallbackGuard {
     fn drop(&mut self) {
         COMPLAINT.finish();
-        // SAFETY: Pointers that were made of boxes; programs are gone, so nobody uses them.
+        // SAFETY: Both pointers came from boxes. No program is left that could use them.
         unsafe {
             free(&FALLBACK);
             free(&MAPPING);
@@ -128,22 +142,25 @@ impl Drop for FallbackGuard {
     }
 }
 
+/// Frees the box that `ptr` holds, if any.
+///
 /// # Safety
 ///
-/// What `place` holds, if anything, was a box, and nobody uses it.
-unsafe fn free<T>(place: &Atomic<*mut T>) {
-    let ptr = NonNull::new(place.xchg(ptr::null_mut(), Relaxed));
-    // SAFETY: By the function's contract.
+/// The pointer is null or came from a box, and nothing uses it any more.
+unsafe fn free<T>(ptr: &Atomic<*mut T>) {
+    // ORDERING: Relaxed suffices: no program is left, so there is no other access.
+    let ptr = NonNull::new(ptr.xchg(ptr::null_mut(), Relaxed));
+    // SAFETY: The caller guarantees that it came from a box and is unused.
     drop(ptr.map(|ptr| unsafe { KBox::from_raw(ptr.as_ptr()) }));
 }
 
-/// What is to be said of programs that count in vain. Programs may hold locks that the kernel's log
-/// needs, so an interrupt says it.
+/// A warning about programs that got fallback memory. Programs may hold locks that printk needs, so
+/// an `irq_work` prints it.
 struct Complaint {
     work: Opaque<bindings::irq_work>,
-    /// The newest: id and size.
+    /// The newest case: id and size.
     newest: Atomic<u64>,
-    /// The id of the last that was told: a program that runs often shall not fill the log.
+    /// The id of the last warning, or -1. A program that runs often must not flood the log.
     told: Atomic<i64>,
 }
 
@@ -153,37 +170,45 @@ static COMPLAINT: Complaint = Complaint {
     told: Atomic::new(-1),
 };
 
-// SAFETY: `work` is the kernel's, which can be queued by everyone.
+// SAFETY: Any thread may queue an `irq_work`. The other fields are atomic.
 unsafe impl Sync for Complaint {}
 
 impl Complaint {
+    /// Initializes `work`.
+    ///
     /// # Safety
     ///
-    /// Called once, before anything else.
+    /// Called once, before any other method.
     unsafe fn init(&'static self) {
-        // SAFETY: Nobody uses it yet, by the function's contract; it stays.
+        // SAFETY: The caller guarantees that nothing uses `work` yet. It is a static.
         unsafe { bpf_percpu_helper_init_irq_work(self.work.get(), Some(tell)) };
     }
 
+    /// Warns about store `id`, unless the last warning was about it.
+    ///
     /// Context: any.
     fn file(&'static self, id: u32, size: u32) {
         if self.told.load(Relaxed) != id.into() {
+            // ORDERING: Relaxed suffices: id and size are one word, and queueing the work orders
+            // the store before the interrupt that loads it.
             self.newest
                 .store(u64::from(id) << 32 | u64::from(size), Relaxed);
-            // SAFETY: Initialized before programs can run.
+            // SAFETY: `init()` was called before programs can run.
             unsafe { bindings::irq_work_queue(self.work.get()) };
         }
     }
 
-    /// Waits for what is still to be told.
+    /// Waits for a warning that is still queued.
     ///
-    /// Context: process, may sleep. Nobody complains meanwhile.
+    /// Context: process, may sleep, after the last program is gone.
     fn finish(&'static self) {
-        // SAFETY: Initialized.
+        // SAFETY: `init()` was called.
         unsafe { bindings::irq_work_sync(self.work.get()) };
     }
 }
 
+/// Prints the warning.
+///
 /// # Safety
 ///
 /// Called with the work of [`COMPLAINT`].
@@ -211,18 +236,19 @@ mod tests {
 
     fn data(id: u32, size: c_int) -> *mut u8 {
         let _rcu = rcu::read_lock();
-        // SAFETY: In the RCU section above, and fallback memory stays.
+        // SAFETY: In the RCU section above. Fallback memory is never freed while the module is
+        // loaded.
         unsafe { bpf_percpu_data(id, size) }
     }
 
-    /// Whether so many bytes are zero, and can be written.
+    /// Whether `size` bytes at `data` are zero and keep what is written.
     ///
     /// # Safety
     ///
-    /// They can be read and written.
+    /// `data` is valid for reads and writes of `size` bytes.
     unsafe fn is_zero_and_writable(data: *mut u8, size: usize) -> bool {
         (0..size).all(|at| {
-            // SAFETY: By the function's contract.
+            // SAFETY: `at` is below `size`, and the caller vouches for `size` bytes.
             unsafe {
                 let byte = data.add(at).read_volatile();
                 data.add(at).write_volatile(0xff);
@@ -231,7 +257,7 @@ mod tests {
         })
     }
 
-    /// An id that a program's log line is about. Not 0, and no store's.
+    /// An id that no store has.
     const NO_ID: u32 = u32::MAX;
 
     #[test]
@@ -254,7 +280,7 @@ mod tests {
         store.fill(0xee)?;
         let data = data(store.0.id(), 101);
         assert!(!data.is_null());
-        // SAFETY: So many bytes were asked for, and the test stays on the CPU.
+        // SAFETY: The kfunc was asked for that many bytes, and the test stays on the CPU.
         assert!(unsafe { is_zero_and_writable(data, 101) });
         assert!(store.is_filled(0xee));
         Ok(())
@@ -268,7 +294,7 @@ mod tests {
             for size in [1, 8, 101, MAX_SIZE as c_int] {
                 let data = data(id, size);
                 assert!(!data.is_null());
-                // SAFETY: So many bytes were asked for, and the test stays on the CPU.
+                // SAFETY: The kfunc was asked for that many bytes, and the test stays on the CPU.
                 assert!(unsafe { is_zero_and_writable(data, size as usize) });
             }
         }
@@ -294,7 +320,7 @@ mod tests {
 
     #[test]
     fn filter_makes_the_mapping_once() {
-        // SAFETY: May be called while nothing is verified: it uses neither program nor kfunc.
+        // SAFETY: The filter uses neither of its arguments.
         let filtered = || unsafe { filter(ptr::null(), 0) };
         assert_eq!(filtered(), 0);
         let first = MAPPING.load(Relaxed);
@@ -305,7 +331,7 @@ mod tests {
 
     #[test]
     fn data_of_any_size_is_zero_at_both_ends() -> Result {
-        // SAFETY: May be called while nothing is verified: it uses neither program nor kfunc.
+        // SAFETY: The filter uses neither of its arguments.
         assert_eq!(unsafe { filter(ptr::null(), 0) }, 0);
         let store = TestStore::new(MAX_SIZE)?;
         store.fill(0xee)?;
@@ -315,7 +341,7 @@ mod tests {
                 let data = data(id, size);
                 assert!(!data.is_null());
                 let last = data.wrapping_add((size as u32 - 1) as usize);
-                // SAFETY: So many bytes were asked for.
+                // SAFETY: The kfunc was asked for that many bytes.
                 let zero = unsafe { data.read_volatile() == 0 && last.read_volatile() == 0 };
                 assert!(zero);
                 // SAFETY: As above.

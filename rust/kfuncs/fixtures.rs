@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tests of kfuncs share.
+//! Fixtures for tests of kfuncs.
 
 use super::store::handle;
 use crate::{
@@ -22,11 +22,11 @@ use kernel::{
     },
 };
 
-/// A store that ends with the test.
+/// A store that is dropped at the end of the test.
 pub(super) struct TestStore(pub(super) ARef<Store>);
 
 impl TestStore {
-    /// Under a name of its own.
+    /// A store with a name that no other store has.
     pub(super) fn new(size: u32) -> Result<Self> {
         static NUMBER: Atomic<u32> = Atomic::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
@@ -38,23 +38,23 @@ impl TestStore {
         Store::create(name.ok_or(EINVAL)?, size, &[], false).map(Self)
     }
 
-    /// Its name must not be in use.
+    /// A store with this name, which must not be in use.
     pub(super) fn named(name: &CStr, size: u32) -> Result<Self> {
         let name = Name::from_bytes(name.to_bytes().iter().copied());
         Store::create(name.ok_or(EINVAL)?, size, &[], false).map(Self)
     }
 
-    /// The id that a store has had.
+    /// The id of a store that is gone.
     pub(super) fn dead_id() -> Result<u32> {
         Self::new(8).map(|store| store.0.id())
     }
 
-    /// What a program has of it.
+    /// The handle that a program has.
     pub(super) fn handle(&self) -> *mut bpf_percpu_store {
         handle(&self.0)
     }
 
-    /// Fills each CPU's copy.
+    /// Fills each CPU's slot with `byte`.
     pub(super) fn fill(&self, byte: u8) -> Result {
         let memory = self.0.memory();
         for cpu in PossibleCpu::all() {
@@ -65,7 +65,7 @@ impl TestStore {
         Ok(())
     }
 
-    /// Whether each CPU's copy is filled so.
+    /// Whether each byte of each CPU's slot is `byte`.
     pub(super) fn is_filled(&self, byte: u8) -> bool {
         let memory = self.0.memory();
         let is = |cpu, off| {

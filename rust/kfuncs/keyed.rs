@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries of keyed stores: of tasks, of cgroups, and for numbers.
+//! Entries of keyed stores, whose owners are tasks, cgroups or numbers.
 //!
-//! To a program an entry is a store: what works on a handle, works on it.
+//! To a program an entry is a store: each kfunc that takes a handle takes an entry.
 
 use super::store::{
     handle,
@@ -27,85 +27,87 @@ use kernel::{
     prelude::*, //
 };
 
-/// Takes an entry for who has none.
+/// The flag that creates an entry for an owner that has none.
 const CREATE: u64 = bindings::BPF_LOCAL_STORAGE_GET_F_CREATE as u64;
 
-/// The entry of `owner`; NULL when it has none, and gets none.
+/// The entry of `owner`, which is created if there is none and `flags` ask for it; NULL when there
+/// is none.
 ///
 /// # Safety
 ///
 /// The caller is in an RCU section, and `s` as for [`store`].
 #[inline]
 unsafe fn get<O: Owner>(s: *mut bpf_percpu_store, owner: O, flags: u64) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: The caller vouches for the handle.
     let store = unsafe { store(s) };
     let Some(keyed) = store.keyed(O::KIND).filter(|_| flags <= CREATE) else {
         return ptr::null_mut();
     };
-    // SAFETY: By the function's contract.
+    // SAFETY: The caller is in an RCU section.
     let entry = match unsafe { keyed.find(owner.key()) } {
-        // SAFETY: By the function's contract; the entries are of this store.
+        // SAFETY: The caller is in an RCU section, and `keyed` belongs to `store`.
         None if flags == CREATE => unsafe { keyed.take(store, owner) },
         found => found,
     };
     entry.map_or(ptr::null_mut(), handle)
 }
 
-/// Takes the entry of `owner` away.
+/// Deletes the entry of `owner`.
 ///
 /// # Safety
 ///
 /// As for [`get`].
 unsafe fn delete<O: Owner>(s: *mut bpf_percpu_store, owner: O) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: The caller vouches for the handle.
     let Some(keyed) = (unsafe { store(s) }).keyed(O::KIND) else {
         return ENOENT.to_errno();
     };
-    // SAFETY: By the function's contract.
+    // SAFETY: The caller is in an RCU section.
     let deleted = unsafe { keyed.delete(owner.key()) };
     deleted.map_or_else(|error| Error::from(error).to_errno(), |()| 0)
 }
 
-/// The entry of `task`, which it takes if it has none and `flags` are `BPF_LOCAL_STORAGE_GET_F_CREATE`;
-/// NULL when there is none.
+/// The entry of `task`; NULL when it has none. With the flag `BPF_LOCAL_STORAGE_GET_F_CREATE` the
+/// entry is created if the task has none, and NULL means that this failed. Valid until the end of
+/// the RCU section.
 ///
-/// Context: any, in an RCU read-side critical section, in which the entry is valid.
+/// Context: any, in an RCU read-side critical section.
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that the program is in an RCU section, that `s` is a handle,
-/// and that `task` is one.
+/// Called by BPF: the verifier has proven that the program is in an RCU section, that `s` is a
+/// handle, and that `task` is a task that is not freed before the section ends.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_task_store(
     s: *mut bpf_percpu_store,
     task: *mut bindings::task_struct,
     flags: u64,
 ) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven the handle, the task and the RCU section.
     unsafe { get(s, TaskOwner::new(task), flags) }
 }
 
-/// The entry of `cgrp`, as [`bpf_percpu_task_store`] has that of a task.
+/// The entry of `cgrp`; otherwise as [`bpf_percpu_task_store`].
 ///
-/// Context: any, in an RCU read-side critical section, in which the entry is valid.
+/// Context: any, in an RCU read-side critical section.
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that the program is in an RCU section, that `s` is a handle,
-/// and that `cgrp` is a cgroup.
+/// Called by BPF: the verifier has proven that the program is in an RCU section, that `s` is a
+/// handle, and that `cgrp` is a cgroup that is not freed before the section ends.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_cgroup_store(
     s: *mut bpf_percpu_store,
     cgrp: *mut bindings::cgroup,
     flags: u64,
 ) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven the handle, the cgroup and the RCU section.
     unsafe { get(s, CgroupOwner::new(cgrp), flags) }
 }
 
-/// The entry for `key`, as [`bpf_percpu_task_store`] has that of a task.
+/// The entry for `key`; otherwise as [`bpf_percpu_task_store`].
 ///
-/// Context: any, in an RCU read-side critical section, in which the entry is valid.
+/// Context: any, in an RCU read-side critical section.
 ///
 /// # Safety
 ///
@@ -117,12 +119,12 @@ pub(crate) unsafe extern "C" fn bpf_percpu_key_store(
     key: u64,
     flags: u64,
 ) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven the handle and the RCU section.
     unsafe { get(s, key, flags) }
 }
 
-/// Takes the entry of `task` away: 0; `-ENOENT` when it has none; `-EDEADLK` and `-ETIMEDOUT` when the
-/// lock says so, and the entry stays.
+/// Deletes the entry of `task`. Returns 0, or `-ENOENT` when there is none, or `-EDEADLK` or
+/// `-ETIMEDOUT` when the bucket's lock was not taken, in which case the entry remains.
 ///
 /// Context: any, in an RCU read-side critical section.
 ///
@@ -134,11 +136,11 @@ pub(crate) unsafe extern "C" fn bpf_percpu_task_delete(
     s: *mut bpf_percpu_store,
     task: *mut bindings::task_struct,
 ) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven the handle, the task and the RCU section.
     unsafe { delete(s, TaskOwner::new(task)) }
 }
 
-/// Takes the entry of `cgrp` away, as [`bpf_percpu_task_delete`] does that of a task.
+/// Deletes the entry of `cgrp`; otherwise as [`bpf_percpu_task_delete`].
 ///
 /// Context: any, in an RCU read-side critical section.
 ///
@@ -150,11 +152,11 @@ pub(crate) unsafe extern "C" fn bpf_percpu_cgroup_delete(
     s: *mut bpf_percpu_store,
     cgrp: *mut bindings::cgroup,
 ) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven the handle, the cgroup and the RCU section.
     unsafe { delete(s, CgroupOwner::new(cgrp)) }
 }
 
-/// Takes the entry for `key` away, as [`bpf_percpu_task_delete`] does that of a task.
+/// Deletes the entry for `key`; otherwise as [`bpf_percpu_task_delete`].
 ///
 /// Context: any, in an RCU read-side critical section.
 ///
@@ -163,15 +165,15 @@ pub(crate) unsafe extern "C" fn bpf_percpu_cgroup_delete(
 /// As for [`bpf_percpu_key_store`].
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_key_delete(s: *mut bpf_percpu_store, key: u64) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven the handle and the RCU section.
     unsafe { delete(s, key) }
 }
 
-/// Where an iteration is.
+/// The state of an iteration.
 ///
 /// # Invariants
 ///
-/// The store is there as long as the iterator is, which the verifier keeps in an RCU section.
+/// `keyed` is not freed while the iterator is used: the verifier keeps it in an RCU section.
 struct Entries<'a> {
     keyed: Option<&'a Keyed>,
     cursor: u32,
@@ -179,44 +181,48 @@ struct Entries<'a> {
 
 type Iter<'a> = BpfIter<bpf_iter_percpu_entry, Entries<'a>>;
 
-/// Begins an iteration over the entries of `s`: 0, or `-EINVAL` for a store that is not keyed.
+/// Starts an iteration over the entries of `s`. Returns 0, or `-EINVAL` for a store that is not
+/// keyed.
 ///
-/// Context: any, in an RCU read-side critical section, which lasts as long as the iteration.
+/// Context: any, in an RCU read-side critical section that lasts until
+/// [`bpf_iter_percpu_entry_destroy`].
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `it` is an iterator of the program's that is not in use,
-/// that `s` is a handle, and that the program is in an RCU section.
+/// Called by BPF: the verifier has proven that `it` is on the program's stack and not in use, that
+/// `s` is a handle, and that the program is in an RCU section.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_percpu_entry_new(
     it: *mut bpf_iter_percpu_entry,
     s: *mut bpf_percpu_store,
 ) -> c_int {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that `s` is a handle.
     let keyed = unsafe { store(s) }.any_keyed();
-    // SAFETY: By the function's contract.
+    // SAFETY: `it` is the iterator that BPF passed.
     let mut iter = unsafe { Iter::new(it) };
-    // INVARIANT: By the function's contract.
+    // INVARIANT: The verifier has proven that the program is in an RCU section, and refuses uses of
+    // the iterator after it.
     iter.init(Entries { keyed, cursor: 0 });
     keyed.map_or(EINVAL.to_errno(), |_| 0)
 }
 
-/// The next entry, which is valid until the end of the RCU section; NULL at the end.
+/// The next entry, valid until the end of the RCU section; NULL after the last one.
 ///
-/// Context: any, in the iteration's RCU read-side critical section.
+/// Context: as [`bpf_iter_percpu_entry_new`].
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `it` was set up, and not destroyed.
+/// Called by BPF: the verifier has proven that [`bpf_iter_percpu_entry_new`] has initialized `it`,
+/// and that the program is still in that RCU section.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_percpu_entry_next(
     it: *mut bpf_iter_percpu_entry,
 ) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: `it` is the iterator that BPF passed.
     let mut iter = unsafe { Iter::new(it) };
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that the iterator is initialized.
     let Entries { keyed, cursor } = unsafe { iter.state() };
-    // SAFETY: By the invariant of `Entries`, in its RCU section.
+    // SAFETY: The program is still in the RCU section of the invariant of `Entries`.
     let next = keyed.and_then(|keyed| unsafe { keyed.next(cursor) });
     next.map_or(ptr::null_mut(), |(_, entry, _)| handle(entry))
 }
@@ -230,6 +236,6 @@ pub(crate) unsafe extern "C" fn bpf_iter_percpu_entry_next(
 /// As for [`bpf_iter_percpu_entry_next`].
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_iter_percpu_entry_destroy(it: *mut bpf_iter_percpu_entry) {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that the iterator is initialized, and not used later.
     unsafe { Iter::new(it).destroy() };
 }

@@ -2,13 +2,14 @@
 /*
  * BTF for kfuncs written in Rust.
  *
- * pahole reads no Rust unit, so each kfunc has a weak body here: BTF takes the
- * prototype, the linker takes the strong symbol of the same name from Rust.
+ * pahole skips Rust units, so each kfunc has a weak body here: BTF gets its
+ * prototype, and the linker prefers the strong symbol of that name, from Rust.
  *
- * The kernel's structs are only declared, and pahole resolves that to vmlinux's.
- * It may not unite definitions with vmlinux's: to libbpf 1.5 equal pointers that
- * gcc describes twice are different types, and before 7.3 the kernel's build does
- * not deduplicate once more. Then the verifier would refuse the kernel's structs.
+ * The kernel's structs are only declared, which pahole resolves to vmlinux's
+ * definitions. Were they defined, it might not merge them with vmlinux's: libbpf
+ * 1.5 treats equal pointer types that gcc describes twice as different, and the
+ * kernel's build deduplicates a second time only from 7.3 on. The verifier would
+ * then refuse the kernel's structs as arguments.
  */
 #include <linux/btf.h>
 #include <linux/types.h>

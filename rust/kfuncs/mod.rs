@@ -55,6 +55,8 @@ mod data;
 #[cfg(CONFIG_KUNIT = "y")]
 mod fixtures;
 mod keyed;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 mod percpu;
 mod psi;
 mod store;
@@ -75,14 +77,14 @@ use view::*;
 pub(crate) use data::FallbackGuard;
 
 kptr_dtors! {
-    /// What maps of BPF programs can hold.
+    /// The types that maps of BPF programs can hold.
     pub(crate) static BPF_PERCPU_DTORS {
         struct bpf_percpu_store => bpf_percpu_store_dtor;
     }
 }
 
 kfunc_set! {
-    /// What bpf_percpu.ko offers, to programs of every type.
+    /// The kfuncs of bpf_percpu.ko, for programs of every type.
     pub(crate) static BPF_PERCPU_KFUNCS for hook::All, filter = data::filter {
         bpf_get_possible_cpumask = [];
         bpf_get_present_cpumask = [];

@@ -90,7 +90,8 @@ unsafe fn add<T: Primitive>(s: *const bpf_percpu_store, off: u32, val: T) -> c_i
     unsafe { with_int(s, off, |int: PerCpuInt<'_, T>| int.add(val)) }
 }
 
-/// Adds `val` to the integer at `off` of the store with `id`; `-ENOENT` when there is no such store.
+/// Adds `val` to the integer at `off` of the store with `id`; `-ENOENT` when there is no such
+/// store.
 ///
 /// # Safety
 ///
@@ -163,10 +164,14 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
-    /// that `res` points to memory of that type, of any alignment.
-    fn bpf_percpu_add_return_u64(s: *mut bpf_percpu_store, off: u32, val: u64, res: *mut u64) -> c_int;
-    fn bpf_percpu_add_return_u32(s: *mut bpf_percpu_store, off: u32, val: u32, res: *mut u32) -> c_int;
+    /// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section,
+    /// and that `res` points to memory of that type, of any alignment.
+    fn bpf_percpu_add_return_u64(
+        s: *mut bpf_percpu_store, off: u32, val: u64, res: *mut u64
+    ) -> c_int;
+    fn bpf_percpu_add_return_u32(
+        s: *mut bpf_percpu_store, off: u32, val: u32, res: *mut u32
+    ) -> c_int;
     {
         // SAFETY: The verifier has proven that `s` is a handle and that `res` can be written.
         unsafe { with_result(s, off, res, |int| int.add_return(val)) }
@@ -178,8 +183,8 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
-    /// that `old` points to memory of that type, of any alignment.
+    /// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section,
+    /// and that `old` points to memory of that type, of any alignment.
     fn bpf_percpu_xchg_u64(s: *mut bpf_percpu_store, off: u32, val: u64, old: *mut u64) -> c_int;
     fn bpf_percpu_xchg_u32(s: *mut bpf_percpu_store, off: u32, val: u32, old: *mut u32) -> c_int;
     {
@@ -193,8 +198,8 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section, and
-    /// that `old` points to memory of that type, of any alignment.
+    /// Called by BPF: the verifier has proven that `s` is a handle, owned or in its RCU section,
+    /// and that `old` points to memory of that type, of any alignment.
     fn bpf_percpu_cmpxchg_u64(
         s: *mut bpf_percpu_store, off: u32, expect: u64, val: u64, old: *mut u64
     ) -> c_int;

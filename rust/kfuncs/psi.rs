@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Per-CPU data of the kernel's own that BPF programs cannot reach: gcc leaves no mark on `__percpu`
-//! fields, so the verifier does not know them for what they are.
+//! Per-CPU data of the kernel that BPF programs cannot reach by themselves: gcc emits no type tag
+//! for `__percpu` fields, so the verifier does not recognize them.
 //!
 //! C header: [`include/linux/percpu-defs.h`](srctree/include/linux/percpu-defs.h)
 
@@ -18,34 +18,34 @@ use kernel::{
     prelude::*, //
 };
 
-/// What the kernel keeps of the pressure of `cgrp` on `cpu`; of the whole system for the root.
+/// The PSI data of `cgrp` on `cpu`; that of the whole system for the root.
 ///
 /// NULL for a `cpu` that is not possible, where PSI is off, at boot (`psi=0`) or for this cgroup
-/// (`cgroup.pressure`), when the cgroup is removed, though references to it may be left, and for
-/// cgroups of version 1, below the root.
+/// (`cgroup.pressure`), for a cgroup that is removed, even if references to it remain, and for
+/// cgroups of version 1 below the root.
 ///
 /// Context: any, in an RCU read-side critical section that lasts as long as the pointer is used.
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `cgrp` is a cgroup that lives at least as long as the
-/// RCU section does.
+/// Called by BPF: the verifier has proven that `cgrp` is a cgroup that is not freed before the end
+/// of the RCU section.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_cgroup_psi_cpu(
     cgrp: *mut cgroup,
     cpu: u32,
 ) -> *const psi_group_cpu {
     PossibleCpu::new(cpu)
-        // SAFETY: By the function's contract.
+        // SAFETY: The verifier has proven that the cgroup is valid in the RCU section.
         .and_then(|cpu| unsafe { psi::of_cgroup(cgrp, cpu) })
         .unwrap_or(ptr::null())
 }
 
-/// Where `percpu`, a `__percpu` pointer of the kernel's, points to on `cpu`; 0 for NULL, and for a
+/// The address, on `cpu`, of `percpu`, a `__percpu` pointer of the kernel; NULL for NULL, and for a
 /// `cpu` that is not possible.
 ///
-/// To a program the result is a number, which is as good as what it has passed: it reads there
-/// with `bpf_probe_read_kernel()` or what `bpf_core_cast()` makes of it.
+/// To a program the result is a number, and no more valid than the pointer that it passed. It reads
+/// there by `bpf_probe_read_kernel()`, or through the result of `bpf_core_cast()`.
 ///
 /// Context: any.
 ///
@@ -74,26 +74,26 @@ mod tests {
     };
 
     fn pressure(cgroup: *const cgroup, cpu: u32) -> *const psi_group_cpu {
-        // SAFETY: The tests pass cgroups of theirs, and the root's.
+        // SAFETY: The tests pass cgroups of their own, and the root.
         unsafe { bpf_cgroup_psi_cpu(cgroup.cast_mut(), cpu) }
     }
 
     fn pointer<T>(percpu: *const T, cpu: u32) -> *const T {
-        // SAFETY: It is always safe.
+        // SAFETY: Always safe to call.
         unsafe { bpf_percpu_ptr(percpu.cast(), cpu) }
             .cast_const()
             .cast()
     }
 
-    /// Numbers that are no CPU.
+    /// Numbers that are not CPUs.
     fn no_cpus() -> [u32; 4] {
         [nr_cpu_ids(), nr_cpu_ids() + 1, i32::MAX as u32, u32::MAX]
     }
 
-    /// A cgroup below the root's that has `group`.
+    /// A cgroup below the root with `group`.
     fn child(group: *mut psi_group, flags: u32) -> Result<KBox<cgroup>> {
         let mut child = KBox::<cgroup>::new_uninit(GFP_KERNEL)?;
-        // SAFETY: All zeroes are a value of this struct.
+        // SAFETY: All zeroes are a valid value of this struct.
         let mut child = unsafe {
             child.as_mut_ptr().write_bytes(0, 1);
             child.assume_init()
@@ -105,7 +105,7 @@ mod tests {
         Ok(child)
     }
 
-    /// A group whose per-CPU data are `percpu`.
+    /// A group with the per-CPU data `percpu`.
     fn group(percpu: *mut psi_group_cpu, enabled: bool) -> Result<KBox<psi_group>> {
         let mut group = KBox::<psi_group>::new_uninit(GFP_KERNEL)?;
         // SAFETY: As in `child`.

@@ -2,9 +2,9 @@
 
 //! Handles of stores, and views of their memory.
 //!
-//! What BPF knows as `struct bpf_percpu_store` is the first part of a [`Storage`], which a store has,
-//! and each entry of a keyed one. The verifier has proven that a handle is one: programs cannot make
-//! one, and drop each that they own once.
+//! A `struct bpf_percpu_store` of BPF is the first part of a [`Storage`], which each store has, and
+//! each entry of a keyed one. The verifier has proven that a handle came from a kfunc: programs
+//! cannot make one up, and release each that they own exactly once.
 
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
@@ -34,15 +34,15 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// The store or entry behind a handle.
+/// The store or entry that a handle refers to.
 ///
 /// # Safety
 ///
-/// `handle` is one that a kfunc of this file returned, and that is valid for `'a`: its reference is
-/// not given back, or the RCU section not left.
+/// A kfunc of this file returned `handle`, and it is valid for `'a`: its reference is not released,
+/// or its RCU section does not end.
 #[inline]
 pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a Storage {
-    // What programs read through a handle is where BTF says.
+    // The fields that programs read through a handle have the offsets that BTF gives them.
     const {
         assert!(
             Storage::MEMORY_OFFSET + PerCpuArea::BASE_OFFSET
@@ -55,11 +55,12 @@ pub(super) unsafe fn store<'a>(handle: *const bpf_percpu_store) -> &'a Storage {
             "struct bpf_percpu_store is not laid out like the start of rust/store's Storage"
         );
     }
-    // SAFETY: By the function's contract.
+    // SAFETY: The kfuncs of this file return pointers to a `Storage`, and the caller guarantees
+    // that this one is still valid.
     unsafe { &*handle.cast::<Storage>() }
 }
 
-/// What programs have of a store or entry.
+/// The handle of a store or entry, for programs.
 #[inline]
 pub(super) fn handle(store: &Storage) -> *mut bpf_percpu_store {
     ptr::from_ref(store).cast_mut().cast()
@@ -81,7 +82,7 @@ fn into_handle(store: Option<ARef<Storage>>) -> *mut bpf_percpu_store {
 /// Called by BPF: the verifier has proven that the program is in an RCU section.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_get(id: u32) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that the program is in an RCU section.
     unsafe { store::get(id) }.map_or(ptr::null_mut(), |store| handle(store))
 }
 
@@ -97,7 +98,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_get(id: u32) -> *mut bpf_percpu
 pub(crate) unsafe extern "C" fn bpf_percpu_store_lookup(
     name: *const c_char,
 ) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract there is a NUL, up to which `Name` reads at most.
+    // SAFETY: The verifier has proven that the string has a NUL, past which `Name` does not read.
     let bytes = (0..).map(|i| unsafe { name.add(i).read() });
     let found = Name::from_bytes(bytes).and_then(|name| store::find(&name));
     into_handle(found.map(Store::into_storage))
@@ -114,11 +115,11 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_lookup(
 pub(crate) unsafe extern "C" fn bpf_percpu_store_acquire(
     s: *mut bpf_percpu_store,
 ) -> *mut bpf_percpu_store {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that `s` is a handle.
     into_handle(unsafe { store(s) }.try_get())
 }
 
-/// Gives a reference back.
+/// Releases a reference.
 ///
 /// Context: any.
 ///
@@ -128,53 +129,54 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_acquire(
 /// does not use it again.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_release(s: *mut bpf_percpu_store) {
-    // SAFETY: By the function's contract a reference is handed over.
+    // SAFETY: The verifier has proven that the program owns the reference, and does not use it
+    // later.
     drop(unsafe { ARef::from_raw(NonNull::from(store(s))) });
 }
 
-/// Gives back the reference of a kptr, when a map goes that has it, or an element of it.
+/// Releases the reference of a kptr, when the map that holds it, or the element, is freed.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// Called by the kernel with a handle that a map owned.
+/// Called by the kernel with a handle that a map owned, which is not used later.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_dtor(s: *mut c_void) {
-    // SAFETY: By the function's contract.
+    // SAFETY: The kernel passes ownership of the reference, as a program does.
     unsafe { bpf_percpu_store_release(s.cast()) };
 }
 
-/// The size of a view: to the verifier it is unsigned. `None` for 0, which lets a program read a byte
-/// on kernels before 7.3.
+/// The size of a view, which is unsigned to the verifier. `None` for 0, with which kernels before
+/// 7.3 let a program read one byte.
 fn view_size(size: c_int) -> Option<u32> {
     Some(size as u32).filter(|size| *size != 0)
 }
 
-/// A view of this CPU's copy, from `off` on, of `rdwr_buf_size` bytes; NULL when that is past the
-/// end.
+/// A view of the `rdwr_buf_size` bytes from `off` on in this CPU's slot; NULL when they end past
+/// the store's end.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// Called by BPF: the verifier has proven that `s` is a handle. It lets the program use so many
-/// bytes, and no longer than it runs: that is shorter than what the store's last drop waits for.
+/// Called by BPF: the verifier has proven that `s` is a handle. It lets the program use that many
+/// bytes for as long as it runs, which the grace periods before the store is freed outlast.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_this_cpu(
     s: *mut bpf_percpu_store,
     off: u32,
     rdwr_buf_size: c_int,
 ) -> *mut u8 {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that `s` is a handle.
     let memory = unsafe { store(s) }.memory();
     view_size(rdwr_buf_size)
         .and_then(|size| memory.this_cpu_ptr(off, size))
         .unwrap_or(ptr::null_mut())
 }
 
-/// A view, to read only, of the copy of `cpu`, from `off` on, of `rdonly_buf_size` bytes; NULL when
-/// that is past the end, or the CPU is not possible.
+/// A read-only view of the `rdonly_buf_size` bytes from `off` on in the slot of `cpu`; NULL when
+/// they end past the store's end, or when the CPU is not possible.
 ///
 /// Context: any.
 ///
@@ -188,7 +190,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_per_cpu(
     off: u32,
     rdonly_buf_size: c_int,
 ) -> *mut u8 {
-    // SAFETY: By the function's contract.
+    // SAFETY: The verifier has proven that `s` is a handle.
     let memory = unsafe { store(s) }.memory();
     view_size(rdonly_buf_size)
         .and_then(|size| memory.per_cpu_ptr(PossibleCpu::new(cpu)?, off, size))

@@ -2,9 +2,9 @@
 
 //! Operations on an integer of a view of this CPU's slot.
 //!
-//! The verifier has proven the bounds of the view, so nothing is checked here. Each operation is one
-//! instruction without `lock`: it is exact because a program never leaves its CPU. On memory that
-//! other CPUs write too, it is an ordinary operation, which they can tear.
+//! The verifier has proven the bounds of the view, so nothing is checked here. Each operation is
+//! one instruction without `lock`: it is exact because a program never leaves its CPU. On memory
+//! that other CPUs write too, it is an ordinary operation, which they can tear.
 
 use super::kfuncs_by_width;
 use crate::percpu::View;
@@ -17,8 +17,8 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
-    /// type at `view`, which need not be aligned.
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of
+    /// that type at `view`, which need not be aligned.
     fn bpf_percpu_view_add_u64(view: *mut u64, val: u64);
     fn bpf_percpu_view_add_u32(view: *mut u32, val: u32);
     {
@@ -32,8 +32,8 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
-    /// type at `view`, which need not be aligned.
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of
+    /// that type at `view`, which need not be aligned.
     fn bpf_percpu_view_add_return_u64(view: *mut u64, val: u64) -> u64;
     fn bpf_percpu_view_add_return_u32(view: *mut u32, val: u32) -> u32;
     {
@@ -47,8 +47,8 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
-    /// type at `view`, which need not be aligned.
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of
+    /// that type at `view`, which need not be aligned.
     fn bpf_percpu_view_xchg_u64(view: *mut u64, val: u64) -> u64;
     fn bpf_percpu_view_xchg_u32(view: *mut u32, val: u32) -> u32;
     {
@@ -62,8 +62,8 @@ kfuncs_by_width! {
     ///
     /// # Safety
     ///
-    /// Called by BPF: the verifier has proven that the program may read and write an integer of that
-    /// type at `view`, which need not be aligned.
+    /// Called by BPF: the verifier has proven that the program may read and write an integer of
+    /// that type at `view`, which need not be aligned.
     fn bpf_percpu_view_cmpxchg_u64(view: *mut u64, expect: u64, val: u64) -> u64;
     fn bpf_percpu_view_cmpxchg_u32(view: *mut u32, expect: u32, val: u32) -> u32;
     {
@@ -87,7 +87,7 @@ mod tests {
 
     const FILL: u8 = 0xa5;
 
-    /// The kfuncs of a width.
+    /// The kfuncs for one width.
     trait Width: Value {
         const ADD: unsafe extern "C" fn(*mut Self, Self);
         const ADD_RETURN: unsafe extern "C" fn(*mut Self, Self) -> Self;
@@ -113,8 +113,8 @@ mod tests {
             bpf_percpu_view_cmpxchg_u32;
     }
 
-    /// Whether `op` on a view of a store, at each place, returns `returned` where `from` is, leaves
-    /// `left`, and changes nothing else.
+    /// Whether `op` on a view of a store, at each offset, on an integer that is `from`, returns
+    /// `returned`, leaves `left`, and changes nothing else.
     fn changes<T: Width>(from: T, op: impl Fn(*mut T) -> T, returned: T, left: T) -> Result<bool> {
         let _here = PossibleCpu::stay()?;
         let store = TestStore::new(SIZE as u32)?;
@@ -123,7 +123,7 @@ mod tests {
         for off in 0..=(SIZE - size_of::<T>()) as u32 {
             let view = memory.this_cpu_ptr(off, size_of::<T>() as u32);
             let view = view.ok_or(ERANGE)?.cast::<T>();
-            // SAFETY: The view is inside of the store, and nobody else's.
+            // SAFETY: The view is inside of the store, which only this test uses.
             let (is, now) = unsafe {
                 let before = view.read_unaligned();
                 view.write_unaligned(from);

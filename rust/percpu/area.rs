@@ -41,7 +41,8 @@ unsafe impl Send for PerCpuArea {}
 // read-modify-write instructions, never through a reference.
 unsafe impl Sync for PerCpuArea {}
 
-/// The index of the `T` at an offset, in a form whose bounds and alignment are checked by one compare.
+/// The index of the `T` at an offset, in a form whose bounds and alignment are checked by one
+/// compare.
 #[derive(Clone, Copy)]
 pub(crate) struct Index<T> {
     /// The offset, rotated right by the logarithm of the width. The low bits of a misaligned offset
@@ -139,8 +140,8 @@ impl PerCpuArea {
     pub(crate) unsafe fn part(&self, off: u32, size: u32) -> Option<Self> {
         let aligned = off % size_of::<u64>() as u32 == 0;
         (aligned && self.contains(off, size)).then(|| {
-            // SAFETY: The bytes are inside of the memory, so the addition does not overflow, and the
-            // sum is as aligned as `base` and `off`. The caller keeps the memory allocated.
+            // SAFETY: The bytes are inside of the memory, so the addition does not overflow, and
+            // the sum is as aligned as `base` and `off`. The caller keeps the memory allocated.
             unsafe { Self::new(self.base.add(off as usize), size) }
         })
     }
@@ -303,8 +304,8 @@ impl PerCpuArea {
     }
 }
 
-/// Splits `len` bytes at address `addr` into words, each as wide as its alignment and the bytes that
-/// are left allow. Yields the offset of each word and its width.
+/// Splits `len` bytes at address `addr` into words, each as wide as its alignment and the bytes
+/// that are left allow. Yields the offset of each word and its width.
 fn words(addr: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut done = 0;
     core::iter::from_fn(move || {

@@ -68,7 +68,8 @@ pub(super) fn memory(size: u32) -> Result<PerCpuMem, AllocError> {
     PerCpuMem::new_zeroed(size, bindings::GFP_KERNEL)
 }
 
-/// The address of a byte in the slot of `cpu`, without the checks of [`PerCpuArea`](super::PerCpuArea).
+/// The address of a byte in the slot of `cpu`, without the checks of
+/// [`PerCpuArea`](super::PerCpuArea).
 pub(super) fn byte(memory: &PerCpuMem, cpu: PossibleCpu, off: usize) -> *mut u8 {
     let ptr = memory.base().as_ptr().wrapping_add(cpu.offset());
     ptr.wrapping_add(off)

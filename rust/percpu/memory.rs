@@ -59,7 +59,8 @@ pub(crate) const fn footprint(size: u32) -> u32 {
 impl PerCpuMem {
     /// Allocates `size` bytes for each possible CPU, online or not, all zero.
     ///
-    /// `gfp` is a `GFP_*` of `kernel::bindings`: the kernel crate's `Flags` do not show their value.
+    /// `gfp` is a `GFP_*` of `kernel::bindings`: the kernel crate's `Flags` do not show their
+    /// value.
     ///
     /// Context: process. May sleep if `gfp` allows it.
     pub(crate) fn new_zeroed(size: u32, gfp: bindings::gfp_t) -> Result<Self, AllocError> {

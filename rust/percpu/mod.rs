@@ -2,8 +2,8 @@
 
 //! Per-CPU memory, and operations on it that are atomic on their CPU.
 //!
-//! [`PerCpuMem`] owns memory, [`PerCpuArea`] is a range of it, and [`PerCpuInt`] is an integer in it.
-//! There are no references into per-CPU memory: interrupts and NMIs use it too, and a guard that
+//! [`PerCpuMem`] owns memory, [`PerCpuArea`] is a range of it, and [`PerCpuInt`] is an integer in
+//! it. There are no references into per-CPU memory: interrupts and NMIs use it too, and a guard that
 //! disables preemption does not exclude them. Each operation on this CPU's slot is one instruction,
 //! and takes `&self`.
 //!

@@ -27,7 +27,8 @@ pub(crate) struct View<T: Primitive, B: Ops<T> = <T as Primitive>::Native> {
 impl<T: Primitive, B: Ops<T>> View<T, B> {
     /// # Safety
     ///
-    /// `ptr` is valid for reads and writes of a `T` while the value is used. It need not be aligned.
+    /// `ptr` is valid for reads and writes of a `T` while the value is used. It need not be
+    /// aligned.
     #[inline]
     pub(crate) unsafe fn new(ptr: *mut T) -> Self {
         // INVARIANT: The caller guarantees just this.

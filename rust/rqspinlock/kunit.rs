@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the lock on one CPU; [`cpus`] has those on several.
+//! Tests of the lock on one CPU; those on several CPUs are in [`cpus`].
 //!
-//! Nothing is asserted while a lock is held: an assertion that fails ends the thread.
+//! Nothing is asserted while a lock is held: a failed assertion ends the thread.
 
 mod cpus;
 
 use super::{
+    fixtures::{
+        data_of,
+        error,
+        error_alone,
+        State, //
+    },
     LockError,
     Nesting,
     RqSpinLock,
@@ -14,9 +20,6 @@ use super::{
 };
 use crate::bindings::{
     bpf_percpu_helper_init_irq_work,
-    bpf_percpu_helper_irqs_disabled,
-    bpf_percpu_helper_preempt_count,
-    bpf_percpu_helper_res_spin_locks_held,
     bpf_percpu_helper_res_spin_unlock_irqrestore, //
 };
 use core::{
@@ -34,53 +37,7 @@ use kernel::{
     types::Opaque,
 };
 
-/// What locks change on a CPU.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct State {
-    irqs_disabled: bool,
-    preempt_count: c_int,
-    held: c_int,
-}
-
-impl State {
-    /// Of the CPU that this runs on; of any, where no lock is held.
-    fn now() -> Self {
-        // SAFETY: The functions have no preconditions.
-        unsafe {
-            Self {
-                irqs_disabled: bpf_percpu_helper_irqs_disabled(),
-                preempt_count: bpf_percpu_helper_preempt_count(),
-                held: bpf_percpu_helper_res_spin_locks_held(),
-            }
-        }
-    }
-
-    /// With so many locks, of a thread that has done nothing else.
-    fn with(locks: c_int) -> Self {
-        Self {
-            irqs_disabled: locks != 0,
-            preempt_count: locks,
-            held: locks,
-        }
-    }
-}
-
-/// Why `lock` was not taken, if it was not. It is released again.
-fn error<T>(lock: &RqSpinLock<T>, nesting: &mut Nesting) -> Option<LockError> {
-    lock.lock_irqsave(nesting).err()
-}
-
-/// The same, where nothing is held.
-fn error_alone<T>(lock: &RqSpinLock<T>) -> Option<LockError> {
-    error(lock, &mut Nesting::new())
-}
-
-/// The data, of a lock that nobody holds.
-fn data_of<T: Copy>(lock: &RqSpinLock<T>) -> Result<T, LockError> {
-    lock.lock_irqsave(&mut Nesting::new()).map(|guard| *guard)
-}
-
-/// Takes all of `locks`, one inside of the other, and says what `innermost` does.
+/// Acquires all of `locks`, each inside of the one before, and returns what `innermost` does.
 fn with_all<R>(
     locks: &[RqSpinLock<u32>],
     nesting: &mut Nesting,
@@ -95,7 +52,7 @@ fn with_all<R>(
     with_all(rest, nesting, innermost)
 }
 
-/// Whether a type is `Send`: where it is not, the constant is the trait's.
+/// Tells whether a type is `Send`: if it is not, `IS_SEND` is the constant of the trait.
 struct Probe<T>(PhantomData<T>);
 
 impl<T: Send> Probe<T> {
@@ -124,7 +81,7 @@ mod tests {
         let seen = *guard;
         drop(guard);
         assert_eq!(seen, [11, 22]);
-        // It may move when it is not held.
+        // A lock that is not held may be moved.
         let moved = KBox::new(lock, GFP_KERNEL)?;
         assert_eq!(data_of(&moved)?, [11, 22]);
         let before = mem::replace(&mut *STATIC.lock_irqsave(&mut nesting)?, 6);
@@ -134,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_go_to_other_threads() {
+    fn which_types_are_send() {
         assert!(Probe::<RqSpinLock<u64>>::IS_SEND);
         assert!(!Probe::<RqSpinLock<*mut u64>>::IS_SEND);
         assert!(!Probe::<Nesting>::IS_SEND);
@@ -166,11 +123,12 @@ mod tests {
     static DATA: RqSpinLock<u32> = RqSpinLock::new(0);
     static INTERRUPTS: Atomic<u32> = Atomic::new(0);
 
-    /// Adds to [`DATA`] and [`INTERRUPTS`], to the latter a hundred for each thing that is wrong.
+    /// Adds one to [`DATA`] and to [`INTERRUPTS`], and to the latter another 100 for each failed
+    /// check.
     ///
     /// # Safety
     ///
-    /// None.
+    /// Always safe to call.
     unsafe extern "C" fn interrupt(_work: *mut bindings::irq_work) {
         let before = State::now();
         let wrong = match DATA.lock_irqsave(&mut Nesting::new()) {
@@ -180,7 +138,7 @@ mod tests {
             }
             Err(_) => 1,
         };
-        // Interrupts stay off where they were.
+        // In an interrupt they were off before, and stay off.
         let wrong = wrong + u32::from(!before.irqs_disabled) + u32::from(State::now() != before);
         INTERRUPTS.fetch_add(1 + 100 * wrong, Relaxed);
     }
@@ -188,7 +146,7 @@ mod tests {
     #[test]
     fn interrupts_wait() -> Result {
         let work = Opaque::<bindings::irq_work>::uninit();
-        // SAFETY: The work stays until it has run, which is waited for.
+        // SAFETY: The work outlives its run, for which the end of this case waits.
         unsafe { bpf_percpu_helper_init_irq_work(work.get(), Some(interrupt)) };
         let mut nesting = Nesting::new();
         let mut guard = DATA.lock_irqsave(&mut nesting)?;
@@ -202,7 +160,7 @@ mod tests {
         }
         let during = INTERRUPTS.load(Relaxed);
         drop(guard);
-        // SAFETY: As above, and sleeping is allowed here.
+        // SAFETY: As above, and this case may sleep.
         unsafe { bindings::irq_work_sync(work.get()) };
         assert_eq!(during, 0);
         assert_eq!(INTERRUPTS.load(Relaxed), 1);
@@ -225,7 +183,7 @@ mod tests {
             states[1] = State::now();
             (errors, *data_inside)
         };
-        // The others are as they were.
+        // The outer lock is still held, and the inner one is free.
         *data += 1;
         let free = error(&inner, nesting);
         let still = error(&outer, nesting);
@@ -291,7 +249,7 @@ mod tests {
         )?;
         let (state, first, last) = with_all(&locks[..], &mut Nesting::new(), |nesting| {
             let first = error(&locks[0], nesting);
-            // It is in no table, so that only time tells.
+            // The table has no entry for it, so only the timeout ends the wait.
             let last = error(&locks[39], nesting);
             (State::now(), first, last)
         })?;
@@ -309,13 +267,13 @@ mod tests {
     fn released_in_the_wrong_order() -> Result {
         let (outer, a, b) = (RqSpinLock::new(()), RqSpinLock::new(1), RqSpinLock::new(2));
         let mut nesting = Nesting::new();
-        // Keeps interrupts off, whatever the others do.
+        // Keeps interrupts disabled, whatever the other two locks do.
         let guard = outer.lock_irqsave(&mut nesting)?;
         let (mut one, mut other) = (Nesting::new(), Nesting::new());
         let first = a.lock_irqsave(&mut one);
         let second = b.lock_irqsave(&mut other);
         drop(first);
-        // The table has no entry of this one any more, and one of the other still.
+        // The table has lost the entry of `b`, and still has that of `a`.
         let missed = error_alone(&b);
         let free = error_alone(&a);
         drop(second);
@@ -338,7 +296,8 @@ mod tests {
         let errors = [error_alone(&lock), error_alone(&outer)];
         let state = State::now();
         if forgotten.is_ok() {
-            // SAFETY: It is still locked, and the last one; interrupts were off, and stay so.
+            // SAFETY: This CPU holds it, and acquired it last. Interrupts were disabled before, and
+            // stay disabled.
             unsafe { bpf_percpu_helper_res_spin_unlock_irqrestore(lock.lock.get(), 0) };
         }
         let free = error_alone(&lock);

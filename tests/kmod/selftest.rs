@@ -2,8 +2,8 @@
 
 //! A module that compares the backends of `rust/percpu`, in a kernel without KUnit.
 //!
-//! It can be loaded if they agree. The thread that loads it must be bound to one CPU, or the per-CPU
-//! memory is another CPU's in the middle of the test.
+//! It can be loaded if they agree. The thread that loads it must be bound to one CPU, or the
+//! per-CPU memory is another CPU's in the middle of the test.
 
 #[path = "../../rust/bindings/mod.rs"]
 mod bindings;
@@ -208,7 +208,8 @@ impl<T: Value> Op<T> {
     }
 }
 
-/// Performs the same operation by each backend, and returns whether all returned and left what they must.
+/// Performs the same operation by each backend, and returns whether all returned and left what they
+/// must.
 fn step<T: Value>(memory: &PerCpuMem, off: u32, random: &mut Random, wrong: bool) -> Result<bool>
 where
     Native: Ops<T>,

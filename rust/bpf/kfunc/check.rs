@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is checked of a set of kfuncs when it is compiled.
+//! Checks of a set of kfuncs at compile time.
 //!
-//! Constant evaluation has neither iterators nor comparison of strings yet, hence the loops.
+//! Constant evaluation supports neither iterators nor comparison of strings, hence the loops.
 //!
 //! C header: [`include/linux/btf.h`](srctree/include/linux/btf.h)
 
@@ -11,7 +11,7 @@ use super::{
     Kfunc, //
 };
 
-/// Refuses, at compile time, what the kernel would refuse or misunderstand when it is too late.
+/// Refuses sets that the kernel would refuse, or misread, when the module is loaded.
 pub(crate) const fn check(set: &[Kfunc]) {
     // `BTF_KFUNC_SET_MAX_CNT` in kernel/bpf/btf.c.
     assert!(set.len() <= 256, "a kfunc set has more than 256 entries");
@@ -42,14 +42,14 @@ const fn check_flags(kfunc: &Kfunc) {
     }
 }
 
-/// The three parts of an iterator, with the ends of their names.
+/// The three kfuncs of an iterator: their flags and the ends of their names.
 const ITER_PARTS: [(u32, &str); 3] = [
     (flag::ITER_NEW, "_new"),
     (flag::ITER_NEXT, "_next"),
     (flag::ITER_DESTROY, "_destroy"),
 ];
 
-/// A part of an iterator is named like it, which no two parts can be, and the others are there.
+/// Checks that a kfunc of an iterator is named after it, and that the set has the other two.
 const fn check_iterator(set: &[Kfunc], kfunc: &Kfunc) {
     let mut i = 0;
     while i < ITER_PARTS.len() {
@@ -120,7 +120,7 @@ const fn bytes_eq(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Stops the compiler with "kfunc NAME WHY".
+/// Fails the build with the message "kfunc NAME WHY".
 const fn fail(name: &str, why: &str) -> ! {
     let parts = [b"kfunc ", name.as_bytes(), b" ", why.as_bytes()];
     let mut text = [0; 256];
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(kfunc.flags(), flag::ACQUIRE | flag::RET_NULL | flag::RCU);
         assert!(kfunc.has(flag::ACQUIRE) && kfunc.has(flag::RET_NULL) && kfunc.has(flag::RCU));
         assert!(!kfunc.has(flag::RELEASE) && !kfunc.has(flag::RCU_PROTECTED));
-        // Said twice, it is there once.
+        // A flag that is given twice counts once.
         let twice = Kfunc::new("foo", &[flag::RCU, flag::RCU]);
         assert_eq!(twice.flags(), flag::RCU);
     }
@@ -173,7 +173,7 @@ mod tests {
             "foo_new",
             "bpf_iter_",
             "bpf_iter_new",
-            // Nothing between the start and the end.
+            // Nothing between the two underscores.
             "bpf_iter__new",
             "bpf_iter_foo",
             "bpf_iter_foo_new2",
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_equal() {
+    fn bytes_that_are_equal() {
         assert!(bytes_eq(b"", b""));
         assert!(bytes_eq(b"foo", b"foo"));
         for other in [&b""[..], b"f", b"fo", b"fooo", b"boo", b"fob"] {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_good_sets() {
+    fn accepts_good_sets() {
         check(&[]);
         check(&[NEW, NEXT, DESTROY]);
         check(&[

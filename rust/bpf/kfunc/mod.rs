@@ -2,9 +2,9 @@
 
 //! Sets of BPF kfuncs.
 //!
-//! A set is declared by [`kfunc_set!`], a table of functions and flags, and registered by the
-//! module when it starts. The kernel forgets it with the module's BTF, when the module leaves; a
-//! program that calls one of the kfuncs holds the module.
+//! A set is a table of functions and flags, declared by [`kfunc_set!`] and registered when the
+//! module is loaded. The kernel drops it with the module's BTF when the module is unloaded. A
+//! program that calls one of the kfuncs holds a reference to the module.
 //!
 //! C header: [`include/linux/btf.h`](srctree/include/linux/btf.h)
 //!
@@ -25,21 +25,24 @@ use kernel::{
 
 pub(crate) use check::check;
 
-/// What the verifier must know of a kfunc: `KF_*` in `include/linux/btf.h`.
+/// What the verifier must know about a kfunc: `KF_*` in `include/linux/btf.h`.
 ///
-/// `KF_FASTCALL` is missing on purpose: the verifier would believe that the kfunc spares the
-/// caller's registers, which no compiled function does.
-#[expect(dead_code, reason = "the table of the kernel, not of one module")]
+/// `KF_FASTCALL` is left out on purpose: it promises that the kfunc preserves the caller's
+/// registers, which compiled functions do not.
+#[expect(
+    dead_code,
+    reason = "all flags of the kernel, of which a module uses some"
+)]
 pub(crate) mod flag {
     use kernel::bindings;
 
     /// Returns a reference that the program must release or store.
     pub(crate) const ACQUIRE: u32 = bindings::KF_ACQUIRE;
-    /// Takes back a reference.
+    /// Releases a reference.
     pub(crate) const RELEASE: u32 = bindings::KF_RELEASE;
     /// The returned pointer may be NULL.
     pub(crate) const RET_NULL: u32 = bindings::KF_RET_NULL;
-    /// May sleep: for sleepable programs, outside of RCU sections.
+    /// May sleep. Only for sleepable programs, outside of RCU sections.
     pub(crate) const SLEEPABLE: u32 = bindings::KF_SLEEPABLE;
     /// Needs `CAP_SYS_BOOT`.
     pub(crate) const DESTRUCTIVE: u32 = bindings::KF_DESTRUCTIVE;
@@ -51,23 +54,23 @@ pub(crate) mod flag {
     pub(crate) const ITER_NEXT: u32 = bindings::KF_ITER_NEXT;
     /// Destructor of an open-coded iterator.
     pub(crate) const ITER_DESTROY: u32 = bindings::KF_ITER_DESTROY;
-    /// May be called, and what it returns used, only inside an RCU section.
+    /// May be called only in an RCU section, in which alone the returned pointer is valid.
     pub(crate) const RCU_PROTECTED: u32 = bindings::KF_RCU_PROTECTED;
 }
 
-/// Where kfuncs are offered: the kernel's `enum btf_kfunc_hook`, by the program types of each.
+/// Which programs may call the kfuncs: the kernel's `enum btf_kfunc_hook`, by program type.
 ///
-/// A module has one set for a hook, for the kernel drops all kfuncs of a module that registers a
-/// second. Program types that share a hook are one type here.
+/// A module has at most one set for each hook: the kernel drops all kfuncs of a module that
+/// registers a second one. Program types that share a hook are one type here.
 pub(crate) mod hook {
-    /// A hook of the kernel's.
+    /// A hook of the kernel.
     pub(crate) trait Hook {
-        /// A `BPF_PROG_TYPE_*` of the hook; any of them names it.
+        /// One of the hook's `BPF_PROG_TYPE_*`; each of them stands for the hook.
         const PROG_TYPE: u32;
     }
 
-    /// Marks a hook that has a set. [`kfunc_set!`](super::kfunc_set) implements it, so that a
-    /// second set for the hook does not compile.
+    /// Marks a hook that has a set. [`kfunc_set!`](super::kfunc_set) implements it, so a second set
+    /// for the hook does not compile.
     pub(crate) trait HasSet {}
 
     /// Programs of every type.
@@ -86,7 +89,7 @@ pub(crate) struct Kfunc {
 }
 
 impl Kfunc {
-    /// The kfunc `name`, with the sum of `flags`.
+    /// The kfunc `name` with all of `flags`.
     pub(crate) const fn new(name: &'static str, flags: &[u32]) -> Self {
         let mut sum = 0;
         let mut i = 0;
@@ -97,7 +100,7 @@ impl Kfunc {
         Self { name, flags: sum }
     }
 
-    /// The flags, as the kernel wants them.
+    /// The flags as the kernel takes them: bits of one word.
     pub(crate) const fn flags(&self) -> u32 {
         self.flags
     }
@@ -121,26 +124,27 @@ pub(crate) struct KfuncSet {
     kfuncs: &'static [Kfunc],
 }
 
-/// Asked by the verifier for each call of a kfunc of the module: whether the program may call the
-/// one with this BTF id, as the kernel knows it. An errno says no.
+/// A function that the verifier calls for each call of one of the module's kfuncs, given by its BTF
+/// id. Returns 0 if the program may call it, else an errno.
 ///
 /// Context: process, may sleep.
 pub(crate) type Filter =
     Option<unsafe extern "C" fn(prog: *const bindings::bpf_prog, kfunc: u32) -> c_int>;
 
-// SAFETY: `set` is only read, and by the kernel.
+// SAFETY: `set` is never written once the module is linked. The other fields are `Sync`.
 unsafe impl Sync for KfuncSet {}
 
 impl KfuncSet {
     /// # Safety
     ///
-    /// `set` is a `BTF_KFUNCS_START()` set of this module, of `kfuncs`, and used by this value only.
+    /// `set` is a `BTF_KFUNCS_START()` set of this module, with `kfuncs` in it. Only this value
+    /// uses it.
     pub(crate) const unsafe fn new<H: hook::Hook + hook::HasSet>(
         set: *const bindings::btf_id_set8,
         filter: Filter,
         #[cfg_attr(not(CONFIG_KUNIT = "y"), expect(unused_variables))] kfuncs: &'static [Kfunc],
     ) -> Self {
-        // INVARIANT: By the function's contract.
+        // INVARIANT: The caller guarantees that `set` is such a set.
         Self {
             prog_type: H::PROG_TYPE,
             set,
@@ -151,15 +155,17 @@ impl KfuncSet {
         }
     }
 
-    /// Offers the kfuncs to BPF programs, from the end of the module's init on, which is where this
-    /// is called.
+    /// Offers the kfuncs to BPF programs. Called by the module's init; programs can call them when
+    /// that has returned.
     ///
     /// # Errors
     ///
-    /// `EBUSY` when the set is registered already; `EINVAL` when the kernel refuses it, for a
-    /// kfunc whose name the kernel has itself, or for signatures that it does not know; `ENOMEM`.
-    /// Of a module without BTF the kernel takes the set, and offers nothing: the build sees to that.
+    /// `EBUSY` when the set is registered already; `EINVAL` when the kernel refuses it, because it
+    /// has a kfunc of that name itself or does not accept a signature; `ENOMEM`. From a module
+    /// without BTF the kernel accepts the set and offers nothing; `scripts/kernel/check-module`
+    /// refuses to build such a module.
     pub(crate) fn register(&'static self, module: &'static ThisModule) -> Result<Registration> {
+        // ORDERING: Relaxed suffices: the exchange decides who registers, and publishes no data.
         if self.registered.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
@@ -168,8 +174,8 @@ impl KfuncSet {
             set: self.set.cast_mut(),
             filter: self.filter,
         };
-        // SAFETY: By the type invariant `set` is a set of kfuncs, which the kernel only reads;
-        // `id_set` is valid for the call, which copies what it needs.
+        // SAFETY: By the type invariant `set` is a set of kfuncs of this module. `id_set` is valid
+        // for the duration of the call, which copies what it needs.
         let ret =
             unsafe { bindings::register_btf_kfunc_id_set(self.prog_type, ptr::from_ref(&id_set)) };
         to_result(ret).inspect_err(|_| self.registered.store(false, Relaxed))?;
@@ -177,14 +183,48 @@ impl KfuncSet {
     }
 }
 
-/// A set that BPF programs can use.
+/// For tests of a module's set.
+#[cfg(CONFIG_KUNIT = "y")]
+impl KfuncSet {
+    /// The set, as the linker has left it: its flags, and the id and flags of each kfunc.
+    pub(crate) fn linked(&self) -> (u32, &'static [bindings::btf_id_set8__bindgen_ty_1]) {
+        // SAFETY: By the type invariant it is such a set, which has `cnt` pairs. Nothing writes it
+        // once the module is loaded.
+        unsafe {
+            let set = &*self.set;
+            (set.flags, set.pairs.as_slice(set.cnt as usize))
+        }
+    }
+
+    /// The table that the set was declared by.
+    pub(crate) fn kfuncs(&self) -> &'static [Kfunc] {
+        self.kfuncs
+    }
+
+    /// Whether the set is registered.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.load(Relaxed)
+    }
+
+    /// The hook's program type.
+    pub(crate) fn prog_type(&self) -> u32 {
+        self.prog_type
+    }
+
+    /// Whether the set has a filter.
+    pub(crate) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+}
+
+/// A registered set.
 ///
-/// Kept by the module to say what it owns. Nothing happens when it is dropped: the kernel has no
-/// call to unregister a set, and drops it with the module.
+/// The module keeps it to show what it owns. Dropping it does nothing: the kernel has no function
+/// to unregister a set, and drops it with the module.
 #[must_use = "a module keeps what it registered"]
 pub(crate) struct Registration(());
 
-/// Declares the module's set of kfuncs for a hook: names and flags, in one table.
+/// Declares the module's set of kfuncs for a hook: a table of names and flags.
 ///
 /// ```ignore
 /// kfunc_set! {
@@ -197,15 +237,15 @@ pub(crate) struct Registration(());
 /// }
 /// ```
 ///
-/// Each name is a `#[no_mangle] extern "C"` function in scope, whose signature equals that of its
-/// C prototype in `bindings`. Flags are those of [`flag`]. What is wrong stops the compiler: a
-/// name without function or prototype, signatures that differ, an incomplete iterator, flags that
-/// exclude each other, a second set for the hook.
+/// Each name is a `#[no_mangle] extern "C"` function in scope with the signature of its C prototype
+/// in `bindings`. The flags are those of [`flag`]. It is a compile error if a function or a
+/// prototype is missing, if the signatures differ, if an iterator is incomplete, if flags exclude
+/// each other, or if the hook has a set already.
 ///
-/// After the hook there may be `, filter = f`: see [`Filter`].
+/// The hook may be followed by `, filter = f`: see [`Filter`].
 ///
-/// Emits `.BTF_ids` as `BTF_KFUNCS_START()` does in C, with `resolve_btfids` to fill in the type
-/// ids when the module is linked.
+/// Emits `.BTF_ids` as `BTF_KFUNCS_START()` does in C; `resolve_btfids` fills in the type ids when
+/// the module is linked.
 macro_rules! kfunc_set {
     (
         $(#[$attr:meta])*
@@ -222,7 +262,7 @@ macro_rules! kfunc_set {
                 ".local __BTF_ID__set8__", stringify!($set), "\n",
                 ".type __BTF_ID__set8__", stringify!($set), ", STT_OBJECT\n",
                 "__BTF_ID__set8__", stringify!($set), ":\n",
-                // Their number, which resolve_btfids fills in, and what the set is of.
+                // The number of ids, which resolve_btfids fills in, and the flags of the set.
                 ".zero 4\n",
                 ".long {}",
             ),
@@ -247,7 +287,8 @@ macro_rules! kfunc_set {
             ];
             $crate::bpf::kfunc::check(KFUNCS);
 
-            // The branches of an `if` have one type: what C and BPF see is what Rust defines.
+            // The branches of an `if` must have the same type, so the Rust function has the
+            // signature that C and BPF see.
             $(
                 if true {
                     $crate::bindings::$name
@@ -263,7 +304,7 @@ macro_rules! kfunc_set {
 
             let filter: $crate::bpf::kfunc::Filter = None;
             $(let filter: $crate::bpf::kfunc::Filter = { let _ = filter; Some($filter) };)?
-            // SAFETY: The set was made above, and its name is used here only.
+            // SAFETY: The assembly above defines the set, whose symbol is used only here.
             unsafe {
                 $crate::bpf::kfunc::KfuncSet::new::<$crate::bpf::kfunc::hook::$hook>(
                     &raw const IDS,
@@ -283,67 +324,3 @@ macro_rules! kfunc_set {
     };
 }
 pub(crate) use kfunc_set;
-
-#[kunit_tests(bpf_percpu_kfunc_set)]
-mod tests {
-    use super::*;
-    use crate::kfuncs::BPF_PERCPU_KFUNCS;
-
-    const MODULE: &ThisModule = &<crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
-
-    /// The module's set, as the linker has left it.
-    fn set() -> &'static bindings::btf_id_set8 {
-        // SAFETY: By the invariant of `KfuncSet`; nobody writes there once the module is loaded.
-        unsafe { &*BPF_PERCPU_KFUNCS.set }
-    }
-
-    fn pairs() -> &'static [bindings::btf_id_set8__bindgen_ty_1] {
-        // SAFETY: By the invariant of `KfuncSet` there are so many.
-        unsafe { set().pairs.as_slice(set().cnt as usize) }
-    }
-
-    #[test]
-    fn is_registered_once() {
-        assert!(BPF_PERCPU_KFUNCS.registered.load(Relaxed));
-        for _ in 0..2 {
-            assert_eq!(BPF_PERCPU_KFUNCS.register(MODULE).err(), Some(EBUSY));
-        }
-        assert!(BPF_PERCPU_KFUNCS.registered.load(Relaxed));
-    }
-
-    #[test]
-    fn is_for_all_programs() {
-        assert_eq!(BPF_PERCPU_KFUNCS.prog_type, 0);
-        assert!(BPF_PERCPU_KFUNCS.filter.is_some());
-    }
-
-    #[test]
-    fn is_a_set_of_kfuncs() {
-        assert_eq!(set().flags, bindings::BTF_SET8_KFUNCS);
-        assert!((1..=256).contains(&set().cnt));
-    }
-
-    #[test]
-    fn ids_are_resolved_and_sorted() {
-        // The kernel searches by halves.
-        let mut last = 0;
-        for pair in pairs() {
-            assert!(pair.id > last);
-            last = pair.id;
-        }
-    }
-
-    /// Which is whose, tests/tests/reference/check.rs sees in the module's file.
-    #[test]
-    fn flags_are_those_of_the_table() {
-        let kfuncs = BPF_PERCPU_KFUNCS.kfuncs;
-        assert_eq!(pairs().len(), kfuncs.len());
-        for kfunc in kfuncs {
-            let same = |flags| flags == kfunc.flags();
-            assert_eq!(
-                pairs().iter().filter(|pair| same(pair.flags)).count(),
-                kfuncs.iter().filter(|other| same(other.flags())).count()
-            );
-        }
-    }
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the kfuncs about CPU masks.
+//! Tests of the CPU mask kfuncs.
 
 use super::*;
 use crate::cpumask::CpumaskExt;
@@ -14,13 +14,13 @@ use kernel::{
 
 const WORDS: usize = size_of::<bindings::cpumask>() / size_of::<usize>();
 
-/// Numbers that are no CPU to go on from.
+/// Numbers after which there is no CPU.
 fn no_cpus() -> [c_int; 7] {
     let end = nr_cpu_ids() as c_int;
     [-2, -3, c_int::MIN, end, end + 1, c_int::MAX - 1, c_int::MAX]
 }
 
-/// A mask of which each word is the same, at an address that is not aligned.
+/// A mask whose words are all the same, at a misaligned address.
 struct Mask(KVec<u8>);
 
 impl Mask {
@@ -39,11 +39,11 @@ impl Mask {
 }
 
 fn next(cpu: c_int, mask: *const bindings::cpumask) -> c_int {
-    // SAFETY: The tests pass masks of theirs, and of the kernel's.
+    // SAFETY: The tests pass masks of their own, and of the kernel.
     unsafe { bpf_cpumask_next(cpu, mask) }
 }
 
-/// Whether `bpf_cpumask_next()` and the iterator go through just `cpus`.
+/// Whether `bpf_cpumask_next()` and the iterator yield `cpus` and no others.
 fn goes_through(mask: *const bindings::cpumask, cpus: impl Iterator<Item = u32> + Clone) -> bool {
     let _rcu = rcu::read_lock();
     let mut last = -1;
@@ -59,7 +59,7 @@ fn goes_through(mask: *const bindings::cpumask, cpus: impl Iterator<Item = u32> 
 
     let mut it = MaybeUninit::uninit();
     let it = it.as_mut_ptr();
-    // SAFETY: The iterator is ours, and set up before it is used. The mask lives longer.
+    // SAFETY: Only this code uses the iterator, which is initialized first. The mask outlives it.
     unsafe {
         if bpf_iter_cpumask_new(it, mask) != 0 {
             return false;
@@ -183,7 +183,8 @@ mod tests {
         let ones = Mask::new(usize::MAX)?;
         let mut it = MaybeUninit::<bpf_iter_cpumask>::uninit();
         let it = it.as_mut_ptr();
-        // SAFETY: The iterator is ours, and set up before it is used. The mask lives longer.
+        // SAFETY: Only this code uses the iterator, which is initialized first. The mask outlives
+        // it.
         let next = unsafe {
             bpf_iter_cpumask_new(it, ones.misaligned());
             bpf_iter_cpumask_next(it)
@@ -201,7 +202,8 @@ mod tests {
         let mut it = MaybeUninit::uninit();
         let it = it.as_mut_ptr();
         for _ in 0..2 {
-            // SAFETY: The iterator is ours, and set up before it is used. The mask lives longer.
+            // SAFETY: Only this code uses the iterator, which is initialized first. The mask
+            // outlives it.
             let first = unsafe {
                 bpf_iter_cpumask_new(it, ones.misaligned());
                 let first = *bpf_iter_cpumask_next(it);

@@ -16,12 +16,12 @@ use kernel::{
     sync::rcu, //
 };
 
-/// Not a multiple of 8, so that a u64 can be misaligned, and inside, at the end.
+/// Not a multiple of 8, so that a u64 at the end can be misaligned and still inside.
 const SIZE: u32 = 20;
 
 const FILL: u8 = 0xa5;
 
-/// Offsets from `first` on, near and far.
+/// Offsets from `first` on: near the end, at powers of two, and where sums wrap around.
 fn past_the_end_from(first: u32) -> impl Iterator<Item = u32> {
     let half = 1 << 31;
     [
@@ -37,7 +37,7 @@ fn past_the_end_from(first: u32) -> impl Iterator<Item = u32> {
 
 type Handle = *mut bpf_percpu_store;
 
-/// The kfuncs of a width.
+/// The kfuncs for one width.
 struct Kfuncs<T> {
     add: unsafe extern "C" fn(Handle, u32, T) -> c_int,
     add_return: unsafe extern "C" fn(Handle, u32, T, *mut T) -> c_int,
@@ -94,20 +94,20 @@ impl<T: Width> Call<T> {
         Self::IdAdd(T::ONE),
     ];
 
-    /// Whether there is a result.
+    /// Whether the kfunc has a result.
     fn has_result(self) -> bool {
         !matches!(self, Self::Add(_) | Self::IdAdd(_))
     }
 
-    /// What is returned, and what then is at the result, where [`Value::OTHER`] was. The result
-    /// is at `align` modulo 8.
+    /// Calls the kfunc with offset `off`, for a result at an address that is `align` modulo 8.
+    /// Returns what the kfunc returns, and the result, which was [`Value::OTHER`] before.
     fn at(self, store: &TestStore, off: u32, align: usize) -> (c_int, T) {
         let (s, kfuncs) = (store.handle(), T::KFUNCS);
-        let mut place = [0_u64; 2];
-        let res = place.as_mut_ptr().wrapping_byte_add(align).cast::<T>();
+        let mut buf = [0_u64; 2];
+        let res = buf.as_mut_ptr().wrapping_byte_add(align).cast::<T>();
         let mask = cpumask::possible().as_raw();
         let _rcu = rcu::read_lock();
-        // SAFETY: The test holds the store, and is in an RCU section. The result is in `place`.
+        // SAFETY: The test holds the store, and is in an RCU section. The result is in `buf`.
         unsafe {
             res.write_unaligned(T::OTHER);
             let status = match self {
@@ -123,7 +123,7 @@ impl<T: Width> Call<T> {
     }
 }
 
-/// Whether each call at one of `offs` fails with `error`, and changes neither store nor result.
+/// Whether each call with one of `offs` fails with `error`, and changes neither store nor result.
 fn fails<T: Width>(offs: impl Iterator<Item = u32>, error: Error) -> Result<bool> {
     let store = TestStore::new(SIZE)?;
     store.fill(FILL)?;
@@ -137,8 +137,8 @@ fn fails<T: Width>(offs: impl Iterator<Item = u32>, error: Error) -> Result<bool
     Ok(store.is_filled(FILL))
 }
 
-/// Whether `call` returns 0 and `result`, if any, where `from` is, and leaves `left`, and
-/// nothing else changes, at each offset, for a result of each alignment.
+/// Whether `call` on an integer that is `from` returns 0 and `result`, if any, leaves `left`, and
+/// changes nothing else, at each offset and for each alignment of the result.
 fn changes<T: Width>(from: T, call: Call<T>, result: T, left: T) -> Result<bool> {
     let _here = PossibleCpu::stay()?;
     let width = size_of::<T>();
@@ -176,7 +176,7 @@ fn exchanges<T: Width>() -> Result<bool> {
         && changes(T::SOME, Call::Cmpxchg(T::ONE, T::MAX), T::SOME, T::SOME)?)
 }
 
-/// The sum over the CPUs of `mask` of what is at `off`.
+/// The sum over the CPUs of `mask` of the integers at `off`.
 fn sum<T: Width>(store: &TestStore, off: u32, mask: *const bindings::cpumask) -> T {
     let mut sum = T::OTHER;
     // SAFETY: The test holds the store and the mask.
@@ -188,7 +188,7 @@ fn sum<T: Width>(store: &TestStore, off: u32, mask: *const bindings::cpumask) ->
     }
 }
 
-/// What `id_add` returns, for both widths.
+/// The return values of `id_add` for both widths.
 fn id_add(id: u32, off: u32) -> (c_int, c_int) {
     let _rcu = rcu::read_lock();
     // SAFETY: In the RCU section above.
@@ -273,7 +273,7 @@ mod tests {
             assert_eq!(id_add(id, 0), enoent);
         }
         let dead = TestStore::dead_id()?;
-        // Whatever the offset.
+        // For any offset.
         for off in [0, 1, 8, u32::MAX] {
             assert_eq!(id_add(dead, off), enoent);
         }
@@ -312,7 +312,7 @@ mod tests {
         let mut all = 0_u64;
         for cpu in cpumask::CpumaskExt::iter(cpumask::possible()) {
             let possible = PossibleCpu::from_id(cpu).ok_or(EINVAL)?;
-            // Both halves count.
+            // Both halves of the u64 are set.
             let val = 0x1_0000_0001_u64 << (cpu.as_u32() % 16);
             store.0.memory().write_on(possible, 8, &val.to_ne_bytes())?;
             mask.set(cpu);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn sum_leaves_out_what_is_no_possible_cpu() -> Result {
+    fn sum_ignores_bits_that_are_not_possible_cpus() -> Result {
         let store = TestStore::new(8)?;
         store.fill(1)?;
         let words = size_of::<bindings::cpumask>() / size_of::<usize>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of handles and of views that come of them.
+//! Tests of handles, and of the views that they give.
 
 use super::*;
 use crate::{
@@ -20,10 +20,10 @@ use kernel::{
 
 const SIZE: u32 = 100;
 
-/// Sizes of views that no store has.
+/// Sizes for which there is never a view.
 const NO_SIZES: [c_int; 6] = [0, -1, -100, c_int::MIN, c_int::MIN + 1, c_int::MAX];
 
-/// Views that begin or end past the end of [`SIZE`] bytes.
+/// Offsets and sizes that end past [`SIZE`] bytes.
 const PAST_END: [(u32, c_int); 9] = [
     (0, 101),
     (1, 100),
@@ -37,11 +37,11 @@ const PAST_END: [(u32, c_int); 9] = [
 ];
 
 fn lookup(name: &CStr) -> *mut bpf_percpu_store {
-    // SAFETY: A string that does not change.
+    // SAFETY: A C string, which does not change.
     unsafe { bpf_percpu_store_lookup(name.as_char_ptr()) }
 }
 
-/// The id behind what `get` returns for `id`, if that is not NULL.
+/// The id of the store that `bpf_percpu_store_get(id)` returns, if that is not NULL.
 fn got(id: u32) -> Option<u32> {
     let _rcu = rcu::read_lock();
     // SAFETY: In the RCU section above.
@@ -76,7 +76,7 @@ mod tests {
         for id in [0, u32::MAX, u32::MAX - 1, 1 << 31] {
             assert_eq!(got(id), None);
         }
-        // Where the table has it, too, but for its id.
+        // Ids that share the store's index in the table are among these.
         for bit in 0..32 {
             let id = store.0.id() ^ 1 << bit;
             assert!(got(id).is_none_or(|found| found == id));
@@ -88,7 +88,7 @@ mod tests {
     fn get_finds_no_dead_store() -> Result {
         let id = TestStore::named(c"kunit.dead", 8)?.0.id();
         assert_eq!(got(id), None);
-        // Whatever comes after it has another id.
+        // A new store of that name has another id.
         let next = TestStore::named(c"kunit.dead", 8)?;
         assert!(next.0.id() > id);
         assert_eq!(got(id), None);
@@ -155,7 +155,7 @@ mod tests {
         let store = TestStore::named(c"kunit.nul", 8)?;
         let found = {
             let name = b"kunit.nul\0and more";
-            // SAFETY: There is a NUL, and it does not change.
+            // SAFETY: The string has a NUL, and does not change.
             unsafe { bpf_percpu_store_lookup(name.as_ptr()) }
         };
         assert_eq!(found, store.handle());
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn dtor_gives_one_reference_back() -> Result {
         let store = TestStore::new(8)?;
-        // SAFETY: The test holds the store; the reference that is taken is given back.
+        // SAFETY: The test holds the store. The reference that is acquired is passed on.
         unsafe {
             let acquired = bpf_percpu_store_acquire(store.handle());
             bpf_percpu_store_dtor(acquired.cast());
@@ -235,7 +235,7 @@ mod tests {
         let id = store.0.id();
         let (same, late) = {
             let _rcu = rcu::read_lock();
-            // SAFETY: In the RCU section, which keeps the store for as long as it is used.
+            // SAFETY: The store is used only in the RCU section, in which it is not freed.
             unsafe {
                 let got = bpf_percpu_store_get(id);
                 let same = got == store.handle();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn view_of_each_place_inside() -> Result {
+    fn view_of_each_range_inside() -> Result {
         let store = TestStore::new(SIZE)?;
         let cpu = PossibleCpu::stay()?;
         for off in 0..SIZE {
@@ -316,7 +316,7 @@ mod tests {
             store.0.memory().write_on(cpu, 8, &[cpu.number() as u8])?;
         }
         for cpu in PossibleCpu::all() {
-            // SAFETY: The test holds the store; the view is of one byte.
+            // SAFETY: The test holds the store, and the view has one byte.
             let byte = unsafe {
                 bpf_percpu_store_per_cpu(store.handle(), cpu.number(), 8, 1)
                     .as_ref()

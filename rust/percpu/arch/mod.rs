@@ -18,8 +18,8 @@ pub(crate) type Native = generic::Generic;
 /// Operations on an integer of type `T` in memory of this CPU. They wrap around at the type's end.
 ///
 /// `this_cpu_*` take a per-CPU address (`__percpu` in C), and find this CPU's slot as part of the
-/// operation. `local_*` take an ordinary address of memory that no other CPU writes. On other memory
-/// they are ordinary operations, which other CPUs can tear.
+/// operation. `local_*` take an ordinary address of memory that no other CPU writes. On other
+/// memory they are ordinary operations, which other CPUs can tear.
 ///
 /// No operation orders anything for other CPUs.
 ///

@@ -25,8 +25,8 @@ fn filled() -> Result<PerCpuMem> {
     Ok(memory)
 }
 
-/// Whether `op` on an integer that is `from` returns `returned` and leaves `left`, and changes nothing
-/// else, in this CPU's slot or another's.
+/// Whether `op` on an integer that is `from` returns `returned` and leaves `left`, and changes
+/// nothing else, in this CPU's slot or another's.
 fn changes<T: Value, B: Ops<T>>(
     from: T,
     op: impl Fn(&PerCpuInt<'_, T, B>) -> T,

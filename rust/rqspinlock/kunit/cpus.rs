@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the lock by threads on several CPUs, up to four.
+//! Tests of the lock by threads on up to four CPUs.
 
-use super::{
-    data_of,
-    error_alone,
-    State, //
-};
 use crate::{
     fixtures::{
         ensure,
@@ -14,6 +9,11 @@ use crate::{
     },
     percpu::PossibleCpu,
     rqspinlock::{
+        fixtures::{
+            data_of,
+            error_alone,
+            State, //
+        },
         LockError,
         Nesting,
         RqSpinLock, //
@@ -38,16 +38,16 @@ use kernel::{
     },
 };
 
-/// How long who is next in turn waits.
+/// How long the CPU that is next in turn waits.
 const TIMEOUT: Delta = Delta::from_millis(250);
 
-/// How long threads wait for each other with interrupts off: less than what is a lockup.
+/// How long threads wait for each other with interrupts disabled: less than a lockup.
 const PATIENCE: Delta = Delta::from_millis(10_000);
 
 const THREADS: usize = 4;
 
-/// What `f` does with the data of `lock`, as soon as others are slow no longer. Fails where the
-/// lock seems never to be released.
+/// Calls `f` with the data of `lock`, retrying after timeouts, which a slow machine causes. Fails
+/// if the lock seems never to be released.
 fn lock_at_last<T, R>(lock: &RqSpinLock<T>, f: impl FnOnce(&mut T) -> R) -> Result<R> {
     const TRIES: u32 = 100;
     for _ in 0..TRIES {
@@ -60,14 +60,14 @@ fn lock_at_last<T, R>(lock: &RqSpinLock<T>, f: impl FnOnce(&mut T) -> R) -> Resu
     Err(ETIMEDOUT)
 }
 
-/// Moves thread number `thread` to a CPU of its own, as long as there are any.
+/// Binds thread number `thread` to a CPU of its own, if there are enough.
 fn spread(thread: u32) -> Result {
     let number = (thread as usize).checked_rem(PossibleCpu::online().count());
     let cpu = number.and_then(|number| PossibleCpu::online().nth(number));
     cpu.ok_or(ENODEV)?.enter()
 }
 
-/// Fails where threads that spin would wait for those of their own CPU.
+/// Fails on a machine with one CPU, where a spinning thread would wait for another one of its CPU.
 fn need_two_cpus() -> Result {
     if PossibleCpu::online().count() >= 2 {
         Ok(())
@@ -76,7 +76,9 @@ fn need_two_cpus() -> Result {
     }
 }
 
-/// Waits in any context.
+/// Spins until `holds` returns true.
+///
+/// Context: any.
 fn spin_until(holds: impl Fn() -> bool) -> Result {
     let start = Instant::<Monotonic>::now();
     while !holds() {
@@ -88,24 +90,27 @@ fn spin_until(holds: impl Fn() -> bool) -> Result {
     Ok(())
 }
 
-/// Where threads wait for each other, again and again.
-struct Meeting {
+/// A barrier that can be used repeatedly.
+struct Barrier {
     threads: u32,
-    came: Atomic<u32>,
+    arrived: Atomic<u32>,
 }
 
-impl Meeting {
+impl Barrier {
     fn of(threads: u32) -> Self {
         Self {
             threads,
-            came: Atomic::new(0),
+            arrived: Atomic::new(0),
         }
     }
 
-    /// Goes on when all are here. It is an error when somebody does not come.
+    /// Waits for all threads. An error if one does not arrive.
     fn wait(&self) -> Result {
-        let turn = self.came.fetch_add(1, Relaxed) / self.threads;
-        spin_until(|| self.came.load(Acquire) >= (turn + 1) * self.threads)
+        // ORDERING: Release of what this thread did before the barrier. Pairs with the Acquire load
+        // below, of the other threads.
+        let round = self.arrived.fetch_add(1, Release) / self.threads;
+        // ORDERING: Pairs with the Release above, of each other thread.
+        spin_until(|| self.arrived.load(Acquire) >= (round + 1) * self.threads)
     }
 }
 
@@ -129,17 +134,17 @@ mod tests {
         const ROUNDS: u32 = 16;
         need_two_cpus()?;
         let locks = [RqSpinLock::new(0u32), RqSpinLock::new(0)];
-        let meeting = Meeting::of(2);
+        let barrier = Barrier::of(2);
         let (deadlocks, took) = (Atomic::new(0u32), Atomic::new(0u32));
         together(2, |thread| {
             spread(thread)?;
             let (own, others) = (&locks[thread as usize], &locks[1 - thread as usize]);
             for _ in 0..ROUNDS {
-                meeting.wait()?;
+                barrier.wait()?;
                 let mut nesting = Nesting::new();
                 let mut guard = own.lock_irqsave(&mut nesting)?;
                 let (data, nesting) = guard.split();
-                meeting.wait()?;
+                barrier.wait()?;
                 match others.lock_irqsave(nesting) {
                     Ok(mut others) => {
                         *others += 1;
@@ -148,7 +153,7 @@ mod tests {
                     Err(LockError::Deadlock) => {
                         deadlocks.fetch_add(1, Relaxed);
                     }
-                    // A slow machine comes to look for deadlocks too late.
+                    // A slow machine may check for deadlocks too late.
                     Err(LockError::TimedOut) => (),
                 }
                 *data += 1000;
@@ -159,7 +164,7 @@ mod tests {
             Ok(())
         })?;
         let (deadlocks, took) = (deadlocks.load(Relaxed), took.load(Relaxed));
-        // Who gets both waited for the other one to give up.
+        // A thread that got both locks had waited for the other thread to give up.
         assert!(took <= ROUNDS);
         assert!(deadlocks != 0);
         let mut sum = 0;
@@ -170,38 +175,42 @@ mod tests {
         Ok(())
     }
 
-    /// Holds a lock until so many others gave up waiting for it.
+    /// Holds a lock until `waiters` other threads have given up waiting for it.
     fn hold_against(waiters: u32) -> Result {
         need_two_cpus()?;
         let lock = RqSpinLock::new(0);
-        let meeting = Meeting::of(waiters + 1);
+        let barrier = Barrier::of(waiters + 1);
         let (held, gave_up) = (Atomic::new(false), Atomic::new(0));
         together(waiters as usize + 1, |thread| {
             spread(thread)?;
-            // Nobody leaves a CPU whose interrupts are off.
-            meeting.wait()?;
+            // A CPU whose interrupts are disabled does not run another thread.
+            barrier.wait()?;
             if thread == 0 {
                 let mut nesting = Nesting::new();
                 let mut guard = lock.lock_irqsave(&mut nesting)?;
                 *guard += 1;
+                // ORDERING: Pairs with the Acquire load of the waiters: the lock is held by then.
                 held.store(true, Release);
+                // ORDERING: Pairs with the Release addition of each waiter.
                 let outcome = spin_until(|| gave_up.load(Acquire) == waiters);
                 *guard += 1;
                 drop(guard);
                 return outcome;
             }
+            // ORDERING: Pairs with the Release store of the holder.
             spin_until(|| held.load(Acquire))?;
             let start = Instant::<Monotonic>::now();
             let error = error_alone(&lock);
             let waited = start.elapsed();
             let state = State::now();
+            // ORDERING: Pairs with the Acquire load of the holder, which then releases the lock.
             gave_up.fetch_add(1, Release);
             ensure(error == Some(LockError::TimedOut))?;
-            // Those in the queue go with its first.
+            // Waiters in the queue give up with the first one.
             ensure(waiters > 1 || waited >= TIMEOUT)?;
             ensure(state == State::with(0))
         })?;
-        // It works on, of each CPU.
+        // The lock still works, on each CPU.
         together(THREADS, |thread| {
             spread(thread)?;
             lock_at_last(&lock, |data| *data += 1)
@@ -220,7 +229,7 @@ mod tests {
         hold_against(PossibleCpu::online().count().clamp(2, THREADS) as u32 - 1)
     }
 
-    /// Times that each thread adds one.
+    /// How often each thread adds one.
     const ADDS: u32 = 500;
 
     #[test]
@@ -230,8 +239,9 @@ mod tests {
             spread(thread)?;
             for _ in 0..ADDS {
                 lock_at_last(&sum, |sum| {
-                    // As slow as without the lock, below.
-                    // SAFETY: The lock is held.
+                    // As slow as `without_the_lock()`.
+                    //
+                    // SAFETY: `sum` is a reference to the data, so both accesses are valid.
                     unsafe {
                         let seen = ptr::read_volatile(sum);
                         spin_loop();
@@ -247,7 +257,7 @@ mod tests {
 
     #[test]
     fn without_the_lock() -> Result {
-        // Sooner or later one comes between another's load and store.
+        // Sooner or later a thread gets between another one's load and store.
         for _ in 0..100 {
             let sum = Atomic::new(0u64);
             together(THREADS, |thread| {
