@@ -142,7 +142,7 @@ check log_of_a_boot_is_clean 0 '' scripts/check-log tests/logs/clean
 check log_must_be_whole 1 "the kernel's log is not whole" scripts/check-log tests/logs/reports
 check mutants_apply 0 '' mutants_apply
 check orderings_say_what_they_pair_with 0 '' orderings 'use a::{' 'Acquire, //' '};' 'a.load(Relaxed);' \
-	'// ORDERING: Pairs with the Release in `f()`.' 'let a = b' '.load(Acquire);'
+	'// ORDERING: Pairs' '// with the Release in `f()`.' '//' '// SAFETY: None.' 'let a = b' '.load(Acquire);'
 check orderings_need_a_comment 1 ':2: no .*: a.load\(Acquire\)' orderings '// SAFETY: None.' 'a.load(Acquire);'
 check orderings_need_a_pair 1 ':2: no .*: a.add\(1, Full\)' orderings '// ORDERING: It must be.' 'a.add(1, Full);'
 check orderings_need_a_comment_each 1 ':3: no .*: b.store' orderings '// ORDERING: Pairs with `f()`.' 'a.load(Acquire);' 'b.store(1, Release);'
