@@ -17,6 +17,7 @@ pub mod percpuctl;
 pub mod perf;
 pub mod random_programs;
 pub mod refused;
+pub mod soak;
 pub mod stores;
 
 pub use generator::random;

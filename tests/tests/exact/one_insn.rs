@@ -12,20 +12,21 @@ use std::time::Instant;
 use tests::cpus::set_affinity;
 use tests::monitor::OneInsn;
 use tests::nmi::Watchdog;
+use tests::soak::is_soak;
 
 use crate::state::Counting;
 use tests::perf;
 
 const CPU: u32 = 0;
 
-/// How long programs count.
-const TIME: Duration = Duration::from_secs(20);
+/// How long programs count in a round.
+const TIME: Duration = Duration::from_secs(5);
 
 /// The number of threads that count on one CPU.
 const THREADS: usize = 4;
 
 /// The most rounds. On a slow machine interruptions are few, and seldom hit the right instruction.
-const ROUNDS: u32 = 40;
+const ROUNDS: u32 = 160;
 
 /// The least number of interruptions for a meaningful run.
 const INTERRUPTIONS: u64 = 1000;
@@ -34,8 +35,15 @@ const INTERRUPTIONS: u64 = 1000;
 /// passes the flag that ends it.
 fn count(counting: &Counting, threads: usize, interrupt: impl Fn(&AtomicBool) + Sync) {
     let _one_insn = OneInsn::new();
-    for _ in 0..ROUNDS {
+    let least = match is_soak() {
+        true => ROUNDS / 4,
+        false => 1,
+    };
+    for round in 1..=ROUNDS {
         count_once(counting, threads, &interrupt);
+        if round < least {
+            continue;
+        }
         if counting.state().interruptions >= INTERRUPTIONS && counting.lost().0 > 0 {
             break;
         }

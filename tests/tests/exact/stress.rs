@@ -20,12 +20,20 @@ use tests::memory::percpu;
 use tests::memory::percpu_is_back;
 use tests::memory::Group;
 use tests::object;
+use tests::soak::is_soak;
 use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::Control;
 
-/// The least and the most time: a slow machine does little in a minute.
-const TIME: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+/// The least and the most time: a slow machine does little in a short time.
+fn time() -> [Duration; 2] {
+    let least = match is_soak() {
+        true => 300,
+        false => 15,
+    };
+    [least, 600].map(Duration::from_secs)
+}
+
 const THREADS: u32 = 8;
 const NAMES: u32 = 16;
 
@@ -250,7 +258,7 @@ fn threads_and_programs() {
     let names = ["by_id", "by_name", "keep", "by_kptr"];
     let programs = load_some(object!("exact-stress"), &names)
         .unwrap_or_else(|log| panic!("{names:?} do not load: {log}"));
-    let ends = TIME.map(|time| Instant::now() + time);
+    let ends = time().map(|time| Instant::now() + time);
     let before = percpu();
     let group = Group::new("stress");
     let all: Vec<Done> = group.run(|| {

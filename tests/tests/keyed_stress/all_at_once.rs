@@ -28,14 +28,13 @@ use crate::meet::Stores;
 use crate::tasks::call;
 use crate::tasks::ShortLived;
 use crate::unload::assert_free;
-use tests::kernel::is_debug;
+use tests::soak::is_soak;
 
-/// The number of rounds. More on the debug kernel, which detects more mistakes.
+/// The number of rounds.
 fn many() -> u32 {
-    if is_debug() {
-        1000
-    } else {
-        500
+    match is_soak() {
+        true => 1000,
+        false => 100,
     }
 }
 

@@ -22,19 +22,24 @@ use crate::tasks::call;
 use crate::tasks::tid;
 use crate::tasks::ShortLived;
 use tests::kernel::is_debug;
+use tests::soak::is_soak;
 
 /// `CALLS` of `many_tasks.bpf.c`.
 const CALLS: u32 = 2;
 const WORKERS: u32 = 4;
-const ENTRIES: u32 = 1 << 15;
 
 /// The number of tasks. Fewer on the debug kernel, which is slow.
 fn many() -> u32 {
-    if is_debug() {
-        10_000
-    } else {
-        100_000
+    match (is_soak(), is_debug()) {
+        (true, false) => 100_000,
+        (true, true) | (false, false) => 10_000,
+        (false, true) => 3_000,
     }
+}
+
+/// Fewer entries than tasks, so that they are used again.
+fn entries() -> u32 {
+    many().next_power_of_two() / 4
 }
 
 /// `counts` of `many_tasks.bpf.c`.
@@ -58,9 +63,9 @@ fn owners(store: &Keyed) -> BTreeMap<u64, u64> {
 }
 
 #[test]
-fn a_hundred_thousand_tasks() {
+fn tasks_come_and_go() {
     let start = Instant::now();
-    let store = KeyedOptions::new("many_tasks", KeyKind::Task, 16, ENTRIES)
+    let store = KeyedOptions::new("many_tasks", KeyKind::Task, 16, entries())
         .create()
         .expect("a store");
     let programs = programs(object!("keyed_stress-many_tasks"), &["called"], store.id());

@@ -20,14 +20,13 @@ use crate::meet::Cgroup;
 use crate::meet::Programs;
 use crate::meet::Stores;
 use crate::tasks::call;
-use tests::kernel::is_debug;
+use tests::soak::is_soak;
 
 /// The number of rounds. Fewer on the debug kernel, which takes seconds to load the module.
 fn many() -> u32 {
-    if is_debug() {
-        5
-    } else {
-        20
+    match is_soak() {
+        true => 20,
+        false => 5,
     }
 }
 
@@ -120,12 +119,15 @@ fn entries_wait_while_the_module_goes() {
 
 /// The memory of stores whose entries were never used.
 #[test]
-fn fifty_loads_leave_nothing() {
-    const LOADS: u32 = 50;
+fn loads_leave_nothing() {
+    let loads = match is_soak() {
+        true => 50,
+        false => 12,
+    };
     let before = percpu();
     let group = Group::new("loads");
     group.run(|| {
-        for load in 0..LOADS {
+        for load in 0..loads {
             drop(Stores::new(1 + load * 40));
             assert_eq!(list().expect("a list").len(), 3);
             module::remove_soon();

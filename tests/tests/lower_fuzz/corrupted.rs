@@ -3,7 +3,7 @@
 //! Lowers many damaged objects in child processes with resource limits. If a child dies, the object
 //! that it worked on is reported, and another child goes on after it.
 //!
-//! Environment: `BPF_PERCPU_FUZZ_SECONDS` is the duration (10), `BPF_PERCPU_FUZZ_SEED` selects the
+//! Environment: `BPF_PERCPU_FUZZ_SECONDS` is the duration (10; 600 in a soak), `BPF_PERCPU_FUZZ_SEED` selects the
 //! objects, and `BPF_PERCPU_FUZZ_CASE` lowers only this one, in this process.
 
 use std::env;
@@ -57,7 +57,11 @@ pub fn seed() -> u64 {
 }
 
 fn seconds() -> u64 {
-    variable(SECONDS).unwrap_or(10)
+    let usual = match tests::soak::is_soak() {
+        true => 600,
+        false => 10,
+    };
+    variable(SECONDS).unwrap_or(usual)
 }
 
 /// The number of objects, and of each result.

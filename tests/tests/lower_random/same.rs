@@ -9,6 +9,7 @@ use tests::cpus::set_affinity;
 use tests::cpus::sysfs;
 use tests::cpus::Cpus;
 use tests::kernel;
+use tests::soak::is_soak;
 
 use crate::run::difference;
 use crate::run::load_percpu;
@@ -46,10 +47,14 @@ fn different<'a>(programs: impl IntoIterator<Item = &'a Program>, form: Form) ->
     programs.into_iter().filter_map(different).collect()
 }
 
-/// Runs all programs; on the debug kernel, which is slow, every tenth.
+/// Runs every fourth program; on the debug kernel, which is slow, every tenth. A soak runs all.
 #[test]
 fn lowered_programs() {
-    let step = if kernel::is_debug() { 10 } else { 1 };
+    let step = match (is_soak(), kernel::is_debug()) {
+        (true, _) => 1,
+        (false, true) => 10,
+        (false, false) => 4,
+    };
     let different = different(PROGRAMS.iter().step_by(step), Form::Lowered);
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
