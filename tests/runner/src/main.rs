@@ -96,7 +96,10 @@ fn needs(runs: &[Run], kernels: &[String], is_all: bool) -> Needs {
     Needs {
         kernels: kernels.collect(),
         modules: modules.collect(),
-        programs: is_all || runs().any(|run| run.suite.programs),
+        programs: match is_all || runs().any(|run| run.suite.programs) {
+            true => Some("tools"),
+            false => runs().any(|run| run.suite.percpuctl).then_some("percpuctl"),
+        },
         targets: (!is_all).then(|| targets.into_iter().map(str::to_string).collect()),
     }
 }

@@ -48,8 +48,8 @@ pub struct Needs {
     pub kernels: Vec<String>,
     /// Modules for tests, and for which kernel.
     pub modules: Vec<(&'static str, String)>,
-    /// Whether the samples and tools are needed.
-    pub programs: bool,
+    /// What of the samples and tools is needed, as a target of make.
+    pub programs: Option<&'static str>,
     /// The test targets; none for all that the workspace has.
     pub targets: Option<Vec<String>>,
 }
@@ -81,11 +81,12 @@ pub fn build(needs: &Needs) -> Result<BTreeMap<String, bool>> {
             let mut modules = needs.modules.iter();
             modules.try_for_each(|(name, kernel)| test_module(name, kernel))
         });
-        if needs.programs {
+        if let Some(target) = needs.programs {
             let mut make = command("make");
+            let kernel = format!("KERNEL={first}");
             quietly(
-                "Building the tools",
-                make.args(["-s", "tools", &format!("KERNEL={first}")]),
+                &format!("Building {target}"),
+                make.args(["-s", target, &kernel]),
             )?;
         }
         let targets = tests(first, needs.targets.as_deref());

@@ -70,8 +70,10 @@ pub struct Suite {
     pub reason: &'static str,
     /// How long it takes, without the boot: on the host or the stock kernel, and on the debug kernel.
     seconds: [u32; 2],
-    /// Whether it wants the samples and tools beside it.
+    /// Whether it wants the samples and all tools beside it.
     pub programs: bool,
+    /// Whether it wants percpuctl only.
+    pub percpuctl: bool,
     /// The kernel module for tests that it wants, `KMOD_TEST`.
     pub module: Option<&'static str>,
     /// Whether `make soak` runs it, for longer.
@@ -110,6 +112,7 @@ impl Suite {
             reason: "",
             seconds: [1, 1],
             programs: false,
+            percpuctl: false,
             module: None,
             soak: false,
         }
@@ -144,6 +147,12 @@ impl Suite {
     /// It runs the samples and tools.
     pub fn programs(mut self) -> Self {
         self.programs = true;
+        self
+    }
+
+    /// It runs percpuctl.
+    pub fn percpuctl(mut self) -> Self {
+        self.percpuctl = true;
         self
     }
 
