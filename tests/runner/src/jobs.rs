@@ -400,7 +400,20 @@ fn wait(child: Child) -> Result<(ExitStatus, f64)> {
             return Err(error).context("wait4");
         }
     }
+    Ok((ExitStatus::from_raw(status), cpu(&usage)))
+}
+
+fn cpu(usage: &libc::rusage) -> f64 {
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    let cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    Ok((ExitStatus::from_raw(status), cpu))
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// The CPU time of all children so far that were waited for.
+pub fn children_cpu() -> f64 {
+    // SAFETY: All zeroes are a valid `rusage`, which is integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: The pointer is valid for the call.
+    let failed = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    assert_eq!(failed, 0, "getrusage: {}", io::Error::last_os_error());
+    cpu(&usage)
 }

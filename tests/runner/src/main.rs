@@ -19,6 +19,7 @@ use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::bail;
 use anyhow::Context;
@@ -207,7 +208,9 @@ fn run() -> Result<bool> {
     let mut runs = all_runs(&suites, &kernels, &wanted);
     // A name that is not in the list may be of a crate's unit tests.
     let is_all = is_whole || !wanted.unknown(&suites).is_empty();
+    let start = Instant::now();
     let targets = programs::build(&needs(&runs, &kernels, is_all))?;
+    let builds = [start.elapsed().as_secs_f64(), jobs::children_cpu()];
     let units = targets
         .iter()
         .filter(|(_, is_unit)| **is_unit)
@@ -271,7 +274,7 @@ fn run() -> Result<bool> {
     trouble?;
     rows.sort_by_key(|row| (row.run.place().to_string(), row.run.suite.name.clone()));
     report::files(&rows, &ended)?;
-    Ok(report::print(&rows, &ended, &unrun))
+    Ok(report::print(&rows, &ended, builds, &unrun))
 }
 
 fn main() -> ExitCode {

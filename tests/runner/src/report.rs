@@ -93,12 +93,13 @@ pub fn files(rows: &[Row], jobs: &[Ended]) -> Result<()> {
     Ok(())
 }
 
-/// Prints what guests and programs took, the suites, what failed, and the sums. Whether all is well.
-pub fn print(rows: &[Row], jobs: &[Ended], unrun: &[String]) -> bool {
+/// Prints what builds, guests and programs took, the suites, what failed, and the sums. Whether all is well.
+pub fn print(rows: &[Row], jobs: &[Ended], builds: [f64; 2], unrun: &[String]) -> bool {
     println!(
         "\n{:<24} {:>7} {:>7}  SUITES",
         "GUEST OR PROGRAM", "SECONDS", "CPU"
     );
+    println!("{:<24} {:>7.0} {:>7.0}", "builds", builds[0], builds[1]);
     for ended in jobs.iter().filter(|ended| ended.seconds >= 5.0) {
         let suites: Vec<&str> = ended
             .job
