@@ -84,7 +84,7 @@ pub struct Ended {
 }
 
 /// So much of suites goes into one guest, in seconds.
-const GUEST: u32 = 150;
+const GUEST: u32 = 220;
 
 /// Puts runs into guests, the longest first.
 pub fn jobs(runs: Vec<Run>) -> Vec<Job> {

@@ -256,7 +256,7 @@ fn run() -> Result<bool> {
             .parse()
             .with_context(|| format!("JOBS={jobs} is no number"))?,
         // Suites sleep, too.
-        None => thread::available_parallelism()?.get() + 1,
+        None => thread::available_parallelism()?.get() * 2,
     };
     let mut trouble = Ok(());
     let ended = jobs::run(jobs::jobs(runs), lanes, soak, |ended| {
