@@ -123,7 +123,7 @@ fn in_stores(
         Place::Array(_) => None,
     });
     lowered::fill_in(table, stores);
-    // Whoever chooses among the programs does not know this one.
+    // A loader that selects programs does not know this one.
     let hold = object
         .progs_mut()
         .find(|program| program.name() == HOLD_PROGRAM);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who has entries in keyed stores.
+//! Owners of entries in keyed stores.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use percpu_live::table::Table;
 use percpu_live::value::parse_u64;
 use serde::Serialize;
 
-/// Who has an entry. Of what is gone only the number is known.
+/// The owner of an entry. If it is gone, only its number is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Owner {
@@ -23,7 +23,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// Those that have these numbers.
+    /// Finds the owners with these numbers.
     pub fn all(kind: KeyKind, numbers: &[u64]) -> Vec<Self> {
         let numbers = numbers.iter().copied();
         match kind {
@@ -36,7 +36,7 @@ impl Owner {
             }
             KeyKind::Cgroup => {
                 let ids: Vec<u64> = numbers.collect();
-                // Where no cgroups can be seen they have no paths.
+                // If cgroups are not visible, they have no paths.
                 let paths = match Tree::new(Path::new("/")) {
                     Ok(mut tree) => tree.find(&ids),
                     Err(_) => vec![None; ids.len()],
@@ -48,12 +48,12 @@ impl Owner {
         }
     }
 
-    /// The one that has this number.
+    /// Finds the owner with this number.
     pub fn of(kind: KeyKind, number: u64) -> Option<Self> {
         Self::all(kind, &[number]).pop()
     }
 
-    /// For the title of a table.
+    /// The text for the title of a table.
     pub fn title(&self) -> String {
         let name = |name: &Option<String>| match name {
             Some(name) => format!(" ({})", printable(name)),
@@ -67,7 +67,7 @@ impl Owner {
     }
 
     #[cfg(feature = "export")]
-    /// For metrics. Of what is gone there is no name.
+    /// The labels for metrics. An owner that is gone has no name.
     pub fn labels(&self) -> Vec<(&'static str, String)> {
         let (number, name) = match self {
             Self::Task { pid, comm } => (("pid", pid), ("comm", comm.as_ref())),
@@ -89,7 +89,7 @@ impl Owner {
     }
 }
 
-/// A line an owner, with the number that goes with each, if there are any.
+/// A table with one line per owner, with the number for each, if there are any.
 pub fn table(kind: KeyKind, owners: &[Owner], sums: &[u64]) -> Table {
     let mut columns = match kind {
         KeyKind::Task => vec![("pid", Align::Right), ("comm", Align::Left)],
@@ -107,7 +107,7 @@ pub fn table(kind: KeyKind, owners: &[Owner], sums: &[u64]) -> Table {
     table
 }
 
-/// The number of the owner that a user means.
+/// Parses the number of an owner.
 pub fn parse(kind: KeyKind, text: &str) -> Result<u64, Bad> {
     match (kind, parse_u64(text)) {
         (_, Ok(number)) => Ok(number),
@@ -119,12 +119,12 @@ pub fn parse(kind: KeyKind, text: &str) -> Result<u64, Bad> {
     }
 }
 
-/// Why a text names no owner.
+/// Why a text does not name an owner.
 #[derive(Debug)]
 pub enum Bad {
-    /// It never can.
+    /// It is invalid.
     Usage(String),
-    /// There is no such cgroup now.
+    /// There is no such cgroup.
     NoCgroup(anyhow::Error),
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kfuncs that a module's BTF offers: functions that are tagged `bpf_kfunc`.
+//! The kfuncs in a module's BTF: functions with the tag `bpf_kfunc`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -16,11 +16,11 @@ const KIND_FUNC: u32 = 12;
 const KIND_DECL_TAG: u32 = 17;
 const TAG: &[u8] = b"bpf_kfunc";
 
-/// A BTF of libbpf's.
+/// A BTF object of libbpf.
 struct Btf(NonNull<libbpf_sys::btf>);
 
 impl Btf {
-    /// Takes what libbpf returned with errno set.
+    /// Takes the result of libbpf, which has set errno.
     fn new(btf: *mut libbpf_sys::btf, whose: &str) -> Result<Self, String> {
         let error = io::Error::last_os_error();
         NonNull::new(btf)
@@ -29,13 +29,13 @@ impl Btf {
     }
 
     fn type_count(&self) -> u32 {
-        // SAFETY: The BTF is alive.
+        // SAFETY: The BTF object is valid.
         unsafe { libbpf_sys::btf__type_cnt(self.0.as_ptr()) }
     }
 
-    /// The type's kind, name, and what it refers to.
+    /// A type's kind, name, and the type that it refers to.
     fn get(&self, id: u32) -> Option<(u32, &[u8], u32)> {
-        // SAFETY: The BTF is alive, and the type and its name are as long as it.
+        // SAFETY: The BTF object is valid, and the type and its name live as long as it.
         unsafe {
             let found = libbpf_sys::btf__type_by_id(self.0.as_ptr(), id).as_ref()?;
             let name = libbpf_sys::btf__name_by_offset(self.0.as_ptr(), found.name_off);
@@ -51,19 +51,19 @@ impl Btf {
 
 impl Drop for Btf {
     fn drop(&mut self) {
-        // SAFETY: It is ours, and nobody uses it any more.
+        // SAFETY: We own it, and it is not used after this.
         unsafe { libbpf_sys::btf__free(self.0.as_ptr()) };
     }
 }
 
 /// The names of the kfuncs of `module`.
 pub fn kfuncs(module: &str) -> Result<BTreeSet<String>, String> {
-    // What it prints is said by the error.
+    // The error says what libbpf would print.
     set_print(None);
     let name = CString::new(module).map_err(|error| error.to_string())?;
-    // SAFETY: libbpf returns a BTF of the caller's, or NULL.
+    // SAFETY: libbpf returns a BTF object that the caller owns, or NULL.
     let base = Btf::new(unsafe { libbpf_sys::btf__load_vmlinux_btf() }, "the kernel")?;
-    // SAFETY: The name is a string, and the base lives longer: it is dropped later.
+    // SAFETY: The name is a string. The base lives longer, because it is dropped later.
     let split = unsafe { libbpf_sys::btf__load_module_btf(name.as_ptr(), base.0.as_ptr()) };
     let split = Btf::new(split, module)?;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this kernel and module offer.
+//! Finds out what this kernel and the module support.
 
 mod btf;
 
@@ -16,12 +16,12 @@ use percpu_live::table::Align;
 use percpu_live::table::Table;
 use serde::Serialize;
 
-/// The kfuncs that belong to this program.
+/// The kfuncs of this version.
 const HEADER: &str = include_str!("../../../../include/bpf_percpu_kfuncs.h");
 
 const MODULE: &str = "bpf_percpu";
 
-/// What was found.
+/// The result.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The release of the kernel.
@@ -30,28 +30,28 @@ pub struct Report {
     pub module: bool,
     /// Whether this process can use the control file.
     pub device: Answer,
-    /// Which kfuncs the module's BTF has.
+    /// The kfuncs in the module's BTF.
     pub kfuncs: Kfuncs,
-    /// Whether the kernel itself has `SEC(".percpu")` variables.
+    /// Whether the kernel supports `SEC(".percpu")` variables.
     pub native_percpu: Answer,
     /// The form in which `percpuctl load` would load such variables.
     pub load: Choice,
-    /// Whether programs can use all of the module.
+    /// Whether programs can use the whole module.
     pub usable: bool,
 }
 
 /// The kfuncs of `include/bpf_percpu_kfuncs.h`.
 #[derive(Debug, Default, Serialize)]
 pub struct Kfuncs {
-    /// Those that programs can call.
+    /// Kfuncs that programs can call.
     pub found: Vec<String>,
-    /// Those that they cannot.
+    /// Kfuncs that they cannot call.
     pub missing: Vec<String>,
-    /// Why nothing was found, when BTF cannot be read.
+    /// The error if BTF cannot be read.
     pub error: Option<String>,
 }
 
-/// Looks.
+/// Probes the kernel and the module.
 pub fn probe() -> Report {
     let module = fs::metadata(format!("/sys/module/{MODULE}")).is_ok();
     let device = match store::list() {
@@ -156,7 +156,7 @@ mod tests {
         ] {
             assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
         }
-        // The kernel calls it, programs do not.
+        // The kernel calls it, not programs.
         assert!(
             !names.iter().any(|name| name.ends_with("_dtor")),
             "{names:?}"

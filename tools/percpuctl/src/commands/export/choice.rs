@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is exported.
+//! The choice of what to export.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -16,32 +16,32 @@ use percpu_live::value::Word;
 use crate::cli::Counter;
 use crate::cli::Export;
 
-/// What the user has chosen.
+/// The user's choice.
 #[derive(Debug)]
 pub struct Choice {
-    /// All when there are none.
+    /// The stores; empty for all.
     stores: BTreeSet<String>,
-    /// Of those stores nothing else.
+    /// The named counters of stores. Nothing else of these stores is exported.
     named: BTreeMap<String, Vec<Counter>>,
     offset: u32,
     count: Option<u32>,
-    /// What the counters are.
+    /// The type of the counters.
     pub word: Word,
-    /// Whether they are added up over the CPUs.
+    /// Whether to add them up over the CPUs.
     pub total: bool,
 }
 
-/// Which counters of a store.
+/// The counters of a store to export.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Counters<'a> {
-    /// Those with names.
+    /// Counters with names.
     Named(&'a [Counter]),
-    /// From the first offset to before the second.
+    /// The counters from the first offset up to, but not including, the second.
     Range(u32, u32),
 }
 
 impl Choice {
-    /// What the arguments mean, or what is wrong with them together.
+    /// Interprets the arguments. Fails if they contradict each other.
     pub fn new(args: &Export) -> Result<Self, String> {
         let mut named: BTreeMap<String, Vec<Counter>> = BTreeMap::new();
         for counter in &args.counters {
@@ -62,7 +62,7 @@ impl Choice {
         })
     }
 
-    /// Whether what was chosen is there. Later it may go, and come again.
+    /// Checks that the chosen stores exist. Later they may be removed and created again.
     pub fn check(&self) -> Result<()> {
         let width = self.word.width();
         if self.count == Some(0) {
@@ -106,12 +106,12 @@ impl Choice {
         }
     }
 
-    /// Whether a store is one of those. One whose name was given free has none to be known by.
+    /// Whether to export a store. A store whose name has been freed has no name to select it by.
     pub fn takes(&self, info: &Info) -> bool {
         !info.removed && (self.stores.is_empty() || self.stores.contains(&info.name))
     }
 
-    /// Which counters of a store of this name and size.
+    /// The counters to export of a store with this name and size.
     pub fn counters(&self, name: &str, size: u32) -> Counters<'_> {
         if let Some(named) = self.named.get(name) {
             return Counters::Named(named);
@@ -122,7 +122,7 @@ impl Choice {
         Counters::Range(first, first + count * width)
     }
 
-    /// Whether there is a counter at `off` in so many bytes.
+    /// Whether a counter at `off` fits into a store of this size.
     pub fn fits(&self, off: u32, size: u32) -> bool {
         off.checked_add(self.word.width())
             .is_some_and(|end| end <= size)
@@ -143,7 +143,7 @@ pub mod tests {
     use crate::cli::Cli;
     use crate::cli::Command;
 
-    /// What the arguments of `export` mean.
+    /// Parses the arguments of `export`.
     pub fn choice(line: &str) -> Result<Choice, String> {
         let line = format!("percpuctl export {line}");
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();

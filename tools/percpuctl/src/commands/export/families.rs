@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Metrics, and how they are written.
+//! Metrics and their text formats.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ use prometheus_client::registry::Unit;
 
 use crate::cli::Format;
 
-/// Names and values.
+/// Label names and values.
 pub type Labels = Vec<(&'static str, String)>;
 
-/// A metric, of each thing that has it.
+/// A metric family.
 #[derive(Debug)]
 pub struct Family {
-    /// Without what the type and the unit add.
+    /// The name, without the suffix for type and unit.
     pub name: String,
     pub help: &'static str,
     pub unit: Option<Unit>,
@@ -28,12 +28,12 @@ pub struct Family {
     pub samples: Vec<(Labels, u64)>,
 }
 
-/// All metrics of a moment.
+/// All metrics at one point in time.
 #[derive(Debug)]
 pub struct Families(pub Vec<Family>);
 
 impl Families {
-    /// The text.
+    /// Formats them as text.
     pub fn text(self, format: Format) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
@@ -48,7 +48,7 @@ impl Families {
 
 impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        // A family that nothing has says nothing.
+        // Leave out families without samples.
         let families = self.0.iter().filter(|family| !family.samples.is_empty());
         for family in families {
             let Family {
@@ -69,11 +69,11 @@ impl Collector for Families {
     }
 }
 
-/// OpenMetrics text in Prometheus' format: a family has the name of its samples, there are no
-/// units, no infos, and no mark at the end.
+/// Converts OpenMetrics text to Prometheus' format: a family has the name of its samples, and there
+/// are no units, no infos, and no end mark.
 fn to_prometheus(text: &str) -> String {
     let mut out = String::new();
-    // What is said of a name stands before its type.
+    // The help line of a name precedes its type.
     let mut help = "";
     for line in text.lines() {
         if let Some(said) = line.strip_prefix("# HELP ") {

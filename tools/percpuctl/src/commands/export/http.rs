@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An HTTP server of one page.
+//! An HTTP server with one page.
 
 use std::convert::Infallible;
 use std::io;
@@ -35,20 +35,20 @@ use tokio::time::timeout;
 
 use crate::cli::Format;
 
-/// Where the metrics are.
+/// The path of the metrics.
 pub const PATH: &str = "/metrics";
 
-/// Those that come while there are so many wait for one to end.
+/// The maximum number of connections. Further connections wait until one ends.
 const MAX_CONNECTIONS: usize = 32;
-/// How long a client may take to say what it wants.
+/// How long a client may take to send its request.
 const ASKING: Duration = Duration::from_secs(5);
-/// How long a connection lasts, which is for one request.
+/// The maximum duration of a connection, which is for one request.
 const CONNECTION: Duration = Duration::from_secs(30);
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const TEXT: &str = "text/plain";
 
-/// A server that nobody is served by yet.
+/// A server that has not started yet.
 pub struct Server {
     runtime: Runtime,
     listener: TcpListener,
@@ -65,7 +65,7 @@ impl Server {
         Ok(Self { runtime, listener })
     }
 
-    /// Serves until the program ends, in a thread of its own: what `metrics` returns.
+    /// Serves the result of `metrics` until the program ends, in a thread of its own.
     pub fn start(self, metrics: impl Fn(Format) -> Result<String> + Send + Sync + 'static) {
         let Self { runtime, listener } = self;
         thread::spawn(move || runtime.block_on(accept(listener, Arc::new(metrics))));
@@ -78,18 +78,18 @@ where
 {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let permit = room.clone().acquire_owned().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let metrics = metrics.clone();
                 tokio::spawn(async move {
                     let _permit = permit;
-                    // What is wrong with a client is the client's.
+                    // Errors of a client do not concern the server.
                     let _ = timeout(CONNECTION, serve(stream, &*metrics)).await;
                 });
             }
-            // There may be no file free for it now.
+            // The process may be out of file descriptors.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -158,7 +158,7 @@ fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Fu
     response
 }
 
-/// What a client takes: OpenMetrics, unless it names the other format only.
+/// The format that a client accepts: OpenMetrics, unless it accepts only the other.
 fn format(headers: &HeaderMap) -> Format {
     let accepted = headers.get_all(ACCEPT).iter();
     let accepted = accepted.flat_map(|value| value.to_str().unwrap_or_default().split(','));

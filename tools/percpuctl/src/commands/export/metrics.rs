@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the stores have, as metrics.
+//! Metrics of the stores.
 
 use std::collections::BTreeMap;
 
@@ -20,17 +20,17 @@ use super::families::Labels;
 use crate::cli::Counter;
 use crate::cli::PREFIX;
 
-/// More than that is a mistake, which is not to take the memory of two machines.
+/// More samples are probably a mistake, and would need too much memory.
 const MAX_SAMPLES: usize = 250_000;
 
-/// What counters are called that have no name.
+/// The name of counters without a name of their own.
 const COUNTER: &str = "bpf_percpu_store_counter";
 
-/// Bytes of every CPU.
+/// Bytes of each CPU.
 pub type Copies = Vec<(u32, Vec<u8>)>;
 
-/// What describes a store, in the order in which [`Metrics::describe`] has the values: those from
-/// the third on are of keyed stores.
+/// The metrics that describe a store, in the order of the values in [`Metrics::describe`]. From the
+/// third on they are for keyed stores.
 const DESCRIBED: [(&str, &str, Option<Unit>, MetricType); 7] = [
     (
         "",
@@ -76,19 +76,19 @@ const DESCRIBED: [(&str, &str, Option<Unit>, MetricType); 7] = [
     ),
 ];
 
-/// The metrics that were found so far.
+/// The metrics collected so far.
 pub struct Metrics<'a> {
     choice: &'a Choice,
     infos: Family,
-    /// As in [`DESCRIBED`].
+    /// In the order of [`DESCRIBED`].
     described: Vec<Family>,
-    /// By their names.
+    /// By name.
     counters: BTreeMap<String, Family>,
     samples: usize,
 }
 
 impl<'a> Metrics<'a> {
-    /// None yet.
+    /// Creates it without metrics.
     pub fn new(choice: &'a Choice) -> Self {
         let described = DESCRIBED.iter().map(|(name, help, unit, kind)| Family {
             name: format!("{PREFIX}{name}"),
@@ -112,7 +112,7 @@ impl<'a> Metrics<'a> {
         }
     }
 
-    /// All of them.
+    /// Returns all metrics.
     pub fn families(self) -> Families {
         let mut all = vec![self.infos];
         all.extend(self.described);
@@ -120,7 +120,7 @@ impl<'a> Metrics<'a> {
         Families(all)
     }
 
-    /// Adds what describes a store.
+    /// Adds the metrics that describe a store.
     pub fn describe(&mut self, info: &Info, keyed: Option<&KeyedInfo>) {
         let labels = vec![("store", info.name.clone())];
         let mut values = vec![u64::from(info.size), u64::from(info.refs)];
@@ -137,7 +137,7 @@ impl<'a> Metrics<'a> {
         }
     }
 
-    /// Adds the counters of a store, or of an entry of the owner that has these labels.
+    /// Adds the counters of a store, or of an entry whose owner has these labels.
     pub fn counters(
         &mut self,
         info: &Info,
@@ -148,7 +148,7 @@ impl<'a> Metrics<'a> {
         let width = choice.word.width();
         match choice.counters(&info.name, info.size) {
             Counters::Named(named) => {
-                // There may be a smaller store of the name now.
+                // The name may now belong to a smaller store.
                 let there = |counter: &&Counter| choice.fits(counter.offset, info.size);
                 for counter in named.iter().filter(there) {
                     let copies = read(counter.offset, width)?;
@@ -198,7 +198,7 @@ impl<'a> Metrics<'a> {
             });
         let before = family.samples.len();
         match self.choice.total {
-            // An entry that went has no total.
+            // The entry has been removed, so there is no total.
             true if values.is_empty() => {}
             true => {
                 let sum = self.choice.word.sum(values.iter().map(|(_, value)| *value));
@@ -220,7 +220,7 @@ impl<'a> Metrics<'a> {
     }
 }
 
-/// The counter that is `at` bytes from where the copies begin, of each CPU.
+/// The counter at `at` bytes from the start of the copies, for each CPU.
 fn columns(choice: &Choice, copies: &Copies, at: u32) -> Vec<(u32, u64)> {
     let range = at as usize..(at + choice.word.width()) as usize;
     let values = copies.iter().map(|(cpu, bytes)| {
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// Three words of two CPUs: 1 and 2, zeros, and 2^32 of one.
+    /// Three words of two CPUs: 1 and 2, zeroes, and 2^32 on one.
     fn read(off: u32, len: u32) -> store::Result<Copies> {
         let copy = |words: [u64; 3]| {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -259,7 +259,7 @@ mod tests {
         Ok(vec![(0, copy([1, 0, 0])), (2, copy([2, 0, 1 << 32]))])
     }
 
-    /// The samples of counters, with one owner.
+    /// The samples of counters with one owner.
     fn samples(line: &str, size: u32) -> Vec<String> {
         let choice = choice(line).unwrap();
         let mut metrics = Metrics::new(&choice);
