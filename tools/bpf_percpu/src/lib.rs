@@ -4,6 +4,22 @@
 //!
 //! [`store`] provides stores, [`variables`] provides `SEC(".percpu")` variables, and [`libbpf`]
 //! explains libbpf's errors.
+//!
+//! A loader creates the stores that its object declares before it loads the object:
+//!
+//! ```no_run
+//! use bpf_percpu::libbpf::explain;
+//! use bpf_percpu::libbpf::keep_warnings;
+//! use bpf_percpu::store::bind;
+//! use libbpf_rs::ObjectBuilder;
+//!
+//! keep_warnings();
+//! let mut open = ObjectBuilder::default().open_file("packets.bpf.o").map_err(explain)?;
+//! let stores = bind(&mut open)?;
+//! let object = open.load().map_err(explain)?;
+//! println!("{} packets", stores["packet_counts"].sum_u64(0)?);
+//! # anyhow::Ok(())
+//! ```
 
 pub mod cpu_list;
 pub mod cpus;
