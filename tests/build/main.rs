@@ -11,6 +11,7 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+mod many;
 mod random;
 
 /// The target whose programs also get a Rust module each, `OUT_DIR/NAME.percpu.rs`.

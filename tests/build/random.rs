@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use bpf_build::compile_all;
-use bpf_build::Compilation;
-
 use generator::program;
 use generator::Program;
 use generator::PROGRAMS;
 use generator::SEED;
 use generator::SEED_VARIABLE;
+
+use crate::many::compile_all;
+use crate::many::Compilation;
 
 /// Compiles each random program twice, with per-CPU and with ordinary variables, and writes
 /// `OUT_DIR/random.rs`, a table of both objects.

@@ -11,11 +11,6 @@ use std::path::PathBuf;
 
 use libbpf_cargo::SkeletonBuilder;
 
-mod many;
-
-pub use many::compile_all;
-pub use many::Compilation;
-
 /// The environment variable with the directory of `vmlinux.h`.
 const VMLINUX_DIR: &str = "BPF_PERCPU_VMLINUX";
 
