@@ -3,12 +3,13 @@
 //! Information from the kernel that samples use.
 
 use std::ffi::c_char;
-use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use nix::sys::statfs::statfs;
+use nix::sys::statfs::BPF_FS_MAGIC;
+use nix::sys::statfs::CGROUP2_SUPER_MAGIC;
 
 /// A task's name (`comm`), up to the NUL.
 pub fn comm(bytes: &[c_char]) -> String {
@@ -36,24 +37,12 @@ pub fn printable(name: &str) -> String {
 
 /// Whether a file is in cgroup version 2.
 pub fn is_on_cgroup2(path: &Path) -> io::Result<bool> {
-    Ok(file_system(path)? == libc::CGROUP2_SUPER_MAGIC)
+    Ok(statfs(path)?.filesystem_type() == CGROUP2_SUPER_MAGIC)
 }
 
 /// Whether a file is in a BPF file system, where programs can be pinned.
 pub fn is_on_bpffs(path: &Path) -> io::Result<bool> {
-    Ok(file_system(path)? == libc::BPF_FS_MAGIC)
-}
-
-/// The type of a file's file system.
-fn file_system(path: &Path) -> io::Result<libc::__fsword_t> {
-    let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
-    let mut stat = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: The arguments are a string and a buffer, valid for the call.
-    if unsafe { libc::statfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: The call has filled it.
-    Ok(unsafe { stat.assume_init() }.f_type)
+    Ok(statfs(path)?.filesystem_type() == BPF_FS_MAGIC)
 }
 
 #[cfg(test)]

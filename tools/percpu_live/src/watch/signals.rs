@@ -3,14 +3,20 @@
 //! Waits for time to pass, for signals and for input, without losing any of them.
 
 use std::io;
-use std::mem::size_of;
-use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
-use std::os::fd::FromRawFd;
-use std::os::fd::OwnedFd;
-use std::ptr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::ppoll;
+use nix::poll::PollFd;
+use nix::poll::PollFlags;
+use nix::sys::signal::SigSet;
+use nix::sys::signal::SigmaskHow;
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SfdFlags;
+use nix::sys::signalfd::SignalFd;
+use nix::sys::time::TimeSpec;
 
 /// The event that ended the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +33,8 @@ pub enum Event {
 /// meantime do not receive them either.
 #[derive(Debug)]
 pub struct Signals {
-    fd: OwnedFd,
-    before: libc::sigset_t,
+    fd: SignalFd,
+    before: SigSet,
 }
 
 /// The signals that end a program that a user has started.
@@ -37,32 +43,12 @@ pub const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP,
 impl Signals {
     /// Blocks these signals, and receives them here.
     pub fn new(signals: &[libc::c_int]) -> io::Result<Self> {
-        let mut set = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: The sets are valid for the calls, and the first call fills `set`.
-        let fd = unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            for signal in signals {
-                libc::sigaddset(set.as_mut_ptr(), *signal);
-            }
-            let err = libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
-            if err != 0 {
-                return Err(io::Error::from_raw_os_error(err));
-            }
-            libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
-        };
-        // SAFETY: pthread_sigmask() has filled it.
-        let before = unsafe { before.assume_init() };
-        if fd < 0 {
-            let error = io::Error::last_os_error();
-            restore(&before);
-            return Err(error);
-        }
-        Ok(Self {
-            // SAFETY: The file descriptor is new and open, and nothing else owns it.
-            fd: unsafe { OwnedFd::from_raw_fd(fd) },
-            before,
-        })
+        let set: Result<SigSet, Errno> = signals.iter().copied().map(Signal::try_from).collect();
+        let set = set?;
+        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .inspect_err(|_| restore(&before))?;
+        Ok(Self { fd, before })
     }
 
     /// Waits for a signal until `end`, if there is one.
@@ -76,48 +62,24 @@ impl Signals {
     }
 
     fn poll(&self, end: Option<Instant>, input: bool) -> io::Result<Event> {
-        let wanted = |fd| libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        };
+        let stdin = io::stdin();
         loop {
-            let mut fds = [wanted(self.fd.as_raw_fd()), wanted(libc::STDIN_FILENO)];
-            let count = if input { 2 } else { 1 };
-            let left = end.map(|end| timespec(end.saturating_duration_since(Instant::now())));
-            let timeout = left.as_ref().map_or(ptr::null(), ptr::from_ref);
-            // SAFETY: The arguments are valid for the call, with `count` files.
-            let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), count, timeout, ptr::null()) };
-            match ready {
-                0 => return Ok(Event::Timeout),
-                -1 => {
-                    let error = io::Error::last_os_error();
-                    if error.kind() != io::ErrorKind::Interrupted {
-                        return Err(error);
-                    }
-                }
-                _ if fds[0].revents != 0 => {
-                    if let Some(signal) = self.read()? {
-                        return Ok(Event::Signal(signal));
-                    }
-                }
-                _ => return Ok(Event::Input),
+            let mut fds = vec![PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+            if input {
+                fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
             }
-        }
-    }
-
-    fn read(&self) -> io::Result<Option<libc::c_int>> {
-        const LEN: usize = size_of::<libc::signalfd_siginfo>();
-        let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
-        // SAFETY: There is room for `LEN` bytes.
-        let len = unsafe { libc::read(self.fd.as_raw_fd(), info.as_mut_ptr().cast(), LEN) };
-        if len == LEN as isize {
-            // SAFETY: The kernel has filled it.
-            return Ok(Some(unsafe { info.assume_init() }.ssi_signo as libc::c_int));
-        }
-        match io::Error::last_os_error() {
-            error if len >= 0 || error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            error => Err(error),
+            let left = end.map(|end| timespec(end.saturating_duration_since(Instant::now())));
+            match ppoll(&mut fds, left, None) {
+                Ok(0) => return Ok(Event::Timeout),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) if fds[0].any() != Some(false) => {
+                    if let Some(info) = self.fd.read_signal()? {
+                        return Ok(Event::Signal(info.ssi_signo as libc::c_int));
+                    }
+                }
+                Ok(_) => return Ok(Event::Input),
+            }
         }
     }
 }
@@ -128,16 +90,14 @@ impl Drop for Signals {
     }
 }
 
-fn restore(before: &libc::sigset_t) {
-    // SAFETY: The set is a valid one.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
+fn restore(before: &SigSet) {
+    // The call fails only for a bad `how`.
+    let _ = before.thread_set_mask();
 }
 
-fn timespec(duration: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: duration.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
+fn timespec(duration: Duration) -> TimeSpec {
+    // The kernel refuses what is too long for it; a century is as good.
+    TimeSpec::from_duration(duration.min(Duration::from_secs(u32::MAX.into())))
 }
 
 #[cfg(test)]
