@@ -25,21 +25,21 @@ pub fn run(wait: impl FnOnce()) -> Result<Vec<(u64, u64)>> {
     let mut object = MaybeUninit::uninit();
     let mut open = SwitchesSkelBuilder::default().open(&mut object)?;
     // [bind]
-    let stores = bpf_percpu::store::bind_keyed(open.open_object_mut())?;
+    let stores = bpf_percpu::store::bind(open.open_object_mut())?;
     let mut skel = open.load()?;
     // [bind end]
     skel.attach()?;
     wait();
     // [read]
     let switches = &stores["switches"];
-    for entry in switches.entries() {
-        let entry = entry?;
-        println!("task {}: {:?}", entry.owner, switches.read_u64(entry, 0)?);
+    for entry in switches.entries()? {
+        let (task, entry) = entry?;
+        println!("task {task}: {:?}", entry.read_u64(0)?);
     }
     // [read end]
-    let all = switches.entries().map(|entry| {
-        let entry = entry?;
-        Ok((entry.owner, switches.sum_u64(entry, 0)?))
+    let all = switches.entries()?.map(|entry| {
+        let (task, entry) = entry?;
+        Ok((task, entry.sum_u64(0)?))
     });
     all.collect()
 }

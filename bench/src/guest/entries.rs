@@ -13,8 +13,8 @@ use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 
 use super::cost;
 use super::program::Programs;
@@ -32,15 +32,15 @@ const BATCHES: [u32; 3] = [16, 32, 64];
 
 /// The stores, and the programs.
 struct Entries {
-    tasks: Keyed,
-    numbers: Keyed,
-    _cgroups: Keyed,
+    tasks: Store,
+    numbers: Store,
+    _cgroups: Store,
     programs: Programs,
 }
 
 impl Entries {
     fn new() -> Result<Self> {
-        let store = |name, kind| KeyedOptions::new(name, kind, 8, ENTRIES).create();
+        let store = |name, kind| Options::new(name, 8).keyed(kind, ENTRIES).create();
         Ok(Self {
             tasks: store("bench-task", KeyKind::Task)?,
             numbers: store("bench-u64", KeyKind::U64)?,
@@ -54,7 +54,7 @@ impl Entries {
 
     /// The cost to create something for each of `count` owners with program `create`; `delete`
     /// removes it.
-    fn creation(&self, way: &str, each: &str, count: u32, keyed: Option<&Keyed>) -> Result<f64> {
+    fn creation(&self, way: &str, each: &str, count: u32, keyed: Option<&Store>) -> Result<f64> {
         let run = |what: &str| {
             let told = self.programs.run(&format!("{what}_{count}"))?;
             ensure!(told.sum == 0, "{what}: {} of {count} are missing", told.sum);
@@ -103,7 +103,7 @@ impl Entries {
 }
 
 /// Waits until no entry of `keyed` is waiting for a grace period.
-fn settle(keyed: &Keyed) -> Result<()> {
+fn settle(keyed: &Store) -> Result<()> {
     while keyed.keyed_info()?.waiting != 0 {
         sleep(Duration::from_millis(1));
     }

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use bpf_percpu::{
     libbpf,
-    store::{self, Keyed},
+    store::{self, Store},
 };
 use libbpf_rs::{
     skel::{OpenSkel, SkelBuilder},
@@ -28,7 +28,7 @@ const STORE: &str = "cgroup_syscalls";
 pub struct Counting<'obj> {
     link: Option<Link>,
     skel: CgroupSyscallsSkel<'obj>,
-    store: Keyed,
+    store: Store,
 }
 
 impl<'obj> Counting<'obj> {
@@ -41,7 +41,7 @@ impl<'obj> Counting<'obj> {
         let decls = open.maps.rodata_bpf_percpu_keyed_data.as_mut();
         let decls = decls.context("the BPF program asks for no store")?;
         decls.calls.entries = cgroups;
-        let store = store::bind_keyed(open.open_object_mut())?
+        let store = store::bind(open.open_object_mut())?
             .remove(STORE)
             .context("the BPF program asks for no store")?;
         // With a second user, each call would be counted twice.
@@ -57,7 +57,7 @@ impl<'obj> Counting<'obj> {
     }
 
     /// The store that the program counts in.
-    pub fn store(&self) -> &Keyed {
+    pub fn store(&self) -> &Store {
         &self.store
     }
 

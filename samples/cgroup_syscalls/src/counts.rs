@@ -116,12 +116,12 @@ impl Reader {
     fn take(&mut self, counting: &Counting<'_>) -> Result<Counts> {
         let store = counting.store();
         let mut read = Vec::new();
-        for entry in store.entries() {
-            let entry = entry.context("the counts cannot be read")?;
-            match store.read_u64(entry, 0) {
+        for entry in store.entries()? {
+            let (id, entry) = entry.context("the counts cannot be read")?;
+            match entry.read_u64(0) {
                 // The cgroup was removed in the meantime.
                 Err(Error::NoEntry { .. }) => {}
-                cpus => read.push((entry.owner, cpus.context("the counts cannot be read")?)),
+                cpus => read.push((id, cpus.context("the counts cannot be read")?)),
             }
         }
         let ids: Vec<_> = read.iter().map(|(id, _)| *id).collect();

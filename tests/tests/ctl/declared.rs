@@ -8,11 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
 use bpf_percpu::store::bind;
-use bpf_percpu::store::bind_keyed;
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
 use bpf_percpu::store::Store;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::OpenObject;
@@ -37,17 +34,16 @@ fn open() -> OpenObject {
 #[test]
 fn stores_are_what_the_program_wants() {
     let mut open = open();
-    let plain = bind(&mut open).expect("a store");
-    assert_eq!(plain.keys().collect::<Vec<_>>(), ["declared_plain"]);
-    let keyed = bind_keyed(&mut open).expect("stores");
-    let shapes: Vec<_> = keyed
+    let stores = bind(&mut open).expect("stores");
+    let shapes: Vec<_> = stores
         .iter()
         .map(|(name, store)| (&**name, store.kind(), store.size(), store.entry_count()))
         .collect();
     let expected = [
-        ("declared_cgroups", KeyKind::Cgroup, 16, 5),
-        ("declared_keys", KeyKind::U64, 8, 6),
-        ("declared_tasks", KeyKind::Task, 8, 4),
+        ("declared_cgroups", Some(KeyKind::Cgroup), 16, Some(5)),
+        ("declared_keys", Some(KeyKind::U64), 8, Some(6)),
+        ("declared_plain", None, 8, None),
+        ("declared_tasks", Some(KeyKind::Task), 8, Some(4)),
     ];
     assert_eq!(shapes, expected);
 
@@ -56,7 +52,7 @@ fn stores_are_what_the_program_wants() {
     let program = programs.next().expect("a program");
     let ran = program.test_run(ProgramInput::default());
     assert_eq!(ran.expect("it runs").return_value, 5);
-    assert_eq!(plain["declared_plain"].sum_u64(0).expect("a counter"), 1);
+    assert_eq!(stores["declared_plain"].sum_u64(0).expect("a counter"), 1);
     // SAFETY: `getpid()` has no preconditions.
     let tid = unsafe { libc::gettid() } as u64;
     let root = fs::metadata("/sys/fs/cgroup").expect("a directory").ino();
@@ -65,27 +61,28 @@ fn stores_are_what_the_program_wants() {
         ("declared_cgroups", root, 8, 1),
         ("declared_keys", 7, 0, 2),
     ] {
-        let sum = keyed[name].sum_u64(Entry::of(owner), off);
+        let sum = stores[name]
+            .entry(owner)
+            .expect("a keyed store")
+            .sum_u64(off);
         assert_eq!(sum.expect("an entry"), count, "{name}");
     }
-    drop((plain, keyed));
-    assert!(Keyed::open("declared_keys").is_err());
+    drop(stores);
+    assert!(Store::open("declared_keys").is_err());
 }
 
 /// An existing store is used if it matches the declaration, else it is an error.
 #[test]
 fn others_are_not_taken_for_them() {
     let create = |kind, entries| {
-        let created = KeyedOptions::new("declared_keys", kind, 8, entries).create();
+        let created = Options::new("declared_keys", 8)
+            .keyed(kind, entries)
+            .create();
         created.expect("a store")
     };
-    let refused = || {
-        bind_keyed(&mut open())
-            .expect_err("it is another")
-            .to_string()
-    };
+    let refused = || bind(&mut open()).expect_err("it is another").to_string();
     let there = create(KeyKind::U64, 6);
-    let bound = bind_keyed(&mut open()).expect("stores");
+    let bound = bind(&mut open()).expect("stores");
     assert_eq!(bound["declared_keys"].id(), there.id());
     drop((bound, there));
     let there = create(KeyKind::U64, 7);
@@ -102,7 +99,9 @@ fn others_are_not_taken_for_them() {
     );
     drop(there);
 
-    let there = KeyedOptions::new("declared_plain", KeyKind::U64, 8, 1).create();
+    let there = Options::new("declared_plain", 8)
+        .keyed(KeyKind::U64, 1)
+        .create();
     let said = bind(&mut open()).expect_err("it is keyed").to_string();
     assert!(said.contains("'declared_plain' is keyed"), "{said}");
     drop(there);
@@ -154,6 +153,6 @@ fn load() {
         .expect("percpuctl");
     let said = failed(output.into());
     assert!(said.contains("No space left"), "{said}");
-    assert!(Keyed::open("declared_keys").is_err());
+    assert!(Store::open("declared_keys").is_err());
     assert!(Store::open("declared_plain").is_err());
 }

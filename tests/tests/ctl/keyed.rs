@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use serde_json::json;
 use serde_json::Value;
 use tests::cpus;
@@ -122,7 +122,7 @@ fn create_list_show_remove() {
 fn images_are_of_each_entry() {
     fs::write("/tmp/image", [1, 2, 3]).expect("a file");
     prints("create image --size 16 --key u64 --entries 2 --image /tmp/image");
-    let taken = Taken::of(Keyed::open("image").expect("a keyed store"));
+    let taken = Taken::of(Store::open("image").expect("a keyed store"));
     for key in [7, 8] {
         taken.add(key, 8, 0);
         let dump = json(&format!("dump image --key {key} --type hex --count 5"));

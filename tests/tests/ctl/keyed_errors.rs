@@ -7,8 +7,6 @@ use std::fs;
 
 use bpf_percpu::store::Error;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
 use bpf_percpu::store::Options;
 use bpf_percpu::store::Store;
 use bpf_percpu::variables;
@@ -59,7 +57,7 @@ fn create() {
         "create x --size 32K --key u64 --entries 4000000000",
         &["'x'", "4000000000 entries of 32768 bytes", "max_bytes"],
     );
-    assert!(Keyed::open("x").is_err(), "a failed call changes nothing");
+    assert!(Store::open("x").is_err(), "a failed call changes nothing");
 }
 
 /// The limits of the module are for plain and keyed stores together.
@@ -67,13 +65,13 @@ fn create() {
 fn limits() {
     module::remove_soon();
     module::insert_with(module::FILE, "max_stores=2 max_bytes=65536").expect("insmod");
-    let one = KeyedOptions::new("one", KeyKind::U64, 8, 4).create();
+    let one = Options::new("one", 8).keyed(KeyKind::U64, 4).create();
     let bytes = "create two --size 32K --key u64 --entries 2";
     let (bytes, much) = (
         fails(bytes),
         fails(&bytes.replace("entries 2", "entries 3")),
     );
-    let two = KeyedOptions::new("two", KeyKind::U64, 8, 4).create();
+    let two = Options::new("two", 8).keyed(KeyKind::U64, 4).create();
     let stores = fails("create three --size 8 --key task --entries 1");
     drop((one.expect("a store"), two.expect("another")));
     module::remove_soon();
@@ -217,7 +215,7 @@ fn bad_usage() {
     for word in ["'init'", "--key", "thread id"] {
         assert!(ran.stderr.contains(word), "{}", ran.stderr);
     }
-    assert!(Keyed::open("x").is_err());
+    assert!(Store::open("x").is_err());
 }
 
 /// A command for plain stores refuses a keyed store of the same size, and the other way round.
@@ -232,22 +230,28 @@ fn the_other_kind() {
             "{said}"
         );
     };
-    takes_plain(Store::open("keyed"));
-    takes_plain(Store::open_id(keyed.id()));
+    let as_plain = |store: Store| store.sum_u64(0).map(|_| store);
+    takes_plain(Store::open("keyed").and_then(as_plain));
+    takes_plain(Store::open_id(keyed.id()).and_then(as_plain));
     takes_plain(Options::new("keyed", 16).create_or_open());
-    let takes_keyed = |result: Result<Keyed, Error>| {
+    let takes_keyed = |result: Result<Store, Error>| {
         let said = result.expect_err("it is plain").to_string();
         assert!(
             said.contains("'plain' is not keyed") && said.contains("rm plain"),
             "{said}"
         );
     };
-    takes_keyed(Keyed::open("plain"));
-    takes_keyed(Keyed::open_id(plain.id()));
-    takes_keyed(KeyedOptions::new("plain", KeyKind::U64, 16, 4).create_or_open());
+    let as_keyed = |store: Store| store.entry(0);
+    takes_keyed(Store::open("plain").and_then(as_keyed));
+    takes_keyed(Store::open_id(plain.id()).and_then(as_keyed));
+    takes_keyed(
+        Options::new("plain", 16)
+            .keyed(KeyKind::U64, 4)
+            .create_or_open(),
+    );
 
     // Per-CPU variables refuse it, too, in a section of that size.
-    let size = KeyedOptions::new("keyed8", KeyKind::U64, 8, 4).create();
+    let size = Options::new("keyed8", 8).keyed(KeyKind::U64, 4).create();
     let _keyed8 = size.expect("a store");
     let lowered = variables::Options::new().form(variables::Form::Lowered);
     let load = |options: variables::Options| {

@@ -3,8 +3,8 @@
 //! A keyed store, and the programs of `keyed.bpf.c` that create its entries.
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use libbpf_rs::ProgramInput;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
@@ -25,19 +25,19 @@ struct Take {
 
 /// A keyed store that exists until this is dropped, and the programs that create its entries.
 pub struct Taken {
-    pub store: Keyed,
+    pub store: Store,
     programs: Loaded,
 }
 
 impl Taken {
     /// Creates a store with entries of 16 bytes.
     pub fn new(name: &str, kind: KeyKind, entries: u32) -> Self {
-        let created = KeyedOptions::new(name, kind, 16, entries).create();
+        let created = Options::new(name, 16).keyed(kind, entries).create();
         Self::of(created.unwrap_or_else(|e| panic!("{name}: {e}")))
     }
 
     /// Uses a store that exists.
-    pub fn of(store: Keyed) -> Self {
+    pub fn of(store: Store) -> Self {
         let programs = ["take_key", "take_task", "take_cgroup"];
         let programs = load_some(object!("ctl-keyed"), &programs)
             .unwrap_or_else(|log| panic!("they do not load: {log}"));
@@ -46,7 +46,7 @@ impl Taken {
 
     /// Adds to the number at `off` in the owner's entry, on some CPU. False if it gets no entry.
     pub fn try_add(&self, owner: u64, off: u32, val: u64) -> bool {
-        let program = match self.store.kind() {
+        let program = match self.store.kind().expect("a keyed store") {
             KeyKind::Task => "take_task",
             KeyKind::Cgroup => "take_cgroup",
             KeyKind::U64 => "take_key",

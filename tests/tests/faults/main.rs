@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bpf_percpu::store;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
 use libc::EFAULT;
 use libc::ENOMEM;
 use tests::bpf::load;
@@ -93,7 +93,9 @@ fn creation() {
 /// The errno of the kernel in an error of the library.
 fn answer(error: &store::Error) -> i32 {
     match error {
-        store::Error::NoMemoryForEntries { .. } => ENOMEM,
+        store::Error::NoMemory {
+            entries: Some(_), ..
+        } => ENOMEM,
         store::Error::Device { cause } => cause.raw_os_error().expect("an errno"),
         other => panic!("{other}"),
     }
@@ -106,7 +108,7 @@ fn creation_of_keyed_stores() {
         for (size, entries) in [(8, 5000), (20 << 10, 3)] {
             let image = vec![1; size as usize];
             let create = || {
-                let options = KeyedOptions::new("fails", kind, size, entries);
+                let options = Options::new("fails", size).keyed(kind, entries);
                 options.image(&image).create().map_err(|e| answer(&e))
             };
             for capability in ALLOCATIONS {

@@ -3,11 +3,10 @@
 //! Programs of type SYSCALL that call the kfuncs of entries. Their context is `struct call` of
 //! `call.h`.
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
 use bpf_percpu::store::KeyedInfo;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use libbpf_rs::ProgramInput;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
@@ -73,11 +72,11 @@ pub struct Call {
 
 impl Call {
     /// A call about the entry of `owner` in `store`.
-    pub fn new(store: &Keyed, owner: u64) -> Self {
+    pub fn new(store: &Store, owner: u64) -> Self {
         Self {
             owner,
             id: store.id(),
-            kind: store.kind().number(),
+            kind: store.kind().expect("a keyed store").number(),
             ..Default::default()
         }
     }
@@ -106,29 +105,30 @@ pub fn calls(names: &[&'static str]) -> Loaded {
 }
 
 /// Creates a keyed store.
-pub fn store(kind: KeyKind, size: u32, entries: u32) -> Keyed {
+pub fn store(kind: KeyKind, size: u32, entries: u32) -> Store {
     with_image(kind, size, entries, &[])
 }
 
 /// Creates a keyed store whose entries begin with `image`.
-pub fn with_image(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Keyed {
-    KeyedOptions::new("keyed", kind, size, entries)
+pub fn with_image(kind: KeyKind, size: u32, entries: u32, image: &[u8]) -> Store {
+    Options::new("keyed", size)
+        .keyed(kind, entries)
         .image(image)
         .create()
         .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Finds the entry of `owner` with the program `find`.
-pub fn find(programs: &Loaded, store: &Keyed, owner: u64) -> Option<Call> {
+pub fn find(programs: &Loaded, store: &Store, owner: u64) -> Option<Call> {
     get(programs, store, owner, 0)
 }
 
 /// Finds or creates the entry of `owner`. None if no entry is free.
-pub fn create(programs: &Loaded, store: &Keyed, owner: u64) -> Option<Call> {
+pub fn create(programs: &Loaded, store: &Store, owner: u64) -> Option<Call> {
     get(programs, store, owner, CREATE)
 }
 
-fn get(programs: &Loaded, store: &Keyed, owner: u64, flags: u64) -> Option<Call> {
+fn get(programs: &Loaded, store: &Store, owner: u64, flags: u64) -> Option<Call> {
     let call = Call {
         flags,
         ..Call::new(store, owner)
@@ -148,32 +148,36 @@ fn get(programs: &Loaded, store: &Keyed, owner: u64, flags: u64) -> Option<Call>
 }
 
 /// Deletes the entry of `owner` with the program `delete`, and returns the errno or 0.
-pub fn delete(programs: &Loaded, store: &Keyed, owner: u64) -> i32 {
+pub fn delete(programs: &Loaded, store: &Store, owner: u64) -> i32 {
     let (ret, done) = Call::new(store, owner).run(programs, "delete");
     assert_eq!(ret, 0, "{done:?}");
     done.error
 }
 
 /// The copy of each CPU in the entry of `owner`, as user space reads it.
-pub fn bytes(store: &Keyed, owner: u64) -> Vec<Vec<u8>> {
-    let copies = store.read_all(Entry::of(owner), 0, store.size());
+pub fn bytes(store: &Store, owner: u64) -> Vec<Vec<u8>> {
+    let copies = store
+        .entry(owner)
+        .expect("a keyed store")
+        .read_all(0, store.size());
     let copies = copies.unwrap_or_else(|e| panic!("{e}"));
     copies.into_iter().map(|(_, bytes)| bytes).collect()
 }
 
-pub fn info(store: &Keyed) -> KeyedInfo {
+pub fn info(store: &Store) -> KeyedInfo {
     store.keyed_info().unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Waits until all deleted entries are free.
-pub fn wait_until_free(store: &Keyed) {
+pub fn wait_until_free(store: &Store) {
     let free = soon(|| info(store).waiting == 0);
     assert!(free, "entries stay: {:?}", info(store));
 }
 
 /// The owners of all entries, in ascending order.
-pub fn owners_of(store: &Keyed) -> Vec<u64> {
-    let owners = store.entries().map(|entry| entry.map(|entry| entry.owner));
+pub fn owners_of(store: &Store) -> Vec<u64> {
+    let entries = store.entries().expect("a keyed store");
+    let owners = entries.map(|entry| entry.map(|(owner, _)| owner));
     let mut owners: Vec<u64> = owners.collect::<Result<_, _>>().expect("entries");
     owners.sort();
     owners

@@ -4,7 +4,7 @@
 //! nothing.
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use bpf_percpu::uapi;
 use bpf_percpu::uapi::MAX_SIZE;
 use libc::E2BIG;
@@ -55,7 +55,7 @@ const MAX_BYTES: u32 = 32 << 20;
 /// A plain and a keyed store that failed calls must not change.
 struct Witness {
     plain: Control,
-    keyed: Keyed,
+    keyed: Store,
 }
 
 /// The state of both stores, and the list of all.
@@ -212,9 +212,12 @@ fn bad_reads_and_writes() {
     let mut indices = witness
         .keyed
         .entries()
+        .expect("a keyed store")
         .map(|entry| entry.expect("an entry"));
-    let index_of_other = indices.find(|entry| entry.owner != 7);
-    let other = index_of_other.and_then(|entry| entry.index).expect("two");
+    let index_of_other = indices.find(|(owner, _)| *owner != 7);
+    let other = index_of_other
+        .and_then(|(_, entry)| entry.index())
+        .expect("two");
     type Change<'a> = &'a dyn Fn(&mut uapi::EntryIo);
     let cases: &[(&str, i32, Change)] = &[
         ("an unknown owner", ENOENT, &|a| a.entry.owner = 8),

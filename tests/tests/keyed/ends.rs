@@ -7,10 +7,9 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use libc::ENOENT;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
@@ -133,7 +132,9 @@ fn entries_go_with_their_owners() {
             create(&calls, &store, number).expect("one is free");
             assert!(bytes(&store, number).concat().iter().all(|byte| *byte == 0));
             store
-                .write_all(Entry::of(number), 0, &[0xee; 16])
+                .entry(number)
+                .expect("a keyed store")
+                .write_all(0, &[0xee; 16])
                 .expect("an entry");
             drop(owner);
             if !ends {
@@ -176,7 +177,9 @@ fn a_process_that_becomes_another_keeps_its_own() {
     let process = Process::new();
     let entry = create(&calls, &store, process.number()).expect("one is free");
     store
-        .write_all(Entry::of(process.number()), 0, &[0xee; 16])
+        .entry(process.number())
+        .expect("a keyed store")
+        .write_all(0, &[0xee; 16])
         .expect("an entry");
     process.become_another();
     let found = find(&calls, &store, process.number()).expect("it is there");
@@ -247,14 +250,14 @@ fn a_process_that_ends_gets_none() {
 struct Keeper(Loaded);
 
 impl Keeper {
-    fn new(store: &Keyed, owner: u64) -> Self {
+    fn new(store: &Store, owner: u64) -> Self {
         let programs = programs(&["keep_owner", "of_kept_owner"]);
         assert_eq!(Call::new(store, owner).run(&programs, "keep_owner").0, 0);
         Self(programs)
     }
 
     /// The entry of the owner in `store`.
-    fn get(&self, store: &Keyed, flags: u64) -> Option<u64> {
+    fn get(&self, store: &Store, flags: u64) -> Option<u64> {
         let call = Call {
             flags,
             ..Call::new(store, 0)
@@ -265,7 +268,7 @@ impl Keeper {
     }
 
     /// Deletes the entry of the owner, and returns the errno or 0.
-    fn delete(&self, store: &Keyed) -> i32 {
+    fn delete(&self, store: &Store) -> i32 {
         let call = Call {
             op: 1,
             ..Call::new(store, 0)
@@ -273,14 +276,14 @@ impl Keeper {
         call.run(&self.0, "of_kept_owner").1.error
     }
 
-    fn let_go(&self, store: &Keyed) {
+    fn let_go(&self, store: &Store) {
         assert_eq!(Call::new(store, 0).run(&self.0, "keep_owner").0, 0);
     }
 }
 
 /// Creates another store of the same kind.
-fn other_store(kind: KeyKind) -> Keyed {
-    let options = KeyedOptions::new("other", kind, 16, 2);
+fn other_store(kind: KeyKind) -> Store {
+    let options = Options::new("other", 16).keyed(kind, 2);
     options.create().unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -362,8 +365,9 @@ fn idle_tasks_have_entries() {
     assert!(all_idle, "{:?}", info(&store));
     assert_eq!(owners_of(&store), vec![0; online.len()]);
     let mut seen = cpus::Cpus::new();
-    for entry in store.entries() {
-        let words = store.read_u64(entry.expect("an entry"), 0).expect("words");
+    for entry in store.entries().expect("a keyed store") {
+        let (_, entry) = entry.expect("an entry");
+        let words = entry.read_u64(0).expect("words");
         let counted: Vec<_> = words.iter().filter(|(_, count)| *count != 0).collect();
         assert_eq!(counted.len(), 1, "of one CPU: {words:?}");
         seen.insert(counted[0].0);

@@ -3,9 +3,8 @@
 //! Entries: each is found by its owner only, has a copy for each CPU, and lasts until it is
 //! deleted.
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use bpf_percpu::uapi::MAX_SIZE;
 use libc::EINVAL;
 use libc::ENOENT;
@@ -43,7 +42,7 @@ fn initial(image: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The copy of each CPU in the entry of `owner`, as BPF programs read it.
-fn bytes_by_bpf(programs: &Loaded, store: &Keyed, owner: u64) -> Vec<Vec<u8>> {
+fn bytes_by_bpf(programs: &Loaded, store: &Store, owner: u64) -> Vec<Vec<u8>> {
     let word = |cpu, off| {
         let call = Call {
             cpu,
@@ -80,7 +79,9 @@ fn each_owner_has_one() {
                 );
                 // What is written to one entry shows in no other.
                 store
-                    .write_all(Entry::of(owner.number), 0, &[0xee; SIZE as usize])
+                    .entry(owner.number)
+                    .expect("a keyed store")
+                    .write_all(0, &[0xee; SIZE as usize])
                     .expect("an entry");
                 entries.push(entry.entry);
             }
@@ -134,7 +135,7 @@ fn number(copy: &[u8], off: u32, bits: u32) -> u64 {
 }
 
 /// Runs `call` on `cpu`, and checks its results and every byte of the entry.
-fn check(programs: &Loaded, store: &Keyed, op: Op, way: Way, cpu: u32, call: Call) {
+fn check(programs: &Loaded, store: &Store, op: Op, way: Way, cpu: u32, call: Call) {
     let mut expected = bytes(store, call.owner);
     let was = number(&expected[cpu as usize], call.off, call.bits);
     let numbers = expected
@@ -178,7 +179,9 @@ fn every_operation_works_on_it() {
             for cpu in &possible {
                 let copy: Vec<u8> = (0..SIZE).map(|i| (i * 7 + cpu * 41 + 0xc0) as u8).collect();
                 store
-                    .write(Entry::of(owner), *cpu, 0, &copy)
+                    .entry(owner)
+                    .expect("a keyed store")
+                    .write(*cpu, 0, &copy)
                     .expect("an entry");
             }
         }
@@ -234,7 +237,9 @@ fn after_a_deletion_it_is_as_new() {
                     create(&programs, &store, owner).expect("one is free");
                     assert_eq!(bytes(&store, owner), initial(image), "{kind}");
                     store
-                        .write_all(Entry::of(owner), 0, &[0xee; SIZE as usize])
+                        .entry(owner)
+                        .expect("a keyed store")
+                        .write_all(0, &[0xee; SIZE as usize])
                         .expect("an entry");
                     assert_eq!(delete(&programs, &store, owner), 0);
                     assert!(find(&programs, &store, owner).is_none());
@@ -259,10 +264,18 @@ fn what_user_space_deletes_is_gone() {
         for owner in &owners {
             create(&programs, &store, owner.number).expect("one is free");
         }
-        store.delete(Entry::of(owners[0].number)).expect("an entry");
+        store
+            .entry(owners[0].number)
+            .expect("a keyed store")
+            .delete()
+            .expect("an entry");
         assert!(find(&programs, &store, owners[0].number).is_none());
         assert_eq!(delete(&programs, &store, owners[0].number), -ENOENT);
-        assert!(store.delete(Entry::of(owners[0].number)).is_err());
+        assert!(store
+            .entry(owners[0].number)
+            .expect("a keyed store")
+            .delete()
+            .is_err());
         assert!(find(&programs, &store, owners[1].number).is_some());
         assert_eq!(owners_of(&store), [owners[1].number]);
     }
@@ -322,7 +335,7 @@ fn many_and_large_entries() {
         (61, 1100, 200),
     ] {
         let store = store(KeyKind::U64, size, entries);
-        assert_eq!((store.size(), store.entry_count()), (size, entries));
+        assert_eq!((store.size(), store.entry_count()), (size, Some(entries)));
         // The first, the last, and some in between.
         let step = entries as usize / looked_at;
         for key in 0..u64::from(entries) {
@@ -334,19 +347,20 @@ fn many_and_large_entries() {
             let first = key as u8 ^ ((cpu as u8) << 6) ^ (key >> 8) as u8;
             vec![first; size as usize]
         };
-        let index_of: Vec<Entry> = store.entries().map(|e| e.expect("an entry")).collect();
+        let index_of = store.entries().expect("a keyed store");
+        let index_of: Vec<(u64, Store)> = index_of.map(|e| e.expect("an entry")).collect();
         assert_eq!(index_of.len(), entries as usize);
         let possible: Vec<u32> = cpus::sysfs("possible").into_iter().collect();
         let some = || index_of.iter().step_by(step).chain(index_of.last());
-        for entry in some() {
+        for (owner, entry) in some() {
             for cpu in &possible {
-                let bytes = pattern(entry.owner, *cpu);
-                store.write(*entry, *cpu, 0, &bytes).expect("an entry");
+                let bytes = pattern(*owner, *cpu);
+                entry.write(*cpu, 0, &bytes).expect("an entry");
             }
         }
-        for entry in some() {
-            for (cpu, bytes) in store.read_all(*entry, 0, size).expect("an entry") {
-                assert!(bytes == pattern(entry.owner, cpu), "{entry:?} of {size}");
+        for (owner, entry) in some() {
+            for (cpu, bytes) in entry.read_all(0, size).expect("an entry") {
+                assert!(bytes == pattern(*owner, cpu), "{entry:?} of {size}");
             }
         }
     }
@@ -362,19 +376,20 @@ fn lists_say_where_entries_are() {
         for owner in &owners {
             create(&programs, &store, owner.number).expect("one is free");
         }
-        for entry in store.entries() {
-            let entry = entry.expect("an entry");
-            assert!(owners.iter().any(|owner| owner.number == entry.owner));
-            store
-                .write_all(entry, 0, &entry.owner.to_ne_bytes())
+        for entry in store.entries().expect("a keyed store") {
+            let (number, entry) = entry.expect("an entry");
+            assert!(owners.iter().any(|owner| owner.number == number));
+            entry
+                .write_all(0, &number.to_ne_bytes())
                 .expect("it is there");
         }
         for owner in &owners {
             let copies = bytes(&store, owner.number);
             assert!(copies.iter().all(|c| *c == owner.number.to_ne_bytes()));
         }
-        for entry in store.entries() {
-            store.delete(entry.expect("an entry")).expect("it is there");
+        for entry in store.entries().expect("a keyed store") {
+            let (_, entry) = entry.expect("an entry");
+            entry.delete().expect("it is there");
         }
         assert_eq!(info(&store).used, 0);
         wait_until_free(&store);

@@ -10,9 +10,8 @@ use std::os::fd::IntoRawFd;
 use std::thread;
 use std::time::Duration;
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use libbpf_rs::Link;
 use tests::attach;
 use tests::bpf::load_some;
@@ -136,7 +135,7 @@ pub struct Recursion {
     programs: Loaded,
     outer: &'static str,
     calls: Loaded,
-    store: Keyed,
+    store: Store,
     watchdog: Option<Watchdog>,
     _links: Vec<Link>,
 }
@@ -264,7 +263,9 @@ impl Recursion {
                 let bytes = bytes(&self.store, key).concat();
                 assert!(bytes.iter().all(|byte| *byte == 0));
                 self.store
-                    .write_all(Entry::of(key), 0, &[0xee; 16])
+                    .entry(key)
+                    .expect("a keyed store")
+                    .write_all(0, &[0xee; 16])
                     .expect("an entry");
             }
             assert_eq!(self.used(), 3);

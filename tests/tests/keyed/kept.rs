@@ -2,8 +2,7 @@
 
 //! An entry to which a program holds a reference outlives its deletion and its owner.
 
-use bpf_percpu::store::Entry;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use tests::bpf::load_some;
 use tests::bpf::Loaded;
 use tests::cpus::soon;
@@ -40,7 +39,7 @@ fn add(kept: &Loaded, val: u64) -> Call {
     done
 }
 
-fn keep(kept: &Loaded, store: &Keyed, owner: u64) {
+fn keep(kept: &Loaded, store: &Store, owner: u64) {
     assert_eq!(Call::new(store, owner).run(kept, "keep").0, 0);
 }
 
@@ -118,7 +117,14 @@ fn a_map_that_ends_gives_it_back() {
         assert!(find(&programs, &store, owner.number).is_some());
         keep(&kept, &store, owner.number);
         add(&kept, 3);
-        assert_eq!(store.sum_u64(Entry::of(owner.number), 0).expect("a sum"), 3);
+        assert_eq!(
+            store
+                .entry(owner.number)
+                .expect("a keyed store")
+                .sum_u64(0)
+                .expect("a sum"),
+            3
+        );
         assert_eq!(delete(&programs, &store, owner.number), 0);
         assert_eq!(info(&store).waiting, 1);
         drop(kept);

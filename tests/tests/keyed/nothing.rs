@@ -2,9 +2,8 @@
 
 //! Calls that find no entry, or get none: they return NULL or `ENOENT` and change nothing.
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use libc::ENOENT;
 use tests::stores::Control;
 
@@ -25,7 +24,7 @@ use crate::call::NO_ENTRY;
 use crate::owner::Owner;
 
 /// The state of a store and of its entries.
-fn all(store: &Keyed) -> impl PartialEq + std::fmt::Debug {
+fn all(store: &Store) -> impl PartialEq + std::fmt::Debug {
     let owners = owners_of(store);
     let bytes: Vec<_> = owners.iter().map(|owner| bytes(store, *owner)).collect();
     let info = info(store);
@@ -125,7 +124,9 @@ fn full_stores() {
             for (i, owner) in others.iter().enumerate() {
                 create(&programs, &store, owner.number).expect("one is free");
                 store
-                    .write_all(Entry::of(owner.number), 0, &[i as u8 + 1; 16])
+                    .entry(owner.number)
+                    .expect("a keyed store")
+                    .write_all(0, &[i as u8 + 1; 16])
                     .expect("an entry");
             }
             assert_eq!(info(&store).full, 0);

@@ -49,7 +49,7 @@ fn shared(program: &Loaded) -> Shared {
 /// Uses entries on the same CPU while the program is preempted.
 fn others_come_and_go(program: &Loaded, id: u32) {
     let calls = calls(&["find", "delete"]);
-    let store = bpf_percpu::store::Keyed::open_id(id).expect("it is there");
+    let store = bpf_percpu::store::Store::open_id(id).expect("it is there");
     set_affinity(&[0].into());
     real_time();
     let its = shared(program);

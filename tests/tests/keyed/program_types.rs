@@ -5,10 +5,9 @@
 use std::hint::black_box;
 use std::os::fd::IntoRawFd;
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use tests::attach::cpu_clock;
 use tests::attach::trigger;
 use tests::bpf::load;
@@ -40,7 +39,7 @@ const ALL: u32 = 2;
 /// A program, its stores, and the owners of their entries.
 struct Counting {
     program: Loaded,
-    stores: [Keyed; 3],
+    stores: [Store; 3],
     owners: [Owner; 2],
 }
 
@@ -48,7 +47,7 @@ impl Counting {
     fn new(program: &'static str) -> Self {
         let stores = KINDS.map(|kind| {
             let name = kind.to_string();
-            let store = KeyedOptions::new(&name, kind, 8, 2).create();
+            let store = Options::new(&name, 8).keyed(kind, 2).create();
             store.unwrap_or_else(|e| panic!("{e}"))
         });
         let program = load(object!("keyed-program_types"), program)
@@ -57,7 +56,7 @@ impl Counting {
         let counted = Counted {
             tid: owners[0].number,
             cgroup: owners[1].number,
-            ids: stores.each_ref().map(Keyed::id),
+            ids: stores.each_ref().map(Store::id),
             ..Default::default()
         };
         program.set_global(".bss", 0, counted);
@@ -80,7 +79,13 @@ impl Counting {
         let counted = self.counted();
         assert_eq!(counted.wrong, 0, "the line of what is wrong");
         assert_eq!(counted.done, which);
-        let sum = |store: &Keyed, owner| store.sum_u64(Entry::of(owner), 0).expect("an entry");
+        let sum = |store: &Store, owner| {
+            store
+                .entry(owner)
+                .expect("a keyed store")
+                .sum_u64(0)
+                .expect("an entry")
+        };
         let [tasks, cgroups, numbers] = &self.stores;
         assert_eq!(sum(numbers, 7), 2);
         assert_eq!(info(numbers).used, 1);

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::KeyKind;
 use libc::EDEADLK;
 use libc::ENOENT;
@@ -237,7 +236,11 @@ fn nmis_at_any_time() {
     println!("{shared:?}, {:?}", info(&store));
     assert!(enough, "is it a guest of --nmi?");
     assert_eq!(shared.strange, 0);
-    let sum = store.sum_u64(Entry::of(7), 0).expect("an entry");
+    let sum = store
+        .entry(7)
+        .expect("a keyed store")
+        .sum_u64(0)
+        .expect("an entry");
     assert_eq!(sum, shared.counted);
     delete(&calls, &store, 8);
     assert_eq!(info(&store).used, 1);

@@ -3,7 +3,7 @@
 //! Walks over the entries of a store visit each once.
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use libbpf_rs::ProgramInput;
 use libc::EINVAL;
 use tests::bpf::load_some;
@@ -61,10 +61,10 @@ fn run(programs: &Loaded, program: &str, id: u32, limit: u64) -> Walk {
 }
 
 /// How often walks visited each entry.
-fn visits(store: &Keyed) -> Vec<u64> {
-    let entries = store.entries().map(|entry| entry.expect("an entry"));
+fn visits(store: &Store) -> Vec<u64> {
+    let entries = store.entries().expect("a keyed store");
     entries
-        .map(|entry| store.sum_u64(entry, 0).expect("a sum"))
+        .map(|entry| entry.expect("an entry").1.sum_u64(0).expect("a sum"))
         .collect()
 }
 
@@ -166,10 +166,10 @@ fn walks_may_create() {
     let walk = run(&programs, "create_more", store.id(), 0);
     assert!((50..=100).contains(&walk.steps), "{walk:?}");
     assert_eq!(info(&store).used, 100);
-    for entry in store.entries() {
-        let entry = entry.expect("an entry");
-        let visits = store.sum_u64(entry, 0).expect("a sum");
-        if entry.owner < 50 {
+    for entry in store.entries().expect("a keyed store") {
+        let (owner, entry) = entry.expect("an entry");
+        let visits = entry.sum_u64(0).expect("a sum");
+        if owner < 50 {
             assert_eq!(visits, 1, "{entry:?}");
         } else {
             assert!(visits <= 1, "{entry:?}");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use bpf_percpu::store::list;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use tests::cpus::soon;
 use tests::memory::percpu;
 use tests::memory::Group;
@@ -144,11 +144,11 @@ impl Round<'_> {
             scope.spawn(|| {
                 after(2);
                 // The entry may be gone.
-                let Ok(store) = Keyed::open_id(keys) else {
+                let Ok(store) = Store::open_id(keys) else {
                     return;
                 };
-                for entry in store.entries() {
-                    let _ = store.delete(entry.expect("an entry"));
+                for entry in store.entries().expect("a keyed store") {
+                    let _ = entry.expect("an entry").1.delete();
                 }
             });
             scope.spawn(|| {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use tests::cpus::soon;
 use tests::object;
 
@@ -54,18 +54,20 @@ struct Counts {
 }
 
 /// The owners of entries, with the number in each entry.
-fn owners(store: &Keyed) -> BTreeMap<u64, u64> {
-    let entries = store.entries().map(|entry| entry.expect("an entry"));
+fn owners(store: &Store) -> BTreeMap<u64, u64> {
+    let entries = store.entries().expect("a keyed store");
+    let entries = entries.map(|entry| entry.expect("an entry"));
     // The owner may have ended since.
     entries
-        .filter_map(|entry| Some((entry.owner, store.sum_u64(entry, 0).ok()?)))
+        .filter_map(|(owner, entry)| Some((owner, entry.sum_u64(0).ok()?)))
         .collect()
 }
 
 #[test]
 fn tasks_come_and_go() {
     let start = Instant::now();
-    let store = KeyedOptions::new("many_tasks", KeyKind::Task, 16, entries())
+    let store = Options::new("many_tasks", 16)
+        .keyed(KeyKind::Task, entries())
         .create()
         .expect("a store");
     let programs = programs(object!("keyed_stress-many_tasks"), &["called"], store.id());

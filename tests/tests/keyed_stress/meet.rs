@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::process;
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
+use bpf_percpu::store::Store;
 use libbpf_rs::Link;
 use libbpf_rs::ProgramInput;
 use tests::bpf::Loaded;
@@ -69,7 +69,7 @@ struct Args {
 }
 
 /// Pinned stores with tasks, cgroups and numbers as owners.
-pub struct Stores([Keyed; 3]);
+pub struct Stores([Store; 3]);
 
 impl Stores {
     pub fn new(entries: u32) -> Self {
@@ -79,19 +79,20 @@ impl Stores {
             ("meet_keys", KeyKind::U64),
         ];
         Self(kinds.map(|(name, kind)| {
-            KeyedOptions::new(name, kind, 16, entries)
+            Options::new(name, 16)
+                .keyed(kind, entries)
                 .pinned(true)
                 .create()
                 .unwrap_or_else(|e| panic!("{e}"))
         }))
     }
 
-    pub fn all(&self) -> &[Keyed] {
+    pub fn all(&self) -> &[Store] {
         &self.0
     }
 
     pub fn ids(&self) -> [u32; 3] {
-        self.0.each_ref().map(Keyed::id)
+        self.0.each_ref().map(Store::id)
     }
 
     /// The number of entries that have an owner, and of those that are not free yet after they had
@@ -106,9 +107,9 @@ impl Stores {
     /// Deletes all entries.
     pub fn delete_all(&self) {
         for store in self.all() {
-            for entry in store.entries() {
+            for entry in store.entries().expect("a keyed store") {
                 // The entry may be gone.
-                let _ = store.delete(entry.expect("an entry"));
+                let _ = entry.expect("an entry").1.delete();
             }
         }
     }

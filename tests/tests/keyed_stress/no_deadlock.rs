@@ -15,7 +15,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::KeyedOptions;
+use bpf_percpu::store::Options;
 use tests::cpus::set_affinity;
 use tests::cpus::soon;
 use tests::object;
@@ -52,7 +52,8 @@ fn socket() {
 
 #[test]
 fn preempted_tasks_have_no_errors() {
-    let store = KeyedOptions::new("no_deadlock", KeyKind::Task, 8, ENTRIES)
+    let store = Options::new("no_deadlock", 8)
+        .keyed(KeyKind::Task, ENTRIES)
         .create()
         .expect("a store");
     let programs = programs(

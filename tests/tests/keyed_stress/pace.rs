@@ -10,18 +10,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 
 /// Throttles the creation of entries in a store.
 pub struct Pace<'a> {
-    store: &'a Keyed,
+    store: &'a Store,
     is_half_full: AtomicBool,
     most: AtomicU32,
     halts: AtomicU32,
 }
 
 impl<'a> Pace<'a> {
-    pub fn new(store: &'a Keyed) -> Self {
+    pub fn new(store: &'a Store) -> Self {
         Self {
             store,
             is_half_full: AtomicBool::new(false),
@@ -53,7 +53,7 @@ impl<'a> Pace<'a> {
 impl fmt::Debug for Pace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (most, halts) = (self.most.load(Relaxed), self.halts.load(Relaxed));
-        let entries = self.store.entry_count();
+        let entries = self.store.entry_count().expect("a keyed store");
         write!(
             f,
             "at most {most} of {entries} entries waiting, {halts} halts"

@@ -9,7 +9,6 @@ use std::ffi::CStr;
 use std::ptr;
 
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::KeyedOptions;
 use bpf_percpu::store::Options;
 use bpf_percpu_lower::lower::lower;
 use tests::kernel;
@@ -72,7 +71,7 @@ fn native() {
 fn errors() {
     let object = lower(OBJECT).expect("an object");
     let _other = Options::new("other", 3).create().expect("a store");
-    let keyed = KeyedOptions::new("keyed", KeyKind::U64, 4, 1).create();
+    let keyed = Options::new("keyed", 4).keyed(KeyKind::U64, 1).create();
     let _keyed = keyed.expect("a store");
     // SAFETY: The bytes are valid for the call.
     let line = unsafe { variables_errors(object.as_ptr().cast(), object.len()) };

@@ -18,9 +18,7 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::Error;
-use bpf_percpu::store::Keyed;
 use bpf_percpu::store::Store;
 use serde_json::json;
 use serde_json::Value;
@@ -62,7 +60,7 @@ fn refused(args: &str) -> String {
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
-    store: Keyed,
+    store: Store,
 }
 
 impl Running {
@@ -76,7 +74,7 @@ impl Running {
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         // Wait until it counts.
         lines.next().expect("a line").expect("UTF-8");
-        let store = Keyed::open("cgroup_syscalls").expect("its store");
+        let store = Store::open("cgroup_syscalls").expect("its store");
         Self {
             child,
             lines,
@@ -113,7 +111,12 @@ impl Running {
 
     /// The count of a cgroup on each CPU.
     fn counted(&self, group: &Group) -> Vec<u64> {
-        let counted = match self.store.read_u64(Entry::of(id(group)), 0) {
+        let counted = match self
+            .store
+            .entry(id(group))
+            .expect("a keyed store")
+            .read_u64(0)
+        {
             // The cgroup has made no call.
             Err(Error::NoEntry { .. }) => return vec![0; possible().len()],
             counted => counted.unwrap_or_else(|e| panic!("{}: {e}", group.path())),
@@ -243,8 +246,8 @@ fn cgroup_syscalls_says_when_it_is_full() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the sample is in the guest");
-    let root = Entry::of(fs::metadata("/sys/fs/cgroup").expect("a directory").ino());
-    let counts = || Keyed::open("cgroup_syscalls").and_then(|store| store.sum_u64(root, 0));
+    let root = fs::metadata("/sys/fs/cgroup").expect("a directory").ino();
+    let counts = || Store::open("cgroup_syscalls").and_then(|store| store.entry(root)?.sum_u64(0));
     assert!(soon(|| counts().is_ok()));
     worker.go(CALLS);
     worker.wait();
@@ -297,7 +300,7 @@ fn cgroup_syscalls_is_alone() {
     let said = refused("--summary --duration 1 --entries 5");
     assert!(said.contains("1024 entries, not 5"), "{said}");
     assert_eq!(running.end().1, Some(0));
-    assert!(soon(|| Keyed::open_id(id).is_err()));
+    assert!(soon(|| Store::open_id(id).is_err()));
 }
 
 #[test]

@@ -52,14 +52,14 @@ pub fn print(report: &(impl Display + Serialize), json: bool) -> Result<()> {
         true => format!("{}\n", serde_json::to_string_pretty(report)?),
         false => report.to_string(),
     };
-    write(&text)
+    write(text)
 }
 
 /// Writes `text` to standard output.
-pub fn write(text: &str) -> Result<()> {
+pub fn write(text: impl AsRef<[u8]>) -> Result<()> {
     let mut stdout = stdout().lock();
     stdout
-        .write_all(text.as_bytes())
+        .write_all(text.as_ref())
         .and_then(|()| stdout.flush())
         .context("the result cannot be written to standard output")
 }

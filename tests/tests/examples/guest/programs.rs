@@ -7,9 +7,6 @@ use std::process;
 
 use bpf_percpu::libbpf::keep_warnings;
 use bpf_percpu::store::bind;
-use bpf_percpu::store::bind_keyed;
-use bpf_percpu::store::Entry;
-use bpf_percpu::store::Keyed;
 use bpf_percpu::store::Options;
 use bpf_percpu::store::Store;
 use examples::object;
@@ -27,7 +24,6 @@ const XDP_PASS: u32 = 2;
 struct Loaded {
     object: Object,
     stores: Vec<Store>,
-    keyed: Vec<Keyed>,
 }
 
 fn load(name: &str) -> Loaded {
@@ -35,14 +31,8 @@ fn load(name: &str) -> Loaded {
     let mut builder = ObjectBuilder::default();
     let mut open = builder.open_memory(object(name)).expect("an object");
     let stores = bind(&mut open).expect("stores").into_values().collect();
-    let keyed = bind_keyed(&mut open).expect("stores").into_values();
-    let keyed = keyed.collect();
     let object = open.load().unwrap_or_else(|e| panic!("{name}: {e}"));
-    Loaded {
-        object,
-        stores,
-        keyed,
-    }
+    Loaded { object, stores }
 }
 
 /// Runs a program, on a packet of this length or without one.
@@ -139,17 +129,18 @@ fn frame(ethertype: u16) -> Vec<u8> {
 #[test]
 fn rare_types_are_forgotten() {
     let types = load("ethertypes");
-    let store = &types.keyed[0];
+    let store = &types.stores[0];
     for (ethertype, times) in [(0x0800, 3), (0x86dd, 2), (0x0806, 1)] {
         for _ in 0..times {
             let ran = run(&types.object, "count", Some(&frame(ethertype)));
             assert_eq!(ran, XDP_PASS);
         }
-        let entry = Entry::of(ethertype.into());
-        assert_eq!(store.sum_u64(entry, 0).expect("an entry"), times);
+        let entry = store.entry(ethertype.into()).expect("a keyed store");
+        assert_eq!(entry.sum_u64(0).expect("an entry"), times);
     }
     assert_eq!(run(&types.object, "forget", Some(&[0; 64])), 1);
-    let left = store.entries().map(|entry| entry.expect("an entry").owner);
+    let left = store.entries().expect("a keyed store");
+    let left = left.map(|entry| entry.expect("an entry").0);
     let mut left: Vec<_> = left.collect();
     left.sort_unstable();
     assert_eq!(left, [0x0800, 0x86dd]);

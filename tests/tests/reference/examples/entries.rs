@@ -6,8 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use bpf_percpu::store::Entry;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::Store;
 use tests::attach::trigger;
 use tests::cpus;
 use tests::memory::Group;
@@ -20,14 +19,14 @@ fn example() -> Example {
     Example::new(object!("reference-entries"))
 }
 
-fn sum(store: &Keyed, owner: u64) -> Option<u64> {
-    store.sum_u64(Entry::of(owner), 0).ok()
+fn sum(store: &Store, owner: u64) -> Option<u64> {
+    store.entry(owner).expect("a keyed store").sum_u64(0).ok()
 }
 
 #[test]
 fn a_task_and_its_calls() {
     let example = example();
-    let tasks = &example.keyed["reference_tasks"];
+    let tasks = &example.stores["reference_tasks"];
     // SAFETY: `gettid()` has no preconditions.
     let tid = unsafe { libc::gettid() } as u64;
     let link = example.attach("count_calls");
@@ -46,7 +45,7 @@ fn a_task_and_its_calls() {
 #[test]
 fn a_cgroup_and_its_processes() {
     let example = example();
-    let cgroups = &example.keyed["reference_cgroups"];
+    let cgroups = &example.stores["reference_cgroups"];
     let _links = ["count_forks", "forget_cgroup"].map(|name| example.attach(name));
     let group = Group::new("reference");
     let id = fs::metadata("/sys/fs/cgroup/reference").expect("a cgroup");
@@ -65,7 +64,7 @@ fn a_cgroup_and_its_processes() {
 #[test]
 fn packets_by_length() {
     let example = example();
-    let lengths = &example.keyed["reference_lengths"];
+    let lengths = &example.stores["reference_lengths"];
     assert_eq!(example.run("is_empty"), 1);
     assert_eq!(example.run("most_frequent"), 0);
     for len in [100, 300, 64, 310, 127, 40] {

@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 
 use bpf_percpu::store::bind;
-use bpf_percpu::store::bind_keyed;
-use bpf_percpu::store::Keyed;
 use bpf_percpu::store::Store;
 use libbpf_rs::Link;
 use libbpf_rs::Object;
@@ -35,7 +33,6 @@ const PASS: u32 = 2;
 struct Example {
     object: Object,
     stores: BTreeMap<String, Store>,
-    keyed: BTreeMap<String, Keyed>,
 }
 
 impl Example {
@@ -43,13 +40,8 @@ impl Example {
         let mut builder = ObjectBuilder::default();
         let mut open = builder.open_memory(object).expect("an object");
         let stores = bind(&mut open).expect("stores");
-        let keyed = bind_keyed(&mut open).expect("keyed stores");
         let object = open.load().unwrap_or_else(|e| panic!("{e:?}"));
-        Self {
-            object,
-            stores,
-            keyed,
-        }
+        Self { object, stores }
     }
 
     /// The only store of the example.

@@ -35,26 +35,24 @@ impl Device {
             })
     }
 
-    /// `BPF_PERCPU_IOC_CREATE`; returns the id.
-    pub fn create(&self, name: &str, size: u32, flags: u32, image: &[u8]) -> io::Result<u32> {
-        let mut arg = create_arg(name, size, flags, image)?;
-        // SAFETY: The request takes this struct, whose image is valid for the call.
-        unsafe { self.call(uapi::IOC_CREATE, (&raw mut arg).cast())? };
-        Ok(arg.id)
-    }
-
+    /// `BPF_PERCPU_IOC_CREATE` or, of a store with a kind of keys and entries,
     /// `BPF_PERCPU_IOC_CREATE_KEYED`; returns the id.
-    pub fn create_keyed(
+    pub fn create(
         &self,
         name: &str,
         size: u32,
         flags: u32,
         image: &[u8],
-        key_kind: u32,
-        entries: u32,
+        keyed: Option<(u32, u32)>,
     ) -> io::Result<u32> {
+        let mut store = create_arg(name, size, flags, image)?;
+        let Some((key_kind, entries)) = keyed else {
+            // SAFETY: The request takes this struct, whose image is valid for the call.
+            unsafe { self.call(uapi::IOC_CREATE, (&raw mut store).cast())? };
+            return Ok(store.id);
+        };
         let mut arg = uapi::CreateKeyed {
-            store: create_arg(name, size, flags, image)?,
+            store,
             key_kind,
             entries,
         };
@@ -94,18 +92,75 @@ impl Device {
         Ok(arg)
     }
 
-    /// `BPF_PERCPU_IOC_READ`.
-    pub fn read(&self, cpu: u32, off: u32, bytes: &mut [u8]) -> io::Result<()> {
-        let mut arg = io_arg(bytes.as_mut_ptr() as u64, bytes.len(), cpu, off)?;
-        // SAFETY: The request takes this struct, and fills `len` bytes at `data`.
-        unsafe { self.call(uapi::IOC_READ, (&raw mut arg).cast()) }
+    /// `BPF_PERCPU_IOC_READ` or, of an entry, `BPF_PERCPU_IOC_ENTRY_READ`: the bytes of one CPU.
+    pub fn read(
+        &self,
+        entry: Option<uapi::Entry>,
+        cpu: u32,
+        off: u32,
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
+        // Of an entry the number stands for all CPUs, and there is no room for their bytes.
+        if cpu == uapi::ALL_CPUS {
+            return Err(io::Error::from_raw_os_error(libc::ERANGE));
+        }
+        let io = io_arg(bytes.as_mut_ptr() as u64, bytes.len(), cpu, off)?;
+        // SAFETY: `len` bytes at `data` may be filled.
+        unsafe { self.transfer([uapi::IOC_READ, uapi::IOC_ENTRY_READ], entry, io) }
     }
 
-    /// `BPF_PERCPU_IOC_WRITE`.
-    pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> io::Result<()> {
-        let mut arg = io_arg(bytes.as_ptr() as u64, bytes.len(), cpu, off)?;
-        // SAFETY: The request takes this struct, and reads `len` bytes at `data`.
-        unsafe { self.call(uapi::IOC_WRITE, (&raw mut arg).cast()) }
+    /// `BPF_PERCPU_IOC_ENTRY_READ`, of each possible CPU, one after the other.
+    ///
+    /// # Safety
+    ///
+    /// `bytes` has room for `len` bytes of each possible CPU.
+    pub unsafe fn read_all(
+        &self,
+        entry: uapi::Entry,
+        off: u32,
+        len: usize,
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
+        let io = io_arg(bytes.as_mut_ptr() as u64, len, uapi::ALL_CPUS, off)?;
+        // SAFETY: By the caller, there is room at `data` for what the request fills.
+        unsafe { self.transfer([uapi::IOC_READ, uapi::IOC_ENTRY_READ], Some(entry), io) }
+    }
+
+    /// `BPF_PERCPU_IOC_WRITE` or, of an entry, `BPF_PERCPU_IOC_ENTRY_WRITE`: to one CPU or, with
+    /// `ALL_CPUS`, the same to each.
+    pub fn write(
+        &self,
+        entry: Option<uapi::Entry>,
+        cpu: u32,
+        off: u32,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        let io = io_arg(bytes.as_ptr() as u64, bytes.len(), cpu, off)?;
+        // SAFETY: `len` bytes at `data` may be read, and these requests do no more.
+        unsafe { self.transfer([uapi::IOC_WRITE, uapi::IOC_ENTRY_WRITE], entry, io) }
+    }
+
+    /// The first request of a store, the second of an entry.
+    ///
+    /// # Safety
+    ///
+    /// The requests may do with the bytes at `io.data` what they do.
+    unsafe fn transfer(
+        &self,
+        requests: [libc::Ioctl; 2],
+        entry: Option<uapi::Entry>,
+        mut io: uapi::Io,
+    ) -> io::Result<()> {
+        let [of_store, of_entry] = requests;
+        match entry {
+            // SAFETY: The request takes this struct; the caller answers for the bytes.
+            None => unsafe { self.call(of_store, (&raw mut io).cast()) },
+            Some(entry) => {
+                let mut arg = uapi::EntryIo { entry, io };
+                // SAFETY: As above.
+                unsafe { self.call(of_entry, (&raw mut arg).cast()) }
+            }
+        }
     }
 
     /// One step of a walk with `BPF_PERCPU_IOC_LIST`: some infos, and the next cursor.
@@ -144,58 +199,6 @@ impl Device {
         unsafe { self.call(uapi::IOC_ENTRY_LIST, (&raw mut arg).cast())? };
         entries.truncate(arg.count as usize);
         Ok((entries, arg.cursor))
-    }
-
-    /// `BPF_PERCPU_IOC_ENTRY_READ`, of one CPU.
-    pub fn entry_read(
-        &self,
-        entry: uapi::Entry,
-        cpu: u32,
-        off: u32,
-        bytes: &mut [u8],
-    ) -> io::Result<()> {
-        // To the kernel the number stands for all CPUs, and there is no room for their bytes.
-        if cpu == uapi::ALL_CPUS {
-            return Err(io::Error::from_raw_os_error(libc::ERANGE));
-        }
-        let io = io_arg(bytes.as_mut_ptr() as u64, bytes.len(), cpu, off)?;
-        let mut arg = uapi::EntryIo { entry, io };
-        // SAFETY: The request takes this struct, and fills `len` bytes at `data`.
-        unsafe { self.call(uapi::IOC_ENTRY_READ, (&raw mut arg).cast()) }
-    }
-
-    /// `BPF_PERCPU_IOC_ENTRY_READ`, of each possible CPU, one after the other.
-    ///
-    /// # Safety
-    ///
-    /// There are `cpus` possible CPUs.
-    pub unsafe fn entry_read_all(
-        &self,
-        entry: uapi::Entry,
-        off: u32,
-        len: usize,
-        cpus: usize,
-    ) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; len * cpus];
-        let io = io_arg(bytes.as_mut_ptr() as u64, len, uapi::ALL_CPUS, off)?;
-        let mut arg = uapi::EntryIo { entry, io };
-        // SAFETY: The request takes this struct, and fills `len` bytes for each CPU at `data`.
-        unsafe { self.call(uapi::IOC_ENTRY_READ, (&raw mut arg).cast())? };
-        Ok(bytes)
-    }
-
-    /// `BPF_PERCPU_IOC_ENTRY_WRITE`, to one CPU or, with `ALL_CPUS`, the same to each.
-    pub fn entry_write(
-        &self,
-        entry: uapi::Entry,
-        cpu: u32,
-        off: u32,
-        bytes: &[u8],
-    ) -> io::Result<()> {
-        let io = io_arg(bytes.as_ptr() as u64, bytes.len(), cpu, off)?;
-        let mut arg = uapi::EntryIo { entry, io };
-        // SAFETY: The request takes this struct, and reads `len` bytes at `data`.
-        unsafe { self.call(uapi::IOC_ENTRY_WRITE, (&raw mut arg).cast()) }
     }
 
     /// `BPF_PERCPU_IOC_ENTRY_DELETE`.

@@ -69,15 +69,28 @@ pub enum Error {
     #[error("there is no store {key}: percpuctl list shows those that there are")]
     NotFound { key: Key },
     #[error(
-        "there is no room for store '{name}' of {size} bytes per CPU: remove stores with percpuctl \
-         rm, or load the module with a larger max_stores or max_bytes"
+        "there is no room for store '{name}' {}: remove stores with percpuctl rm, {}or load the \
+         module with a larger max_stores or max_bytes",
+        of_size(*size, *entries),
+        if entries.is_some() { "use fewer entries, " } else { "" }
     )]
-    Full { name: String, size: u32 },
+    Full {
+        name: String,
+        size: u32,
+        /// Of a keyed store, how many.
+        entries: Option<u32>,
+    },
     #[error(
-        "the kernel has no memory for store '{name}' of {size} bytes per CPU: free some, or make \
-         the store smaller"
+        "the kernel has no memory for store '{name}' {}: free some, or {}",
+        of_size(*size, *entries),
+        if entries.is_some() { "use fewer entries" } else { "make the store smaller" }
     )]
-    NoMemory { name: String, size: u32 },
+    NoMemory {
+        name: String,
+        size: u32,
+        /// Of a keyed store, how many.
+        entries: Option<u32>,
+    },
     #[error(
         "store '{name}' has {size} bytes per CPU: {len} at offset {off} are past its end; use a \
          smaller offset"
@@ -137,25 +150,6 @@ pub enum Error {
         entries: u32,
     },
     #[error(
-        "there is no room for store '{name}' with {entries} entries of {size} bytes per CPU: \
-         remove stores with percpuctl rm, use fewer entries, or load the module with a larger \
-         max_stores or max_bytes"
-    )]
-    EntriesFull {
-        name: String,
-        size: u32,
-        entries: u32,
-    },
-    #[error(
-        "the kernel has no memory for store '{name}' with {entries} entries of {size} bytes per \
-         CPU: free some, or use fewer entries"
-    )]
-    NoMemoryForEntries {
-        name: String,
-        size: u32,
-        entries: u32,
-    },
-    #[error(
         "store '{name}' cannot have entries by {kind}: this kernel does not tell when owners of \
          this kind end; use numbers, and delete what is done with"
     )]
@@ -208,6 +202,13 @@ pub enum Error {
         len: usize,
         decl: usize,
     },
+}
+
+fn of_size(size: u32, entries: Option<u32>) -> String {
+    match entries {
+        None => format!("of {size} bytes per CPU"),
+        Some(entries) => format!("with {entries} entries of {size} bytes per CPU"),
+    }
 }
 
 /// A result with what is wrong with a store.

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::store::device::Device;
 use crate::store::other;
+use crate::store::Error;
+use crate::store::KeyKind;
+use crate::store::Keyed;
 use crate::store::Result;
 use crate::uapi;
 
@@ -24,7 +27,7 @@ pub struct Info {
     pub removed: bool,
     /// Open files, the pin, handles and kptrs of BPF programs.
     pub refs: u32,
-    /// Whether it is keyed: see [`Keyed`](crate::store::Keyed).
+    /// Whether it is keyed: it has entries.
     #[serde(skip)]
     pub keyed: bool,
 }
@@ -50,6 +53,51 @@ impl From<&uapi::Info> for Info {
             removed: info.flags & uapi::F_REMOVED != 0,
             refs: info.refs,
             keyed: info.flags & uapi::F_KEYED != 0,
+        }
+    }
+}
+
+/// What is known of a keyed store, beside its [`Info`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct KeyedInfo {
+    /// What its entries belong to.
+    #[serde(rename = "key")]
+    pub kind: KeyKind,
+    /// How many it has.
+    pub entries: u32,
+    /// How many of them have an owner.
+    pub used: u32,
+    /// How many had one, and are not free yet.
+    pub waiting: u32,
+    /// Creations that found no free entry.
+    pub full: u64,
+    /// Creations and deletions that a lock refused.
+    pub locked: u64,
+}
+
+impl KeyedInfo {
+    /// Of the store `name`.
+    pub(super) fn of(device: &Device, name: &str) -> Result<Self> {
+        let info = device.keyed_info();
+        let info = info.map_err(|cause| other("keyed info", cause))?;
+        let kind = info.key_kind;
+        Ok(Self {
+            kind: KeyKind::of_number(kind).ok_or_else(|| Error::UnknownKind {
+                name: name.to_string(),
+                kind,
+            })?,
+            entries: info.entries,
+            used: info.used,
+            waiting: info.waiting,
+            full: info.full,
+            locked: info.locked,
+        })
+    }
+
+    pub(super) fn created_with(&self) -> Keyed {
+        Keyed {
+            kind: self.kind,
+            entries: self.entries,
         }
     }
 }

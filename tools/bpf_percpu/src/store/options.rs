@@ -6,9 +6,11 @@ use std::io;
 
 use crate::store::check_name;
 use crate::store::device::Device;
-use crate::store::opened::Opened;
 use crate::store::other;
 use crate::store::Error;
+use crate::store::KeyKind;
+use crate::store::Keyed;
+use crate::store::Opened;
 use crate::store::Result;
 use crate::store::Store;
 use crate::uapi;
@@ -20,6 +22,7 @@ pub struct Options<'a> {
     size: u32,
     image: &'a [u8],
     pinned: bool,
+    keyed: Option<Keyed>,
 }
 
 impl<'a> Options<'a> {
@@ -30,10 +33,11 @@ impl<'a> Options<'a> {
             size,
             image: &[],
             pinned: false,
+            keyed: None,
         }
     }
 
-    /// The initial bytes of every CPU; the rest is zero.
+    /// The initial bytes of every CPU, or of an entry on every CPU; the rest is zero.
     pub fn image(mut self, image: &'a [u8]) -> Self {
         self.image = image;
         self
@@ -45,47 +49,32 @@ impl<'a> Options<'a> {
         self
     }
 
+    /// Makes the store keyed: it has this many entries, each of the store's size.
+    pub fn keyed(mut self, kind: KeyKind, entries: u32) -> Self {
+        self.keyed = Some(Keyed { kind, entries });
+        self
+    }
+
     /// Creates the store.
     pub fn create(&self) -> Result<Store> {
         self.check()?;
+        let flags = if self.pinned { uapi::F_PINNED } else { 0 };
+        let keyed = self.keyed.map(|keyed| (keyed.kind.number(), keyed.entries));
         let device = Device::open()?;
-        match device.create(self.name, self.size, self.flags(), self.image) {
-            Ok(id) => Ok(Store(self.opened(device, id))),
+        match device.create(self.name, self.size, flags, self.image, keyed) {
+            Ok(id) => Ok(Store::of(Opened {
+                device,
+                name: self.name.to_string(),
+                id,
+                size: self.size,
+                keyed: self.keyed,
+            })),
             Err(cause) => Err(self.create_error(cause)),
         }
     }
 
-    pub(super) fn name(&self) -> &'a str {
-        self.name
-    }
-
-    pub(super) fn size(&self) -> u32 {
-        self.size
-    }
-
-    pub(super) fn initial(&self) -> &'a [u8] {
-        self.image
-    }
-
-    pub(super) fn flags(&self) -> u32 {
-        if self.pinned {
-            uapi::F_PINNED
-        } else {
-            0
-        }
-    }
-
-    pub(super) fn opened(&self, device: Device, id: u32) -> Opened {
-        Opened {
-            device,
-            name: self.name.to_string(),
-            id,
-            size: self.size,
-        }
-    }
-
     /// What the kernel would refuse, with its reason.
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let (name, size) = (self.name.to_string(), self.size);
         check_name(self.name)?;
         if size == 0 {
@@ -99,36 +88,79 @@ impl<'a> Options<'a> {
         if image > size as usize {
             return Err(Error::ImageTooLarge { name, size, image });
         }
+        if self.keyed.is_some_and(|keyed| keyed.entries == 0) {
+            return Err(Error::NoEntries { name });
+        }
         Ok(())
     }
 
     fn create_error(&self, cause: io::Error) -> Error {
         let (name, size) = (self.name.to_string(), self.size);
-        match cause.raw_os_error() {
-            Some(libc::EEXIST) => Error::Exists { name },
-            Some(libc::ENOSPC) => Error::Full { name, size },
-            Some(libc::ENOMEM) => Error::NoMemory { name, size },
-            Some(libc::E2BIG) => Error::TooLarge {
+        let entries = self.keyed.map(|keyed| keyed.entries);
+        match (cause.raw_os_error(), self.keyed) {
+            (Some(libc::EEXIST), _) => Error::Exists { name },
+            (Some(libc::ENOSPC), _) => Error::Full {
+                name,
+                size,
+                entries,
+            },
+            (Some(libc::ENOMEM), _) => Error::NoMemory {
+                name,
+                size,
+                entries,
+            },
+            (Some(libc::E2BIG), None) => Error::TooLarge {
                 name,
                 size: size.into(),
             },
-            _ => other("create", cause),
+            (Some(libc::E2BIG), Some(Keyed { entries, .. })) => Error::TooManyEntries {
+                name,
+                size,
+                entries,
+            },
+            (Some(libc::EOPNOTSUPP), Some(Keyed { kind, .. })) => Error::NoEnds { name, kind },
+            (_, None) => other("create", cause),
+            (_, Some(_)) => other("create keyed", cause),
         }
     }
 
     /// What is wrong with a store of this name that is there already.
-    pub(super) fn check_size(&self, has: u32) -> Result<()> {
-        if has != self.size {
-            return Err(Error::SizeDiffers {
-                name: self.name.to_string(),
-                has,
-                wanted: self.size,
-            });
-        }
-        Ok(())
+    pub(super) fn check_same(&self, store: &Store) -> Result<()> {
+        self.check_shape(store.size(), store.opened.keyed)
     }
 
-    /// Creates the store, or opens the one that has the name and the size already, as it is.
+    fn check_shape(&self, size: u32, keyed: Option<Keyed>) -> Result<()> {
+        let name = || self.name.to_string();
+        match (keyed, self.keyed) {
+            (Some(_), None) => return Err(Error::Keyed { name: name() }),
+            (None, Some(_)) => return Err(Error::NotKeyed { name: name() }),
+            _ if size != self.size => {
+                return Err(Error::SizeDiffers {
+                    name: name(),
+                    has: size,
+                    wanted: self.size,
+                })
+            }
+            (Some(has), Some(wanted)) if has.kind != wanted.kind => {
+                return Err(Error::KindDiffers {
+                    name: name(),
+                    has: has.kind,
+                    wanted: wanted.kind,
+                })
+            }
+            (Some(has), Some(wanted)) if has.entries != wanted.entries => {
+                return Err(Error::EntriesDiffer {
+                    name: name(),
+                    has: has.entries,
+                    wanted: wanted.entries,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Creates the store, or opens the one that has the name, and is such a store already, as it
+    /// is.
     pub fn create_or_open(&self) -> Result<Store> {
         loop {
             match self.create() {
@@ -140,7 +172,7 @@ impl<'a> Options<'a> {
                 Err(Error::NotFound { .. }) => continue,
                 result => result?,
             };
-            self.check_size(store.size())?;
+            self.check_same(&store)?;
             return Ok(store);
         }
     }
@@ -153,9 +185,58 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_before_the_kernel_is_asked() {
         let refused = |options: Options<'_>| options.create().unwrap_err().to_string();
-        assert!(refused(Options::new("", 8)).contains("''"));
-        assert!(refused(Options::new("x", 0)).contains("1 to 32768"));
+        let keyed = |name, size, entries| Options::new(name, size).keyed(KeyKind::Task, entries);
+        for options in [Options::new("", 8), keyed("", 8, 1)] {
+            assert!(refused(options).contains("''"));
+        }
+        for options in [Options::new("x", 0), keyed("x", 0, 1)] {
+            assert!(refused(options).contains("1 to 32768"));
+        }
         assert!(refused(Options::new("x", 32769)).contains("32769"));
-        assert!(refused(Options::new("x", 2).image(b"abc")).contains("3 bytes"));
+        assert!(refused(keyed("x", 8, 0)).contains("0 entries"));
+        for options in [Options::new("x", 2), keyed("x", 2, 1)] {
+            assert!(refused(options.image(b"abc")).contains("3 bytes"));
+        }
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let options = Options::new("x", 16).keyed(KeyKind::Cgroup, 5000);
+        for (errno, words) in [
+            (libc::EEXIST, ["'x' exists", "percpuctl rm x"]),
+            (libc::ENOSPC, ["5000 entries of 16 bytes", "max_bytes"]),
+            (libc::ENOMEM, ["5000 entries of 16 bytes", "fewer"]),
+            (libc::E2BIG, ["5000 entries of 16 bytes", "max_bytes"]),
+            (libc::EOPNOTSUPP, ["by cgroup", "numbers"]),
+            (libc::ENOTTY, ["create keyed", "load the module"]),
+        ] {
+            let error = options.create_error(io::Error::from_raw_os_error(errno));
+            let text = error.to_string();
+            assert_eq!(text.lines().count(), 1, "{text}");
+            for word in words {
+                assert!(text.contains(word), "{errno}: no '{word}' in: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_store_is_not_taken_for_it() {
+        let options = Options::new("x", 16).keyed(KeyKind::Task, 64);
+        let keyed = |kind, entries| Some(Keyed { kind, entries });
+        assert!(options.check_shape(16, keyed(KeyKind::Task, 64)).is_ok());
+        for (size, has, words) in [
+            (16, None, "is not keyed"),
+            (8, keyed(KeyKind::Task, 64), "8 bytes per CPU, not 16"),
+            (16, keyed(KeyKind::U64, 64), "by u64, not by task"),
+            (16, keyed(KeyKind::Task, 65), "65 entries, not 64"),
+        ] {
+            let error = options.check_shape(size, has).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(error.to_string().contains("percpuctl rm x"), "{error}");
+        }
+        let plain = Options::new("x", 16);
+        assert!(plain.check_shape(16, None).is_ok());
+        let error = plain.check_shape(16, keyed(KeyKind::Task, 64)).unwrap_err();
+        assert!(error.to_string().contains("is keyed"), "{error}");
     }
 }

@@ -9,7 +9,6 @@ use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
 use crate::libbpf::explain;
-use crate::store::Keyed;
 use crate::store::Store;
 use crate::variables::lowered;
 use crate::variables::prepare::prepare_as;
@@ -124,15 +123,9 @@ impl Loaded {
         self.variables.sections()
     }
 
-    /// The stores that the object declares with `BPF_PERCPU_STORE()`, by name, as of
-    /// [`Variables::stores`].
+    /// The stores that the object declares, by name, as of [`Variables::stores`].
     pub fn stores(&self) -> &BTreeMap<String, Store> {
         self.variables.stores()
-    }
-
-    /// The keyed stores that it declares with `BPF_PERCPU_KEYED_STORE()`, in the same way.
-    pub fn keyed_stores(&self) -> &BTreeMap<String, Keyed> {
-        self.variables.keyed_stores()
     }
 
     /// The object and its variables, which need not be kept: the programs hold their stores.

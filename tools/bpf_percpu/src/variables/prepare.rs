@@ -14,12 +14,11 @@ use libbpf_rs::ProgramInput;
 
 use crate::libbpf::explain;
 use crate::store;
-use crate::store::Keyed;
 use crate::store::Store;
 use crate::variables::array;
 use crate::variables::array::Array;
 use crate::variables::lowered;
-use crate::variables::section::Place;
+use crate::variables::section::Backing;
 use crate::variables::Form;
 use crate::variables::Options;
 use crate::variables::Section;
@@ -31,7 +30,7 @@ use bpf_percpu_lower::lower::LOWERED_SECTION;
 ///
 /// The object is one that [`lower`](bpf_percpu_lower::lower::lower) or [`native`](bpf_percpu_lower::lower::native) has
 /// made; in another there is nothing to do. A skeleton's `open_object_mut()` gives its object. What
-/// [`store::bind`] and [`store::bind_keyed`] do is done, too.
+/// [`store::bind`] does is done, too.
 pub fn prepare(object: &mut OpenObject, options: &Options) -> Result<Prepared> {
     let name = object.name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
@@ -47,7 +46,6 @@ pub(super) fn prepare_as(
     let (form, names) = sections(object)?;
     options.check(form, &names)?;
     let stores = store::bind(object)?;
-    let keyed_stores = store::bind_keyed(object)?;
     let sections = match form {
         Form::Native => arrays(object)?,
         Form::Lowered => in_stores(object, name, options, &names)?,
@@ -56,7 +54,6 @@ pub(super) fn prepare_as(
         form,
         sections,
         stores,
-        keyed_stores,
     }))
 }
 
@@ -89,7 +86,7 @@ fn arrays(object: &mut OpenObject) -> Result<Vec<Section>> {
         sections.push(Section {
             name: section.to_string(),
             image,
-            place: Place::Array(array),
+            backing: Backing::Array(array),
         });
     }
     Ok(sections)
@@ -113,15 +110,17 @@ fn in_stores(
         sections.push(Section {
             name: section.clone(),
             image,
-            place: Place::Store(store),
+            backing: Backing::Store(store),
         });
     }
     let mut map = find_map(object, LOWERED_SECTION)?;
     let table = map.initial_value_mut().unwrap_or_default();
-    let stores = sections.iter().filter_map(|section| match &section.place {
-        Place::Store(store) => Some(store),
-        Place::Array(_) => None,
-    });
+    let stores = sections
+        .iter()
+        .filter_map(|section| match &section.backing {
+            Backing::Store(store) => Some(store),
+            Backing::Array(_) => None,
+        });
     lowered::fill_in(table, stores);
     // A loader that selects programs does not know this one.
     let hold = object
@@ -183,7 +182,6 @@ pub struct Variables {
     form: Form,
     sections: Vec<Section>,
     stores: BTreeMap<String, Store>,
-    keyed_stores: BTreeMap<String, Keyed>,
 }
 
 impl Variables {
@@ -210,14 +208,10 @@ impl Variables {
         Some(self.sections.remove(nth))
     }
 
-    /// The stores that the object declares with `BPF_PERCPU_STORE()`, by name. Programs do not hold
-    /// them: they live as long as this, or until they are removed after [`Store::pin`].
+    /// The stores that the object declares with `BPF_PERCPU_STORE()` and
+    /// `BPF_PERCPU_KEYED_STORE()`, by name. Programs do not hold them: they live as long as this, or
+    /// until they are removed after [`Store::pin`].
     pub fn stores(&self) -> &BTreeMap<String, Store> {
         &self.stores
-    }
-
-    /// The keyed stores that it declares with `BPF_PERCPU_KEYED_STORE()`, in the same way.
-    pub fn keyed_stores(&self) -> &BTreeMap<String, Keyed> {
-        &self.keyed_stores
     }
 }

@@ -12,12 +12,12 @@ use crate::variables::array::Array;
 pub struct Section {
     pub(super) name: String,
     pub(super) image: Vec<u8>,
-    pub(super) place: Place,
+    pub(super) backing: Backing,
 }
 
 /// Where the variables are.
 #[derive(Debug)]
-pub enum Place {
+pub enum Backing {
     Array(Array),
     Store(Store),
 }
@@ -41,9 +41,9 @@ impl Section {
 
     /// The bytes of one CPU.
     pub fn read(&self, cpu: u32) -> Result<Vec<u8>> {
-        match &self.place {
-            Place::Array(array) => array.read(cpu),
-            Place::Store(store) => {
+        match &self.backing {
+            Backing::Array(array) => array.read(cpu),
+            Backing::Store(store) => {
                 let mut bytes = vec![0; self.size()];
                 store.read(cpu, 0, &mut bytes)?;
                 Ok(bytes)
@@ -54,25 +54,25 @@ impl Section {
     /// Writes bytes of one CPU. What programs write to them on this CPU meanwhile may be lost; when
     /// the kernel itself has the variables, what they write to any of the section's.
     pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
-        match &self.place {
-            Place::Array(array) => array.write(cpu, off, bytes),
-            Place::Store(store) => Ok(store.write(cpu, off, bytes)?),
+        match &self.backing {
+            Backing::Array(array) => array.write(cpu, off, bytes),
+            Backing::Store(store) => Ok(store.write(cpu, off, bytes)?),
         }
     }
 
     /// Writes the same bytes for every possible CPU.
     pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
-        match &self.place {
-            Place::Array(array) => array.write_all(off, bytes),
-            Place::Store(store) => Ok(store.write_all(off, bytes)?),
+        match &self.backing {
+            Backing::Array(array) => array.write_all(off, bytes),
+            Backing::Store(store) => Ok(store.write_all(off, bytes)?),
         }
     }
 
     /// Name and id of the store; nothing when the kernel itself has the variables.
     pub fn store(&self) -> Option<(&str, u32)> {
-        match &self.place {
-            Place::Array(_) => None,
-            Place::Store(store) => Some((store.name(), store.id())),
+        match &self.backing {
+            Backing::Array(_) => None,
+            Backing::Store(store) => Some((store.name(), store.id())),
         }
     }
 }

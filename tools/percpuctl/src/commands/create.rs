@@ -6,8 +6,6 @@ use std::fs;
 
 use anyhow::Context;
 use anyhow::Result;
-use bpf_percpu::store::AnyStore;
-use bpf_percpu::store::KeyedOptions;
 use bpf_percpu::store::Options;
 use percpu_live::watch::Signals;
 use percpu_live::watch::ENDING;
@@ -26,15 +24,22 @@ pub fn run(args: &Create, json: bool) -> Result<()> {
     };
     // What asks to end once the id is printed is not to end this before.
     let signals = args.no_pin.then(|| Signals::new(&ENDING)).transpose()?;
-    let store = create(args, &image)?;
+    let mut options = Options::new(&args.name, args.size)
+        .image(&image)
+        .pinned(!args.no_pin);
+    // clap has seen that both are given, or none.
+    if let (Some(kind), Some(entries)) = (args.key, args.entries) {
+        options = options.keyed(kind, entries);
+    }
+    let store = options.create()?;
     let mut result = json!({
         "id": store.id(),
         "name": store.name(),
         "size": args.size,
         "pinned": !args.no_pin,
     });
-    if let AnyStore::Keyed(store) = &store {
-        result["key"] = json!(store.kind());
+    if let Some(kind) = store.kind() {
+        result["key"] = json!(kind);
         result["entries"] = json!(store.entry_count());
     }
     print_as(json, &result, |_| format!("{}\n", store.id())).inspect_err(|_| {
@@ -42,16 +47,4 @@ pub fn run(args: &Create, json: bool) -> Result<()> {
         let _ = store.unpin();
     })?;
     signals.map_or(Ok(()), |signals| keep(&signals))
-}
-
-fn create(args: &Create, image: &[u8]) -> Result<AnyStore> {
-    let (name, size, pinned) = (&args.name, args.size, !args.no_pin);
-    // clap has seen that both are given, or none.
-    let (Some(kind), Some(entries)) = (args.key, args.entries) else {
-        let options = Options::new(name, size).image(image).pinned(pinned);
-        return Ok(AnyStore::Plain(options.create()?));
-    };
-    let options = KeyedOptions::new(name, kind, size, entries);
-    let options = options.image(image).pinned(pinned);
-    Ok(AnyStore::Keyed(options.create()?))
 }

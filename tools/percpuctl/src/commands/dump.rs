@@ -3,6 +3,7 @@
 //! `percpuctl dump`.
 
 use anyhow::Result;
+use bpf_percpu::store::Store;
 use percpu_live::table::width;
 use percpu_live::value::hex;
 use percpu_live::value::Word;
@@ -13,7 +14,8 @@ use crate::cli::Dump;
 use crate::cli::Type;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
-use crate::commands::target::Target;
+use crate::commands::target::open_bytes;
+use crate::commands::target::owner;
 
 /// A part of a store, or of an entry.
 #[derive(Serialize)]
@@ -46,20 +48,20 @@ struct Copied {
 
 /// Prints the content of a store or an entry.
 pub fn run(args: &Dump, json: bool) -> Result<()> {
-    let target = Target::open(&args.which, &args.whose)?;
-    let len = length(&target, args)?;
+    let store = open_bytes(&args.which, &args.whose)?;
+    let len = length(&store, args)?;
     let copies = match args.cpu {
         Some(cpu) => {
             let mut bytes = vec![0; len as usize];
-            target.read(cpu, args.offset, &mut bytes)?;
+            store.read(cpu, args.offset, &mut bytes)?;
             vec![(cpu, bytes)]
         }
-        None => target.read_all(args.offset, len)?,
+        None => store.read_all(args.offset, len)?,
     };
     let content = Content {
-        id: target.id(),
-        name: target.name().to_string(),
-        owner: target.owner(),
+        id: store.id(),
+        name: store.name().to_string(),
+        owner: owner(&store),
         offset: args.offset,
         kind: args.kind,
         cpus: copies
@@ -74,13 +76,13 @@ pub fn run(args: &Dump, json: bool) -> Result<()> {
 }
 
 /// How many bytes there are to show.
-fn length(target: &Target, args: &Dump) -> Result<u32> {
-    let Some(left) = target
+fn length(store: &Store, args: &Dump) -> Result<u32> {
+    let Some(left) = store
         .size()
         .checked_sub(args.offset)
         .filter(|left| *left > 0)
     else {
-        return Err(target.past_end(args.offset, 1).into());
+        return Err(store.past_end(args.offset, 1).into());
     };
     let Some(count) = args.count else {
         return Ok(left);

@@ -7,7 +7,8 @@ use bpf_percpu::store;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyedInfo;
+use bpf_percpu::store::Store;
 use percpu_live::table::Align;
 use percpu_live::table::Table;
 use serde::Serialize;
@@ -35,15 +36,12 @@ pub fn list(json: bool) -> Result<()> {
     for info in store::list()? {
         let shape = match info.keyed {
             false => None,
-            true => match Keyed::open_id(info.id) {
+            true => match Store::open_id(info.id) {
                 // It went meanwhile.
                 Err(Error::NotFound { .. }) => continue,
                 store => {
-                    let store = store?;
-                    Some(Shape {
-                        key: store.kind(),
-                        entries: store.entry_count(),
-                    })
+                    let KeyedInfo { kind, entries, .. } = store?.keyed_info()?;
+                    Some(Shape { key: kind, entries })
                 }
             },
         };

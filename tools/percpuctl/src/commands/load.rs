@@ -114,11 +114,6 @@ pub fn run(args: &Load, json: bool) -> Result<()> {
     for store in loaded.stores().values() {
         pins.as_mut().map_or(Ok(()), |pins| pins.add_store(store))?;
     }
-    for store in loaded.keyed_stores().values() {
-        if let Some(pins) = &mut pins {
-            pins.add_keyed_store(store)?;
-        }
-    }
     let report = report(name, choice, &loaded, programs);
     print_as(json, &report, text)?;
     if let Some(pins) = pins {
@@ -217,21 +212,16 @@ fn report(object: String, choice: Choice, loaded: &Loaded, programs: Vec<Program
         name: store.name().to_string(),
         bytes: store.size(),
         id: store.id(),
-        key: None,
-        entries: None,
+        key: store.kind(),
+        entries: store.entry_count(),
     });
-    let keyed_stores = loaded.keyed_stores().values().map(|store| StoreRow {
-        name: store.name().to_string(),
-        bytes: store.size(),
-        id: store.id(),
-        key: Some(store.kind()),
-        entries: Some(store.entry_count()),
-    });
+    let mut stores: Vec<StoreRow> = stores.collect();
+    stores.sort_by_key(|store| store.key.is_some());
     Report {
         object,
         choice,
         sections: sections.collect(),
-        stores: stores.chain(keyed_stores).collect(),
+        stores,
         programs,
     }
 }

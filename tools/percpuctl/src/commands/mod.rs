@@ -21,27 +21,22 @@ mod sum;
 mod target;
 mod watch;
 
-use std::io;
-use std::io::Write;
 use std::process::ExitCode;
 
 use crate::probe::probe;
-use anyhow::bail;
-use anyhow::Context;
 use anyhow::Result;
-use bpf_percpu::store::AnyStore;
 use clap::error::ErrorKind;
 use clap::CommandFactory;
+use percpu_live::program;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::Rm;
-use crate::cli::Which;
-use crate::commands::owner::Owner;
 use crate::commands::target::entry;
-use crate::commands::target::not_keyed;
+use crate::commands::target::open;
+use crate::commands::target::owner;
 
 /// Does what was asked for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
@@ -71,7 +66,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "percpuctl", &mut script);
-            print(&script)?;
+            program::write(script)?;
         }
         Command::Man { dir } => man::run(&dir, json)?,
     }
@@ -81,41 +76,23 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 fn remove(args: &Rm, json: bool) -> Result<()> {
     let store = open(&args.which)?;
     let mut result = json!({"id": store.id(), "name": store.name(), "removed": true});
-    match (&store, &args.whose.key) {
-        (_, None) => store.unpin()?,
-        (AnyStore::Plain(store), Some(_)) => bail!(not_keyed(store.name())),
-        (AnyStore::Keyed(store), Some(key)) => {
-            let entry = entry(store, key)?;
-            result["owner"] = json!(Owner::of(store.kind(), entry.owner));
-            store.delete(entry)?;
+    match &args.whose.key {
+        None => store.unpin()?,
+        Some(key) => {
+            let entry = entry(&store, key)?;
+            result["owner"] = json!(owner(&entry));
+            entry.delete()?;
         }
     }
     print_as(json, &result, |_| String::new())
 }
 
-/// The store that the user means.
-fn open(which: &Which) -> Result<AnyStore> {
-    let store = match (&which.name, which.id) {
-        (_, Some(id)) => AnyStore::open_id(id),
-        (name, None) => AnyStore::open(name.as_deref().unwrap_or_default()),
-    };
-    Ok(store?)
-}
-
 /// Prints JSON, or what `text` makes of the result for people.
 fn print_as<T: Serialize>(json: bool, result: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
     match json {
-        true => print((serde_json::to_string_pretty(result)? + "\n").as_bytes()),
-        false => print(text(result).as_bytes()),
+        true => program::write(serde_json::to_string_pretty(result)? + "\n"),
+        false => program::write(text(result)),
     }
-}
-
-fn print(bytes: &[u8]) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.flush())
-        .context("the result cannot be written to standard output")
 }
 
 /// For what is wrong with several arguments together: ends with status 2, as clap does.

@@ -11,7 +11,6 @@ use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 use bpf_percpu::libbpf::explain;
-use bpf_percpu::store::Keyed;
 use bpf_percpu::store::Store;
 use percpu_live::kernel::is_on_bpffs;
 
@@ -22,7 +21,6 @@ pub struct Pins<'a> {
     made_dir: bool,
     files: Vec<PathBuf>,
     stores: Vec<&'a Store>,
-    keyed_stores: Vec<&'a Keyed>,
 }
 
 impl<'a> Pins<'a> {
@@ -48,7 +46,6 @@ impl<'a> Pins<'a> {
             made_dir,
             files: Vec::new(),
             stores: Vec::new(),
-            keyed_stores: Vec::new(),
         })
     }
 
@@ -81,21 +78,11 @@ impl<'a> Pins<'a> {
         Ok(())
     }
 
-    /// Pins a keyed store, unless it is.
-    pub fn add_keyed_store(&mut self, store: &'a Keyed) -> Result<()> {
-        if !store.info()?.pinned {
-            store.pin()?;
-            self.keyed_stores.push(store);
-        }
-        Ok(())
-    }
-
     /// Leaves all as it is.
     pub fn keep(mut self) {
         self.made_dir = false;
         self.files.clear();
         self.stores.clear();
-        self.keyed_stores.clear();
     }
 }
 
@@ -110,9 +97,6 @@ impl Drop for Pins<'_> {
             ignore(fs::remove_dir(&self.dir));
         }
         for store in &self.stores {
-            let _ = store.unpin();
-        }
-        for store in &self.keyed_stores {
             let _ = store.unpin();
         }
     }

@@ -14,7 +14,8 @@ use crate::cli::Set;
 use crate::cli::Type;
 use crate::commands::bad_usage;
 use crate::commands::print_as;
-use crate::commands::target::Target;
+use crate::commands::target::open_bytes;
+use crate::commands::target::owner;
 
 /// Writes a value.
 pub fn run(args: &Set, json: bool) -> Result<()> {
@@ -24,26 +25,26 @@ pub fn run(args: &Set, json: bool) -> Result<()> {
             args.value
         ))
     });
-    let target = Target::open(&args.which, &args.whose)?;
+    let store = open_bytes(&args.which, &args.whose)?;
     let cpus = match args.cpus.cpu {
         Some(cpu) => {
-            target.write(cpu, args.offset, &bytes)?;
+            store.write(cpu, args.offset, &bytes)?;
             vec![cpu]
         }
         None => {
-            target.write_all(args.offset, &bytes)?;
+            store.write_all(args.offset, &bytes)?;
             cpus::possible()?
         }
     };
     let mut result = json!({
-        "id": target.id(),
-        "name": target.name(),
+        "id": store.id(),
+        "name": store.name(),
         "offset": args.offset,
         "type": args.kind,
         "value": value,
         "cpus": cpus,
     });
-    if let Some(owner) = target.owner() {
+    if let Some(owner) = owner(&store) {
         result["owner"] = json!(owner);
     }
     print_as(json, &result, |_| String::new())

@@ -8,8 +8,8 @@ use bpf_percpu::store;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
 use bpf_percpu::store::Key;
-use bpf_percpu::store::Keyed;
 use bpf_percpu::store::KeyedInfo;
+use bpf_percpu::store::Store;
 use serde::Serialize;
 
 use crate::cli::Which;
@@ -53,11 +53,11 @@ pub fn show(which: &Which, json: bool) -> Result<()> {
 }
 
 fn entries(id: u32) -> Result<Entries> {
-    let store = Keyed::open_id(id)?;
+    let store = Store::open_id(id)?;
     let info = store.keyed_info()?;
     let mut owners: Vec<u64> = Vec::new();
-    for entry in store.entries() {
-        owners.push(entry?.owner);
+    for entry in store.entries()? {
+        owners.push(entry?.0);
     }
     owners.sort_unstable();
     Ok(Entries {

@@ -7,13 +7,13 @@ use std::fs;
 use anyhow::Context;
 use anyhow::Result;
 use bpf_percpu_lower::skel;
+use percpu_live::program;
 use serde_json::json;
 
 use crate::cli::Skel;
 use crate::commands::bad_usage;
 use crate::commands::file;
 use crate::commands::load;
-use crate::commands::print;
 use crate::commands::print_as;
 
 /// Writes the module for an object.
@@ -28,7 +28,7 @@ pub fn run(args: &Skel, json: bool) -> Result<()> {
     let module = skel::generate(&name, &object)
         .with_context(|| format!("there is no module for {}", input.display()))?;
     let Some(output) = &args.output else {
-        return print(module.as_bytes());
+        return program::write(module);
     };
     file::write(output, module.as_bytes())
         .with_context(|| format!("the module cannot be written: {}", output.display()))?;

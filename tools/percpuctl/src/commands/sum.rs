@@ -5,39 +5,38 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use bpf_percpu::store;
-use bpf_percpu::store::AnyStore;
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::Error;
-use bpf_percpu::store::Keyed;
-use percpu_live::value::Word;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Store;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Sum;
-use crate::commands::open;
 use crate::commands::owner;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
-use crate::commands::target::Target;
+use crate::commands::target;
+use crate::commands::target::entry;
+use crate::commands::target::open;
+use crate::commands::target::sum;
 
 /// Adds up over all possible CPUs.
 pub fn run(args: &Sum, json: bool) -> Result<()> {
-    if args.whose.key.is_none() {
-        if let AnyStore::Keyed(store) = open(&args.which)? {
-            return each(&store, args, json);
-        }
-    }
-    let target = Target::open(&args.which, &args.whose)?;
-    let sum = target.sum(args.offset, args.kind)?;
+    let store = open(&args.which)?;
+    let store = match (&args.whose.key, store.kind()) {
+        (None, Some(kind)) => return each(&store, kind, args, json),
+        (None, None) => store,
+        (Some(key), _) => entry(&store, key)?,
+    };
+    let sum = sum(&store, args.offset, args.kind)?;
     let mut result = json!({
-        "id": target.id(),
-        "name": target.name(),
+        "id": store.id(),
+        "name": store.name(),
         "offset": args.offset,
         "type": args.kind,
         "sum": sum,
     });
-    if let Some(owner) = target.owner() {
+    if let Some(owner) = target::owner(&store) {
         result["owner"] = json!(owner);
     }
     print_as(json, &result, |_| format!("{sum}\n"))
@@ -51,33 +50,26 @@ struct Row {
 }
 
 /// Prints the sum of each entry.
-fn each(store: &Keyed, args: &Sum, json: bool) -> Result<()> {
+fn each(store: &Store, kind: KeyKind, args: &Sum, json: bool) -> Result<()> {
     // Wrong without entries, too.
     store.check_word(args.offset, args.kind.width() as usize)?;
     let mut sums = Vec::new();
-    for entry in store.entries() {
-        let entry = entry?;
-        match sum(store, entry, args) {
+    for entry in store.entries()? {
+        let (owner, entry) = entry?;
+        match sum(&entry, args.offset, args.kind) {
             // It went meanwhile.
             Err(Error::NoEntry { .. }) => {}
-            sum => sums.push((sum?, entry.owner)),
+            sum => sums.push((sum?, owner)),
         }
     }
     sums.sort_unstable_by_key(|(sum, owner)| (Reverse(*sum), *owner));
     let (sums, owners): (Vec<u64>, Vec<u64>) = sums.into_iter().unzip();
-    let owners = Owner::all(store.kind(), &owners);
+    let owners = Owner::all(kind, &owners);
     let rows = owners.iter().cloned().zip(sums.iter().copied());
     let rows: Vec<Row> = rows.map(|(owner, sum)| Row { owner, sum }).collect();
     print_as(json, &rows, |_| match owners.is_empty() {
         true => String::new(),
-        false => owner::table(store.kind(), &owners, &sums).to_string(),
-    })
-}
-
-fn sum(store: &Keyed, entry: Entry, args: &Sum) -> store::Result<u64> {
-    Ok(match args.kind {
-        Word::U32 => store.sum_u32(entry, args.offset)?.into(),
-        Word::U64 => store.sum_u64(entry, args.offset)?,
+        false => owner::table(kind, &owners, &sums).to_string(),
     })
 }
 

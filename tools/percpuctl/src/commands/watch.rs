@@ -10,6 +10,7 @@ use anyhow::Result;
 use bpf_percpu::cpus;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
+use bpf_percpu::store::Store;
 use percpu_live::value::Word;
 use percpu_live::watch;
 use percpu_live::watch::Bars;
@@ -22,8 +23,8 @@ use serde::Serialize;
 
 use crate::cli::Watch;
 use crate::commands::owner::Owner;
-use crate::commands::target::Place;
-use crate::commands::target::Target;
+use crate::commands::target::open_bytes;
+use crate::commands::target::owner;
 
 /// What is there at one moment.
 #[derive(Serialize)]
@@ -57,27 +58,28 @@ pub fn run(args: &Watch, json: bool) -> Result<()> {
         json,
     };
     // To hold the store would keep it alive: it is opened for each look, by the id of the first.
-    let target = Target::open(&args.which, &args.whose)?;
+    let store = open_bytes(&args.which, &args.whose)?;
     let mut watched = Watched {
-        place: target.place(),
-        name: target.name().to_string(),
-        owner: target.owner(),
-        offsets: offsets(args, &target)?,
+        id: store.id(),
+        number: store.owner(),
+        name: store.name().to_string(),
+        owner: owner(&store),
+        offsets: offsets(args, &store)?,
         rates: Rates::new(args.kind),
         seen: BTreeSet::new(),
         args,
     };
-    drop(target);
+    drop(store);
     watch::run(options, || watched.look())
 }
 
 /// The counters that may be shown: from the first offset to before the second.
-fn offsets(args: &Watch, target: &Target) -> Result<(u32, u32)> {
+fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
     let (off, width) = (args.offset.unwrap_or(0), args.kind.width());
     if off % width != 0 {
         return Err(Error::Misaligned { off, width }.into());
     }
-    let size = target.size();
+    let size = store.size();
     let end = match args.count {
         Some(0) => bail!("0 counters cannot be watched: give --count 1 or more"),
         Some(count) => off.saturating_add(count.saturating_mul(width)),
@@ -85,13 +87,15 @@ fn offsets(args: &Watch, target: &Target) -> Result<(u32, u32)> {
     };
     if end > size || end <= off {
         let len = end.saturating_sub(off).max(width);
-        return Err(target.past_end(off, len as usize).into());
+        return Err(store.past_end(off, len as usize).into());
     }
     Ok((off, end))
 }
 
 struct Watched<'a> {
-    place: Place,
+    id: u32,
+    /// Whose entry, of a keyed store.
+    number: Option<u64>,
     name: String,
     owner: Option<Owner>,
     offsets: (u32, u32),
@@ -103,16 +107,18 @@ struct Watched<'a> {
 
 impl Watched<'_> {
     fn look(&mut self) -> Result<Look> {
-        let target = match self.place.open() {
-            Err(Error::NotFound { .. }) => {
-                bail!("store '{}' (id {}) is gone", self.name, self.place.id)
-            }
-            target => target?,
+        let store = match Store::open_id(self.id) {
+            Err(Error::NotFound { .. }) => bail!("store '{}' (id {}) is gone", self.name, self.id),
+            store => store?,
+        };
+        let store = match self.number {
+            Some(owner) => store.entry(owner)?,
+            None => store,
         };
         let word = self.args.kind;
         let (first, end) = self.offsets;
         let now = Instant::now();
-        let copies = target.read_all(first, end - first)?;
+        let copies = store.read_all(first, end - first)?;
         let (cpus, copies): (Vec<u32>, Vec<Vec<u64>>) = copies
             .into_iter()
             .map(|(cpu, bytes)| (cpu, word.split(&bytes).0))
@@ -137,7 +143,7 @@ impl Watched<'_> {
         for (row, rate) in rows.iter_mut().zip(self.rates.update(now, &totals)) {
             row.rate = rate;
         }
-        let mut info = target.info()?;
+        let mut info = store.info()?;
         // This look's own open file.
         info.refs = info.refs.saturating_sub(1);
         Ok(Look {

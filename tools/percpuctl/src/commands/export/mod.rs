@@ -12,6 +12,7 @@ use std::net::TcpListener;
 
 use anyhow::Context;
 use anyhow::Result;
+use percpu_live::program;
 use percpu_live::watch::Signals;
 use percpu_live::watch::ENDING;
 use serde_json::json;
@@ -19,7 +20,6 @@ use serde_json::json;
 use crate::cli::Export;
 use crate::commands::bad_usage;
 use crate::commands::file;
-use crate::commands::print;
 use crate::commands::print_as;
 use choice::Choice;
 use scrape::scrape;
@@ -40,7 +40,7 @@ pub fn run(args: &Export, json: bool) -> Result<()> {
 fn once(args: &Export, choice: &Choice, json: bool) -> Result<()> {
     let text = scrape(choice)?.text(args.format)?;
     let Some(output) = &args.output else {
-        return print(text.as_bytes());
+        return program::write(text);
     };
     file::write(output, text.as_bytes())
         .with_context(|| format!("the metrics cannot be written: {}", output.display()))?;

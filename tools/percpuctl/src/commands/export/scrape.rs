@@ -4,11 +4,10 @@
 
 use anyhow::Result;
 use bpf_percpu::store;
-use bpf_percpu::store::AnyStore;
-use bpf_percpu::store::Entry;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
-use bpf_percpu::store::Keyed;
+use bpf_percpu::store::KeyKind;
+use bpf_percpu::store::Store;
 
 use super::choice::Choice;
 use super::families::Families;
@@ -20,18 +19,20 @@ pub fn scrape(choice: &Choice) -> Result<Families> {
     let mut metrics = Metrics::new(choice);
     let infos = store::list()?.into_iter();
     for info in infos.filter(|info| choice.takes(info)) {
-        match AnyStore::open_id(info.id) {
+        let store = match Store::open_id(info.id) {
             // It went meanwhile.
-            Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-            Ok(AnyStore::Plain(store)) => {
+            Err(Error::NotFound { .. }) => continue,
+            store => store?,
+        };
+        match store.kind() {
+            None => {
                 metrics.describe(&info, None);
                 let read = |off, len| store.read_all(off, len);
                 metrics.counters(&info, &Vec::new(), read)?;
             }
-            Ok(AnyStore::Keyed(store)) => {
+            Some(kind) => {
                 metrics.describe(&info, Some(&store.keyed_info()?));
-                entries(&mut metrics, &info, &store)?;
+                entries(&mut metrics, &info, &store, kind)?;
             }
         }
     }
@@ -39,13 +40,12 @@ pub fn scrape(choice: &Choice) -> Result<Families> {
 }
 
 /// Adds the counters of each entry.
-fn entries(metrics: &mut Metrics, info: &Info, store: &Keyed) -> Result<()> {
-    let entries: store::Result<Vec<Entry>> = store.entries().collect();
-    let entries = entries?;
-    let numbers: Vec<u64> = entries.iter().map(|entry| entry.owner).collect();
-    let owners = Owner::all(store.kind(), &numbers);
+fn entries(metrics: &mut Metrics, info: &Info, store: &Store, kind: KeyKind) -> Result<()> {
+    let entries: store::Result<Vec<(u64, Store)>> = store.entries()?.collect();
+    let (numbers, entries): (Vec<u64>, Vec<Store>) = entries?.into_iter().unzip();
+    let owners = Owner::all(kind, &numbers);
     for (entry, owner) in entries.into_iter().zip(&owners) {
-        let read = |off, len| match store.read_all(entry, off, len) {
+        let read = |off, len| match entry.read_all(off, len) {
             // It went meanwhile.
             Err(Error::NoEntry { .. }) => Ok(Vec::new()),
             copies => copies,
