@@ -2,11 +2,11 @@
 
 //! The stores that exist, by id and by name, and the limits for them.
 //!
-//! Ids count up and are not used twice. A new store gets the next id whose cell in [`id_table`] is
-//! empty. [`name_table`] has the ids of names.
+//! Ids count up and are not used twice. A new store gets the next id whose cell in
+//! [`id_table`](super::id_table) is empty. [`name_table`] has the ids of names.
 //!
-//! The registry's lock serializes what adds to the tables. Lookups take no lock, and neither does the
-//! removal of a store whose last reference is dropped.
+//! The registry's lock serializes what adds to the tables. Lookups take no lock, and neither does
+//! the removal of a store whose last reference is dropped.
 
 #[cfg(CONFIG_KUNIT = "y")]
 pub(super) mod fixtures;
@@ -42,8 +42,9 @@ use kernel::{
 
 static STORES: IdTable = IdTable::new();
 
-// ORDERING: Relaxed is enough for the limits, which are set before the first store is created, and for
-// `BYTES`: the sum is checked and added to with the lock held, and nothing depends on what makes it smaller.
+// ORDERING: Relaxed is enough for the limits, which are set before the first store is created, and
+// for `BYTES`: the sum is checked and added to with the lock held, and nothing depends on what
+// makes it smaller.
 
 /// Bytes per CPU of all stores, including those that wait to be freed.
 static BYTES: Atomic<u32> = Atomic::new(0);
@@ -81,14 +82,14 @@ pub(crate) struct Registry {
 impl Registry {
     /// # Safety
     ///
-    /// Called once, before anything else in this module is used. When the value is dropped, no store is
-    /// in use, and nothing in this module is used afterwards.
+    /// Called once, before anything else in this module is used. When the value is dropped, no
+    /// store is in use, and nothing in this module is used afterwards.
     pub(crate) unsafe fn new(limits: Limits) -> Result<Self> {
         if !limits.are_possible() {
             return Err(EINVAL);
         }
-        // SAFETY: This is the first call into the module: the locks are initialized once, and nobody
-        // uses the tables yet. They are freed on error, and when the value is dropped.
+        // SAFETY: This is the first call into the module: the locks are initialized once, and
+        // nobody uses the tables yet. They are freed on error, and when the value is dropped.
         unsafe {
             NEXT_ID.init();
             keyed::init_watch();
@@ -187,10 +188,11 @@ impl Reservation {
 
     /// Gives up the place in [`STORES`], which the store has left.
     fn release_count(&self) {
-        // ORDERING: Relaxed is enough: `remove()` comes first, and the grace periods before `drop()`.
+        // ORDERING: Relaxed is enough: `remove()` comes first, and the grace periods before
+        // `drop()`.
         if self.counted.xchg(false, Relaxed) {
-            // ORDERING: Pairs with the Acquire in `try_new()`: whoever gets this place finds the store's
-            // cell empty.
+            // ORDERING: Pairs with the Acquire in `try_new()`: whoever gets this place finds the
+            // store's cell empty.
             COUNT.fetch_sub(1, Release);
         }
     }
@@ -240,8 +242,8 @@ pub(crate) fn find(name: &Name) -> Option<ARef<Store>> {
     })
 }
 
-/// A reference to the next store of a walk, which begins with a `cursor` of 0. Moves the cursor past
-/// the store.
+/// A reference to the next store of a walk, which begins with a `cursor` of 0. Moves the cursor
+/// past the store.
 ///
 /// Context: any.
 pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
@@ -267,8 +269,8 @@ pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
 pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     let mut next_id = NEXT_ID.lock();
     check_name(&store.name)?;
-    // Every store in the table is counted, and so is this one, which is not in it yet: of as many ids
-    // as there are cells, one has an empty cell. `u32::MAX` is no id.
+    // Every store in the table is counted, and so is this one, which is not in it yet: of as many
+    // ids as there are cells, one has an empty cell. `u32::MAX` is no id.
     let end = next_id.saturating_add(STORES.len());
     let mut free = (*next_id..end).filter(|id| STORES.is_free(*id));
     let id = free.next().ok_or(ENOSPC)?;
@@ -276,14 +278,15 @@ pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     store.set_id(id);
 
     let store = NonNull::from(KBox::leak(store));
-    // SAFETY: The store has one reference, which this takes over. `Store::free()` takes the box back.
+    // SAFETY: The store has one reference, which this takes over. `Store::free()` takes the box
+    // back.
     let store = unsafe { ARef::<Store>::from_raw(store) };
     if let Some(keyed) = store.any_keyed() {
         // SAFETY: Before the store is freed, `Keyed` ends the watch.
         unsafe { keyed::watch(keyed) };
     }
-    // SAFETY: `Store::release()` removes the store, and then has `deferred_free` wait for both grace
-    // periods.
+    // SAFETY: `Store::release()` removes the store, and then has `deferred_free` wait for both
+    // grace periods.
     unsafe { STORES.publish(&store) };
     name_table::add(&store)?;
     if pinned {
