@@ -3,7 +3,6 @@
 //! Sets of CPUs, in the kernel's notation.
 
 use anyhow::{ensure, Context, Error, Result};
-use serde::{Serialize, Serializer};
 use std::{
     collections::{btree_set, BTreeSet},
     fmt,
@@ -125,8 +124,9 @@ impl fmt::Display for CpuList {
     }
 }
 
-impl Serialize for CpuList {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+#[cfg(feature = "serde")]
+impl serde::Serialize for CpuList {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }

@@ -2,8 +2,9 @@
 
 //! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
 //!
-//! [`store`] provides stores, [`variables`] provides `SEC(".percpu")` variables, and [`libbpf`]
-//! explains libbpf's errors.
+//! [`store`] provides stores, and [`libbpf`] explains libbpf's errors. Feature `variables` adds
+//! [`variables`], for objects with `SEC(".percpu")` variables. Feature `serde` adds `Serialize` to
+//! what is known of stores and CPUs.
 //!
 //! A loader creates the stores that its object declares before it loads the object:
 //!
@@ -26,9 +27,12 @@ pub mod cpus;
 pub mod libbpf;
 pub mod store;
 pub mod uapi;
+#[cfg(feature = "variables")]
 pub mod variables;
 
 /// For modules of [`bpf_percpu_lower::skel`], which depend on no other crate.
+#[cfg(feature = "variables")]
 pub use anyhow;
 /// For modules of [`bpf_percpu_lower::skel`], which depend on no other crate.
+#[cfg(feature = "variables")]
 pub use libbpf_rs;

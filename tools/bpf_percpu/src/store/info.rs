@@ -2,8 +2,6 @@
 
 //! What the kernel tells of stores.
 
-use serde::Serialize;
-
 use crate::store::device::Device;
 use crate::store::other;
 use crate::store::Error;
@@ -13,7 +11,8 @@ use crate::store::Result;
 use crate::uapi;
 
 /// What is known of a store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Info {
     /// Its number, from 1 up.
     pub id: u32,
@@ -28,7 +27,7 @@ pub struct Info {
     /// Open files, the pin, handles and kptrs of BPF programs.
     pub refs: u32,
     /// Whether it is keyed: it has entries.
-    #[serde(skip)]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub keyed: bool,
 }
 
@@ -58,10 +57,11 @@ impl From<&uapi::Info> for Info {
 }
 
 /// What is known of a keyed store, beside its [`Info`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct KeyedInfo {
     /// What its entries belong to.
-    #[serde(rename = "key")]
+    #[cfg_attr(feature = "serde", serde(rename = "key"))]
     pub kind: KeyKind,
     /// How many it has.
     pub entries: u32,

@@ -6,13 +6,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::bail;
-use serde::Serialize;
 
 use crate::uapi;
 
 /// What the entries of a store belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum KeyKind {
     /// Tasks, by their thread ids; an entry goes with its task.
     Task,
@@ -87,6 +87,7 @@ mod tests {
             assert_eq!(kind.number(), number);
             assert_eq!(kind.to_string(), name);
             assert_eq!(name.parse::<KeyKind>().unwrap(), kind);
+            #[cfg(feature = "serde")]
             assert_eq!(serde_json::to_value(kind).unwrap(), name);
         }
         assert_eq!(KeyKind::of_number(0), None);

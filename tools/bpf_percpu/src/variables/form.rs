@@ -10,7 +10,6 @@ use anyhow::Context;
 use anyhow::Result;
 use object::Object;
 use object::ObjectSection;
-use serde::Serialize;
 
 use crate::variables::array;
 use crate::variables::Answer;
@@ -18,8 +17,9 @@ use bpf_percpu_lower::lower::is_percpu;
 use bpf_percpu_lower::lower::LOWERED_SECTION;
 
 /// The form in which the variables of an object are loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Form {
     /// Native, from 7.3 on: each section is a per-CPU array.
     Native,
@@ -49,7 +49,8 @@ impl FromStr for Form {
 }
 
 /// A form, and the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Choice {
     /// The form.
     pub form: Form,

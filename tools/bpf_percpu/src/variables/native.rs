@@ -11,10 +11,10 @@ use std::os::fd::OwnedFd;
 use std::ptr;
 
 use libbpf_rs::libbpf_sys;
-use serde::Serialize;
 
 /// Yes or no, and why not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Answer {
     /// `None` if it cannot be determined.
     pub yes: Option<bool>,
