@@ -133,10 +133,7 @@ fn relocations() {
             let field = relocation(object, 0, 8);
             set(object, field, off);
         };
-        assert_said(
-            change,
-            &format!("has a relocation at {off} that is not one"),
-        );
+        assert_said(change, &format!("has an invalid relocation at {off}"));
     }
     let change = |object: &mut Vec<u8>| {
         let field = relocation(object, 12, 4);
@@ -219,6 +216,6 @@ fn btf_ext() {
     assert_said(change(40, u32::MAX.into()), "too early");
     assert_said(
         change(44, 0xffff_fff8),
-        "of an instruction at 4294967288 that there is not",
+        "describes an instruction at 4294967288, which does not exist",
     );
 }

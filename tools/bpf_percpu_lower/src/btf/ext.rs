@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `.BTF.ext`: what is known of instructions. Functions, lines of the source, CO-RE relocations.
+//! `.BTF.ext`: functions, source lines and CO-RE relocations of instructions.
 
-use crate::btf::bytes::Reader;
 use crate::btf::header;
+use crate::btf::reader::Reader;
 use crate::btf::Result;
 use crate::btf::MAGIC;
 use crate::btf::VERSION;
 
-/// `struct btf_ext_header`, with the part for CO-RE.
+/// The size of `struct btf_ext_header` with the fields for CO-RE.
 const HEADER: u32 = 32;
 
-/// The whole section.
+/// Section `.BTF.ext`.
 #[derive(Debug, Clone)]
 pub struct Ext {
     /// `struct bpf_func_info`, `struct bpf_line_info`, `struct bpf_core_relo`.
@@ -21,45 +21,49 @@ pub struct Ext {
 /// Records of one size.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    /// Bytes of a record, or none when the table is empty.
+    /// Bytes of a record; 0 when the table is empty.
     pub record: u32,
-    /// The records, by section of the object.
+    /// The records, by section.
     pub blocks: Vec<Block>,
 }
 
 /// The records of one section.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// The section's name: where it is among the strings of `.BTF`.
+    /// The section's name: an offset into the strings of `.BTF`.
     pub section: u32,
-    /// The records. Each begins with the offset of its instruction in the section, in bytes.
+    /// Each record begins with the offset of its instruction in the section, in bytes.
     pub records: Vec<Vec<u8>>,
 }
 
 impl Ext {
-    /// The functions.
+    /// Index of the table of functions.
     pub const FUNCTIONS: usize = 0;
-    /// The lines.
+    /// Index of the table of source lines.
     pub const LINES: usize = 1;
 
     /// Reads section `.BTF.ext`.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not a valid section.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, ".BTF.ext");
         let header_len = header(&mut reader)?;
-        let mut places = [(0, 0); 3];
-        for place in &mut places[..if header_len >= HEADER { 3 } else { 2 }] {
-            *place = (reader.u32()?, reader.u32()?);
+        let mut ranges = [(0, 0); 3];
+        for range in &mut ranges[..if header_len >= HEADER { 3 } else { 2 }] {
+            *range = (reader.u32()?, reader.u32()?);
         }
         let body = Reader::new(bytes, ".BTF.ext");
         let body = body.part(header_len, (bytes.len() as u32).saturating_sub(header_len))?;
         let mut tables = [Table::default(), Table::default(), Table::default()];
-        for (table, (off, len)) in tables.iter_mut().zip(places) {
+        for (table, (off, len)) in tables.iter_mut().zip(ranges) {
             *table = Table::read(body.part(off, len)?)?;
         }
         Ok(Self { tables })
     }
 
-    /// As section `.BTF.ext`.
+    /// Writes section `.BTF.ext`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let tables = self.tables.each_ref().map(Table::to_bytes);
@@ -116,8 +120,8 @@ impl Table {
         bytes
     }
 
-    /// Adds a record of a section, to its block or a new one. Its length is made that of the
-    /// table's.
+    /// Adds a record for a section. `same` says whether a block is that section's; without one, a
+    /// block is added. The record is padded or cut to the table's record size.
     pub fn add(&mut self, section: u32, same: impl Fn(u32) -> bool, mut record: Vec<u8>) {
         if self.record == 0 {
             self.record = record.len() as u32;
@@ -133,7 +137,7 @@ impl Table {
     }
 }
 
-/// The offset that a record begins with.
+/// The offset of the instruction that a record describes.
 #[must_use]
 pub fn record_offset(record: &[u8]) -> u32 {
     let mut bytes = [0; 4];

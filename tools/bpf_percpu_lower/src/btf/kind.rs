@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A type: its kind, and what it refers to.
+//! A type of BTF: its kind, and the types that it refers to.
 
-use crate::btf::bytes::Reader;
+use crate::btf::reader::Reader;
 use crate::btf::Result;
 
-/// A type, by whatever number.
+/// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Type {
-    /// Where its name is among the strings.
+    /// The offset of its name in the strings.
     pub name: u32,
-    /// What the flag means depends on the kind.
+    /// `kind_flag`, whose meaning depends on the kind.
     pub flag: bool,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
-/// `BTF_KIND_*`. Numbers are those of types unless said otherwise.
+/// `BTF_KIND_*`. `of`, `index`, `proto`, `result` and unnamed numbers are type ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the kernel's names")]
 pub enum Kind {
@@ -45,115 +45,111 @@ pub enum Kind {
 /// A member of a struct or union.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// Where its name is among the strings.
+    /// The offset of its name in the strings.
     pub name: u32,
     /// Its type.
     pub of: u32,
-    /// In bits; with the type's flag the upper 8 bits are the width of a bitfield.
+    /// In bits. If the type's flag is set, the upper 8 bits are the width of a bitfield.
     pub offset: u32,
 }
 
 /// A parameter of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Param {
-    /// Where its name is among the strings.
+    /// The offset of its name in the strings.
     pub name: u32,
-    /// Its type; 0 for any more arguments.
+    /// Its type; 0 for `...`.
     pub of: u32,
 }
 
-/// A variable or function of a section.
+/// A variable or function of a section: `struct btf_var_secinfo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VarSecinfo {
-    /// A `Var` or a `Func`.
+    /// The id of a `Var` or `Func`.
     pub of: u32,
-    /// In bytes. The compiler leaves those of global variables to the symbol table.
+    /// In bytes. Compilers leave the offsets of global variables to the symbol table.
     pub offset: u32,
     /// In bytes.
     pub size: u32,
 }
 
 impl Type {
-    pub(super) fn void() -> Self {
-        Self::new(0, Kind::Void)
-    }
-
     pub(super) fn new(name: u32, kind: Kind) -> Self {
-        Self {
-            name,
-            flag: false,
-            kind,
-        }
+        let flag = false;
+        Self { name, flag, kind }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let (name, info, word) = (reader.u32()?, reader.u32()?, reader.u32()?);
-        let vlen = (info & 0xffff) as usize;
-        // A type that claims more than there is fails before there is memory for it.
+        let (name, info) = (reader.u32()?, reader.u32()?);
+        let count = (info & 0xffff) as usize;
+        // If the count is larger than the section, reading fails before much memory is allocated.
         let kind = match (info >> 24) & 0x1f {
             1 => Kind::Int {
-                size: word,
+                size: reader.u32()?,
                 encoding: reader.u32()?,
             },
-            2 => Kind::Ptr(word),
-            3 => Kind::Array {
-                of: reader.u32()?,
-                index: reader.u32()?,
-                len: reader.u32()?,
-            },
+            2 => Kind::Ptr(reader.type_id()?),
+            3 => {
+                let _ = reader.u32()?;
+                Kind::Array {
+                    of: reader.type_id()?,
+                    index: reader.type_id()?,
+                    len: reader.u32()?,
+                }
+            }
             4 => Kind::Struct {
-                size: word,
-                members: many(reader, vlen, member)?,
+                size: reader.u32()?,
+                members: many(reader, count, member)?,
             },
             5 => Kind::Union {
-                size: word,
-                members: many(reader, vlen, member)?,
+                size: reader.u32()?,
+                members: many(reader, count, member)?,
             },
             6 => Kind::Enum {
-                size: word,
-                values: many(reader, vlen, |r| Ok((r.u32()?, r.u32()? as i32)))?,
+                size: reader.u32()?,
+                values: many(reader, count, |r| Ok((r.u32()?, r.u32()? as i32)))?,
             },
-            7 => Kind::Fwd,
-            8 => Kind::Typedef(word),
-            9 => Kind::Volatile(word),
-            10 => Kind::Const(word),
-            11 => Kind::Restrict(word),
+            7 => {
+                let _ = reader.u32()?;
+                Kind::Fwd
+            }
+            8 => Kind::Typedef(reader.type_id()?),
+            9 => Kind::Volatile(reader.type_id()?),
+            10 => Kind::Const(reader.type_id()?),
+            11 => Kind::Restrict(reader.type_id()?),
             12 => Kind::Func {
-                proto: word,
-                linkage: vlen as u16,
+                proto: reader.type_id()?,
+                linkage: count as u16,
             },
             13 => Kind::FuncProto {
-                result: word,
-                params: many(reader, vlen, |r| {
-                    Ok(Param {
-                        name: r.u32()?,
-                        of: r.u32()?,
-                    })
+                result: reader.type_id()?,
+                params: many(reader, count, |r| {
+                    let (name, of) = (r.u32()?, r.type_id()?);
+                    Ok(Param { name, of })
                 })?,
             },
             14 => Kind::Var {
-                of: word,
+                of: reader.type_id()?,
                 linkage: reader.u32()?,
             },
             15 => Kind::Datasec {
-                size: word,
-                vars: many(reader, vlen, |r| {
-                    Ok(VarSecinfo {
-                        of: r.u32()?,
-                        offset: r.u32()?,
-                        size: r.u32()?,
-                    })
+                size: reader.u32()?,
+                vars: many(reader, count, |r| {
+                    let (of, offset, size) = (r.type_id()?, r.u32()?, r.u32()?);
+                    Ok(VarSecinfo { of, offset, size })
                 })?,
             },
-            16 => Kind::Float { size: word },
+            16 => Kind::Float {
+                size: reader.u32()?,
+            },
             17 => Kind::DeclTag {
-                of: word,
+                of: reader.type_id()?,
                 component: reader.u32()?,
             },
-            18 => Kind::TypeTag(word),
+            18 => Kind::TypeTag(reader.type_id()?),
             19 => Kind::Enum64 {
-                size: word,
-                values: many(reader, vlen, |r| {
+                size: reader.u32()?,
+                values: many(reader, count, |r| {
                     let (name, low, high) = (r.u32()?, r.u32()?, r.u32()?);
                     Ok((name, (u64::from(high) << 32) | u64::from(low)))
                 })?,
@@ -177,7 +173,7 @@ impl Type {
 }
 
 impl Kind {
-    /// The kind's number, how many entries it has, its size or type, and what follows.
+    /// As in the file: the kind's number, the count, the size or type, and the words that follow.
     fn words(&self) -> (u32, usize, u32, Vec<u32>) {
         let members = |all: &[Member]| -> Vec<u32> {
             all.iter().flat_map(|m| [m.name, m.of, m.offset]).collect()
@@ -222,39 +218,6 @@ impl Kind {
             }
         }
     }
-
-    /// Calls `see` with each type that it refers to.
-    pub(super) fn visit(&self, mut see: impl FnMut(u32)) {
-        match self {
-            Self::Void
-            | Self::Int { .. }
-            | Self::Enum { .. }
-            | Self::Enum64 { .. }
-            | Self::Fwd
-            | Self::Float { .. } => {}
-            Self::Ptr(of)
-            | Self::Typedef(of)
-            | Self::Volatile(of)
-            | Self::Const(of)
-            | Self::Restrict(of)
-            | Self::TypeTag(of)
-            | Self::Func { proto: of, .. }
-            | Self::Var { of, .. }
-            | Self::DeclTag { of, .. } => see(*of),
-            Self::Array { of, index, .. } => {
-                see(*of);
-                see(*index);
-            }
-            Self::Struct { members, .. } | Self::Union { members, .. } => {
-                members.iter().for_each(|member| see(member.of));
-            }
-            Self::FuncProto { result, params } => {
-                see(*result);
-                params.iter().for_each(|param| see(param.of));
-            }
-            Self::Datasec { vars, .. } => vars.iter().for_each(|var| see(var.of)),
-        }
-    }
 }
 
 fn many<'a, T>(
@@ -266,9 +229,6 @@ fn many<'a, T>(
 }
 
 fn member(reader: &mut Reader<'_>) -> Result<Member> {
-    Ok(Member {
-        name: reader.u32()?,
-        of: reader.u32()?,
-        offset: reader.u32()?,
-    })
+    let (name, of, offset) = (reader.u32()?, reader.type_id()?, reader.u32()?);
+    Ok(Member { name, of, offset })
 }

@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BTF of BPF objects: read, changed and written again.
+//! Reads, changes and writes BTF of BPF objects.
 //!
-//! Types keep their numbers; new ones come last. The format is that of `include/uapi/linux/btf.h`
-//! and `Documentation/bpf/btf.rst`. Libraries that write BTF do not change what is there, or drop
-//! what they do not know.
+//! Existing types keep their ids; new types are appended. The format is that of
+//! `include/uapi/linux/btf.h` and `Documentation/bpf/btf.rst`. Other libraries that write BTF cannot
+//! change existing types, or drop kinds that they do not know.
+//!
+//! ```
+//! use bpf_percpu_lower::btf::Btf;
+//! use bpf_percpu_lower::btf::Kind;
+//!
+//! let mut btf = Btf::default();
+//! let (size, encoding) = (4, 32);
+//! let int = btf.add(b"unsigned int", Kind::Int { size, encoding });
+//! btf.add(b"u32", Kind::Typedef(int));
+//!
+//! let read = Btf::parse(&btf.to_bytes())?;
+//! assert_eq!(read.len(), 3, "void is a type, too");
+//! assert_eq!(read.name(int), b"unsigned int");
+//! # Ok::<(), bpf_percpu_lower::btf::Error>(())
+//! ```
 
-mod bytes;
 mod ext;
 mod kind;
-mod layout;
+mod reader;
 
 use thiserror::Error;
 
@@ -21,11 +35,10 @@ pub use kind::Member;
 pub use kind::Param;
 pub use kind::Type;
 pub use kind::VarSecinfo;
-pub use layout::Variable;
 
-use bytes::Reader;
+use reader::Reader;
 
-/// What is wrong with it.
+/// Why BTF cannot be read.
 #[derive(Debug, Error)]
 #[error("{what} is damaged: {why}")]
 pub struct Error {
@@ -33,7 +46,7 @@ pub struct Error {
     why: String,
 }
 
-/// A result with what is wrong with BTF.
+/// The result of reading BTF.
 pub type Result<T> = std::result::Result<T, Error>;
 
 const MAGIC: u16 = 0xeb9f;
@@ -44,7 +57,7 @@ const HEADER: u32 = 24;
 ///
 /// # Invariants
 ///
-/// All numbers of types in it are below [`Btf::len`].
+/// All type ids in it are below [`Btf::len`].
 #[derive(Debug, Clone)]
 pub struct Btf {
     types: Vec<Type>,
@@ -54,14 +67,32 @@ pub struct Btf {
 impl Default for Btf {
     fn default() -> Self {
         Self {
-            types: vec![Type::void()],
+            types: vec![Type::new(0, Kind::Void)],
             strings: vec![0],
         }
     }
 }
 
+/// A variable of a section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: u32,
+    /// Its offset in the section, in bytes. Compilers set it for static variables only; the offset
+    /// of a global variable is in the symbol table.
+    pub offset: u64,
+    /// Whether it is local to the object.
+    pub is_static: bool,
+}
+
 impl Btf {
     /// Reads section `.BTF`.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not valid BTF.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, ".BTF");
         let header_len = header(&mut reader)?;
@@ -75,29 +106,20 @@ impl Btf {
             return Err(body.error("its strings do not start and end with NUL"));
         }
         let mut reader = body.part(type_off, type_len)?;
-        let mut types = vec![Type::void()];
+        let mut types = vec![Type::new(0, Kind::Void)];
         while !reader.is_empty() {
             types.push(Type::read(&mut reader)?);
         }
-        let btf = Self { types, strings };
-        for (id, each) in btf.types.iter().enumerate() {
-            let mut outside = None;
-            each.kind.visit(|other| {
-                if other as usize >= btf.types.len() {
-                    outside = Some(other);
-                }
-            });
-            if let Some(other) = outside {
-                return Err(body.error(format!(
-                    "type {id} refers to type {other}, and there are {}",
-                    btf.types.len()
-                )));
-            }
+        let (highest, count) = (reader.highest_type, types.len());
+        if highest as usize >= count {
+            return Err(body.error(format!(
+                "a type refers to type {highest}, and there are {count}"
+            )));
         }
-        Ok(btf)
+        Ok(Self { types, strings })
     }
 
-    /// As section `.BTF`.
+    /// Writes section `.BTF`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut types = Vec::new();
@@ -116,30 +138,30 @@ impl Btf {
         bytes
     }
 
-    /// How many types there are, void included.
+    /// The number of types, including void.
     #[must_use]
     pub fn len(&self) -> usize {
         self.types.len()
     }
 
-    /// Whether there is none but void.
+    /// Whether there is no type but void.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.types.len() == 1
     }
 
-    /// A type; void for a number that none has.
+    /// A type; void if there is no type with this id.
     #[must_use]
     pub fn get(&self, id: u32) -> &Type {
         self.types.get(id as usize).unwrap_or(&self.types[0])
     }
 
-    /// All types and their numbers.
+    /// All types and their ids.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Type)> {
         (0..).zip(&self.types)
     }
 
-    /// The string at `off`; empty when there is none.
+    /// The string at offset `off`; empty if there is none.
     #[must_use]
     pub fn string(&self, off: u32) -> &[u8] {
         let rest = self.strings.get(off as usize..).unwrap_or_default();
@@ -153,7 +175,7 @@ impl Btf {
         self.string(self.get(id).name)
     }
 
-    /// Adds a string, which has no NUL in it.
+    /// Adds a string, which must not contain NUL. Returns its offset.
     pub fn add_string(&mut self, text: &[u8]) -> u32 {
         let off = self.strings.len() as u32;
         self.strings.extend(text);
@@ -161,7 +183,8 @@ impl Btf {
         off
     }
 
-    /// Adds a type with this name, which may be empty. It refers to types that are there.
+    /// Adds a type and returns its id. `name` may be empty. The type must refer to existing types
+    /// only.
     pub fn add(&mut self, name: &[u8], kind: Kind) -> u32 {
         let name = if name.is_empty() {
             0
@@ -172,7 +195,7 @@ impl Btf {
         self.types.len() as u32 - 1
     }
 
-    /// The DATASEC of this name.
+    /// The id of the DATASEC of this name.
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<u32> {
         let is = |(id, each): &(u32, &Type)| {
@@ -181,7 +204,7 @@ impl Btf {
         self.iter().find(is).map(|(id, _)| id)
     }
 
-    /// Names a type anew.
+    /// Renames a type.
     pub fn rename(&mut self, id: u32, name: &[u8]) {
         let name = self.add_string(name);
         if let Some(found) = self.types.get_mut(id as usize) {
@@ -189,19 +212,71 @@ impl Btf {
         }
     }
 
-    /// Appends to a DATASEC; not to others.
-    pub fn append(&mut self, section: u32, placed: VarSecinfo) {
-        if let Some(Kind::Datasec { vars, .. }) = self
-            .types
-            .get_mut(section as usize)
-            .map(|found| &mut found.kind)
-        {
-            vars.push(placed);
+    /// Appends a variable to a DATASEC. Does nothing if `section` is another kind of type.
+    pub fn append(&mut self, section: u32, var: VarSecinfo) {
+        let found = self.types.get_mut(section as usize);
+        if let Some(Kind::Datasec { vars, .. }) = found.map(|found| &mut found.kind) {
+            vars.push(var);
+        }
+    }
+
+    /// The variables of the section of this name; `None` if there is no such section.
+    #[must_use]
+    pub fn variables(&self, section: &[u8]) -> Option<Vec<Variable>> {
+        const STATIC: u32 = 0;
+        let id = self.section(section)?;
+        let Kind::Datasec { vars, .. } = &self.get(id).kind else {
+            return None;
+        };
+        let variable = |var: &VarSecinfo| match self.get(var.of).kind {
+            Kind::Var { of, linkage } => Some(Variable {
+                name: String::from_utf8_lossy(self.name(var.of)).into_owned(),
+                of,
+                offset: var.offset.into(),
+                is_static: linkage == STATIC,
+            }),
+            _ => None,
+        };
+        Some(vars.iter().filter_map(variable).collect())
+    }
+
+    /// Skips typedefs, qualifiers and type tags. Returns the type behind them and the last typedef.
+    ///
+    /// # Errors
+    ///
+    /// The types form a cycle.
+    pub fn resolve(&self, mut id: u32) -> Result<(u32, Option<u32>)> {
+        let mut typedef = None;
+        for _ in 0..self.len() {
+            id = match self.get(id).kind {
+                Kind::Typedef(of) => {
+                    typedef = Some(id);
+                    of
+                }
+                Kind::Volatile(of) | Kind::Const(of) | Kind::Restrict(of) | Kind::TypeTag(of) => of,
+                _ => return Ok((id, typedef)),
+            };
+        }
+        Err(Error {
+            what: ".BTF",
+            why: format!("type {id} is made of itself"),
+        })
+    }
+
+    /// The number of parameters of a function; `None` if the type is not a function.
+    #[must_use]
+    pub fn params(&self, function: u32) -> Option<usize> {
+        let Kind::Func { proto, .. } = self.get(function).kind else {
+            return None;
+        };
+        match &self.get(proto).kind {
+            Kind::FuncProto { params, .. } => Some(params.len()),
+            _ => None,
         }
     }
 }
 
-/// The header that both sections begin with; its length.
+/// Reads the start of the header, which is the same in both sections. Returns the header's length.
 fn header(reader: &mut Reader<'_>) -> Result<u32> {
     let (magic, version, _flags) = (reader.u16()?, reader.u8()?, reader.u8()?);
     if magic != MAGIC {

@@ -1,48 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why an object cannot be lowered.
+//! Errors of lowering.
 
 use thiserror::Error;
 
-use crate::btf;
 use crate::lower::MAX_SECTIONS;
 use crate::lower::MAX_SIZE;
+use crate::lower::NAME_LEN;
 use crate::lower::STACK;
+use crate::object;
 
-/// One line that names the function, the section and the reason, as far as there are.
+/// Why an object cannot be lowered. The text is one line that names the function and the section, as
+/// far as they are known, and says what to do.
 #[allow(missing_docs, reason = "the texts say it")]
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    #[error(
-        "the object cannot be read: {why}: it is to be one that clang -target bpf -g has made"
-    )]
-    Elf { why: String },
-    #[error("the object cannot be read: {0}: it is to be one that clang -target bpf -g has made")]
-    Btf(#[from] btf::Error),
+    #[error(transparent)]
+    Object(#[from] object::Error),
     #[error("the object has no section .percpu or .percpu.NAME: there is nothing to lower")]
     NothingToDo,
     #[error(
-        "the object has a {what} '{name}': it is lowered already, or must name its own otherwise"
+        "the object has a {what} '{name}': it is lowered already, or uses a name that lowering \
+         needs: rename that"
     )]
     Taken { what: &'static str, name: String },
-    #[error("section {section}: the object has no BTF of it: compile it with clang -g")]
+    #[error("section {section}: it has no BTF: compile the object with clang -g")]
     NoBtf { section: String },
     #[error(
-        "section {section} has {size} bytes: a CPU's variables of one section have 1 to {MAX_SIZE}; \
-         put some into another section"
+        "section {section} has {size} bytes, and 1 to {MAX_SIZE} are possible: move variables to \
+         another section"
     )]
     Size { section: String, size: u64 },
     #[error(
-        "section {section}: its name is longer than {} characters: take a shorter one",
-        crate::lower::NAME_LEN - 1
+        "section {section}: its name is longer than {} characters: choose a shorter one",
+        NAME_LEN - 1
     )]
     LongName { section: String },
-    #[error("the object has {count} .percpu sections: an object has up to {MAX_SECTIONS}")]
+    #[error(
+        "the object has {count} .percpu sections, and up to {MAX_SECTIONS} are possible: merge \
+         some"
+    )]
     TooMany { count: usize },
     #[error(
-        "section {section}: variable {variable} holds a {field}, which the kernel finds in maps \
-         only: put it into one"
+        "section {section}: variable {variable} contains a {field}, which the kernel supports in \
+         maps only: move it to a map"
     )]
     SpecialField {
         section: String,
@@ -51,7 +53,7 @@ pub enum Error {
     },
     #[error(
         "section {from}: a pointer at {offset} is initialised with the address of a variable of \
-         {section}, which is another on each CPU: set it in a program"
+         {section}, which differs on each CPU: set the pointer in a program"
     )]
     Pointer {
         from: String,
@@ -59,13 +61,13 @@ pub enum Error {
         section: String,
     },
     #[error(
-        "section {section}: a pointer in it, at {offset}, is initialised with an address: set it in \
-         a program"
+        "section {section}: a pointer in it, at {offset}, is initialised with an address: set the \
+         pointer in a program"
     )]
     PointerIn { section: String, offset: u64 },
     #[error(
         "function {function} needs {bytes} bytes of stack for its own variables and the address of \
-         section {section}: there are {STACK}; make its local variables smaller"
+         section {section}, and has {STACK}: make its local variables smaller"
     )]
     Stack {
         function: String,
@@ -74,7 +76,7 @@ pub enum Error {
     },
     #[error(
         "function {function} passes data of section {section} to {callee}() as its argument \
-         {argument}, which must be {wanted}: put that into an ordinary variable"
+         {argument}, which must be {wanted}: use an ordinary variable for it"
     )]
     Argument {
         function: String,
@@ -91,11 +93,16 @@ pub enum Error {
         why: String,
     },
     #[error(
-        "the object's license is '{license}': the kernel gives kfuncs to GPL-compatible programs \
-         only"
+        "the object's license is '{license}', and the kernel offers kfuncs to GPL-compatible \
+         programs only: change the license"
     )]
     License { license: String },
 }
 
-/// A result with why an object cannot be lowered.
+/// The result of lowering.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The error for a file that no compiler writes.
+pub(super) fn damaged(why: impl ToString) -> Error {
+    Error::Object(object::damaged(why))
+}

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What must be known of a function before something is put at its start: which arguments it has,
-//! how much stack it uses, and what it does with addresses of per-CPU variables.
-
-mod trace;
+//! Analyses a function before a prologue is inserted: the arguments it reads (liveness of
+//! registers), the stack it uses, and the calls it passes addresses of per-CPU variables to.
 
 use std::collections::BTreeSet;
 
 use crate::lower::insn::args;
+use crate::lower::insn::bit;
 use crate::lower::insn::Flow;
 use crate::lower::insn::Insn;
 use crate::lower::insn::ARGS;
+use crate::lower::insn::FP;
+use crate::lower::POINTER_SIZE;
+use crate::lower::STACK;
 
-/// Registers that programs have.
+/// The number of registers.
 const REGISTERS: usize = 11;
 
-/// What an instruction refers to, by a relocation or otherwise.
+/// What an instruction refers to, by its relocation or by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Target {
     #[default]
     None,
     /// The address of a variable of a per-CPU section.
     Variable { section: usize, offset: i32 },
-    /// A call of a function of the object, by its number.
+    /// A call to a function of the object.
     Call(usize),
-    /// The address of one.
+    /// The address of a function of the object.
     Address(usize),
-    /// A call of a helper or kfunc.
+    /// A call to a helper or kfunc.
     Extern(Callee),
 }
 
@@ -34,11 +36,11 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Callee {
     pub name: String,
-    /// How many arguments it reads.
+    /// How many arguments it certainly reads.
     pub args: u8,
     /// How many it may read.
     pub most: u8,
-    /// The arguments that cannot be in a store, as bits, and what they must be.
+    /// The arguments that must not point to per-CPU variables, as bits, and what they must be.
     pub excluded: u16,
     pub wanted: &'static str,
 }
@@ -50,7 +52,7 @@ pub struct Fault {
     pub why: String,
 }
 
-/// The instructions of a function and where they go on.
+/// The instructions of a function and their control flow.
 #[derive(Debug)]
 pub struct Body<'a> {
     insns: &'a [Insn],
@@ -60,7 +62,7 @@ pub struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Finds where each instruction goes on.
+    /// Finds the control flow.
     pub fn new(insns: &'a [Insn], targets: &'a [Target]) -> Result<Self, Fault> {
         let mut is_second = vec![false; insns.len()];
         let mut index = 0;
@@ -85,9 +87,9 @@ impl<'a> Body<'a> {
                 index,
                 why: why.to_string(),
             };
-            let behind = index + 1 + usize::from(insn.is_wide());
-            // A call that does not return may be last.
-            let behind_in = (behind < insns.len()).then_some(behind);
+            let following = index + 1 + usize::from(insn.is_wide());
+            // The last instruction may be a call that does not return.
+            let following = (following < insns.len()).then_some(following);
             let to = |off: i32| {
                 let there = i64::from(off) + index as i64 + 1;
                 let there = usize::try_from(there)
@@ -100,11 +102,11 @@ impl<'a> Body<'a> {
                 }
             };
             next[index] = match insn.flow() {
-                Flow::Next => [behind_in, None],
+                Flow::Next => [following, None],
                 Flow::Jump(off) => [to(off)?, None],
-                Flow::Branch(off) => [behind_in, to(off)?],
+                Flow::Branch(off) => [following, to(off)?],
                 Flow::Exit => [None; 2],
-                Flow::Indirect => return Err(fault("it jumps to where a table says")),
+                Flow::Indirect => return Err(fault("it jumps to an address in a register")),
             };
             let registers = insn.effects();
             if (registers.0 | registers.1) >> REGISTERS != 0 {
@@ -125,10 +127,9 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// The registers of arguments that are read before they are written, as bits. `called` says the
-    /// same of the functions of the object. Where it is not clear whether an argument is read, it
-    /// is when it is among `declared`: compilers leave out what is not used, so others may have no
-    /// value.
+    /// The argument registers that are live at the start, as bits. `called` is the same of each
+    /// function of the object. Arguments that a call may read are live if they are in `declared`:
+    /// others may have no value.
     pub fn arguments(&self, declared: u16, called: &[u16]) -> u16 {
         let mut live = vec![0_u16; self.insns.len()];
         let mut todo: Vec<usize> = (0..self.insns.len()).collect();
@@ -150,7 +151,7 @@ impl<'a> Body<'a> {
         live.first().map_or(0, |live| live & ARGS)
     }
 
-    /// The functions of the object that it calls, by their numbers.
+    /// The functions of the object that it calls.
     pub fn calls(&self) -> impl Iterator<Item = usize> + '_ {
         self.targets.iter().filter_map(|target| match target {
             Target::Call(function) => Some(*function),
@@ -167,22 +168,197 @@ impl<'a> Body<'a> {
         self.targets.iter().filter_map(section).collect()
     }
 
-    /// What is called there, if it is a helper or kfunc.
+    /// The helper or kfunc that an instruction calls.
     pub fn callee(&self, index: usize) -> Callee {
         match &self.targets[index] {
             Target::Extern(callee) => callee.clone(),
             _ => Callee::default(),
         }
     }
+
+    /// Tracks addresses of the stack and of per-CPU variables through the function.
+    pub fn trace(&self) -> Trace {
+        let mut trace = Trace::default();
+        let mut states: Vec<Option<State>> = vec![None; self.insns.len()];
+        let mut entry = State::default();
+        entry[FP as usize].stack = Stack::At(0);
+        let mut todo = Vec::new();
+        if let Some(first) = states.first_mut() {
+            *first = Some(entry);
+            todo.push(0);
+        }
+        while let Some(index) = todo.pop() {
+            let Some(mut state) = states[index] else {
+                continue;
+            };
+            self.step(index, &mut state, &mut trace);
+            for next in self.next[index].iter().flatten() {
+                let merged = match states[*next] {
+                    None => state,
+                    Some(before) => merge(before, state),
+                };
+                if states[*next] != Some(merged) {
+                    states[*next] = Some(merged);
+                    todo.push(*next);
+                }
+            }
+        }
+        trace
+    }
+
+    /// The effect of an instruction on the registers.
+    fn step(&self, index: usize, state: &mut State, trace: &mut Trace) {
+        let insn = self.insns[index];
+        if let Some((base, off)) = insn.memory() {
+            trace.reaches(state[base as usize].stack.reached(off.into()));
+        }
+        if let Target::Extern(callee) = &self.targets[index] {
+            for argument in 1..=5 {
+                let sections = state[argument as usize].sections;
+                if callee.excluded & bit(argument) != 0 && sections != 0 {
+                    trace.bad.get_or_insert(BadArgument {
+                        index,
+                        argument,
+                        section: sections.trailing_zeros() as usize,
+                    });
+                }
+            }
+        }
+        let (dst, src) = (
+            state[insn.dst as usize % REGISTERS],
+            state[insn.src as usize % REGISTERS],
+        );
+        let value = if let Target::Variable { section, .. } = self.targets[index] {
+            Value {
+                stack: Stack::Elsewhere,
+                sections: 1 << section,
+            }
+        } else if insn.is_copy() {
+            src
+        } else if let Some(added) = insn.added() {
+            Value {
+                stack: dst.stack.plus(added),
+                ..dst
+            }
+        } else if insn.adds_register() {
+            Value {
+                stack: dst.stack.near().or(src.stack.near()),
+                sections: dst.sections | src.sections,
+            }
+        } else {
+            Value::default()
+        };
+        trace.reaches(value.stack);
+        let (_, writes) = insn.effects();
+        for register in 0..FP {
+            if writes & bit(register) != 0 {
+                state[register as usize] = if register == insn.dst {
+                    value
+                } else {
+                    Value::default()
+                };
+            }
+        }
+    }
+}
+
+/// An argument that points to a per-CPU variable and must not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadArgument {
+    pub index: usize,
+    pub argument: u8,
+    pub section: usize,
+}
+
+/// The result of tracking addresses.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Bytes of stack that the function uses.
+    pub depth: u32,
+    /// The first bad argument.
+    pub bad: Option<BadArgument>,
+}
+
+impl Trace {
+    fn reaches(&mut self, stack: Stack) {
+        if let Stack::At(off) | Stack::Near(off) = stack {
+            self.depth = self.depth.max(off.min(0).unsigned_abs());
+        }
+    }
+}
+
+type State = [Value; REGISTERS];
+
+/// What a register may hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Value {
+    stack: Stack,
+    /// The per-CPU sections that it may point into, as bits.
+    sections: u16,
+}
+
+/// The stack offset that a register may point to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stack {
+    #[default]
+    Elsewhere,
+    At(i32),
+    /// At this offset or above.
+    Near(i32),
+}
+
+impl Stack {
+    /// Below the stack: lower offsets are not distinguished, so that the analysis ends.
+    const LOWEST: i32 = -(STACK as i32) - POINTER_SIZE as i32;
+
+    fn plus(self, off: i32) -> Self {
+        match self {
+            Self::At(at) => Self::At(at.saturating_add(off).max(Self::LOWEST)),
+            // Keeps the lowest known offset: a loop may move the pointer any number of times.
+            other => other,
+        }
+    }
+
+    /// The lowest offset of an access at `off` from it.
+    fn reached(self, off: i32) -> Self {
+        match self {
+            Self::Near(at) => Self::Near(at.saturating_add(off.min(0)).max(Self::LOWEST)),
+            other => other.plus(off),
+        }
+    }
+
+    fn near(self) -> Self {
+        match self {
+            Self::At(at) => Self::Near(at),
+            other => other,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Elsewhere, other) | (other, Self::Elsewhere) => other,
+            (Self::At(a), Self::At(b)) if a == b => self,
+            (Self::At(a) | Self::Near(a), Self::At(b) | Self::Near(b)) => Self::Near(a.min(b)),
+        }
+    }
+}
+
+fn merge(a: State, b: State) -> State {
+    let mut merged = a;
+    for (value, other) in merged.iter_mut().zip(b) {
+        *value = Value {
+            stack: value.stack.or(other.stack),
+            sections: value.sections | other.sections,
+        };
+    }
+    merged
 }
 
 #[cfg(test)]
 mod tests {
-    use super::trace::Trace;
     use super::*;
-    use crate::lower::insn::bit;
 
-    pub fn body(insns: &[Insn], targets: &[(usize, Target)]) -> (u16, Trace) {
+    fn body(insns: &[Insn], targets: &[(usize, Target)]) -> (u16, Trace) {
         let mut all = vec![Target::None; insns.len()];
         for (index, target) in targets {
             all[*index] = target.clone();
@@ -191,7 +367,7 @@ mod tests {
         (body.arguments(args(3), &[0b110]), body.trace())
     }
 
-    pub fn helper(args: u8, excluded: u16) -> Target {
+    fn helper(args: u8, excluded: u16) -> Target {
         Target::Extern(Callee {
             args,
             most: args,
@@ -202,7 +378,7 @@ mod tests {
 
     #[test]
     fn arguments_are_what_is_read_first() {
-        // r3 is written before the call, r4 and r5 are none of the helper's.
+        // r3 is written before the call; the helper has no r4 and r5.
         let insns = [
             Insn::copy(6, 1),
             Insn::set(3, 0),
@@ -212,13 +388,13 @@ mod tests {
         assert_eq!(body(&insns, &[(2, helper(3, 0))]).0, args(2));
         assert_eq!(body(&insns, &[(2, helper(0, 0))]).0, args(1));
         assert_eq!(body(&insns, &[(2, helper(5, 0))]).0, ARGS & !bit(3));
-        // What may be read counts when it is declared, and three are.
+        // Arguments that may be read count if they are declared: three are.
         let printing = Target::Extern(Callee {
             most: 5,
             ..Callee::default()
         });
         assert_eq!(body(&insns[2..], &[(0, printing)]).0, args(3));
-        // A function of the object says itself what it reads: r1 and r2.
+        // The called function reads r1 and r2.
         let insns = [Insn::call(), Insn::exit()];
         assert_eq!(body(&insns, &[(0, Target::Call(0))]).0, args(2));
     }
@@ -247,5 +423,61 @@ mod tests {
         let [wide, second] = Insn::address(1, 0);
         assert!(refused(&[wide]).contains("within"));
         assert!(refused(&[Insn::jump(1), wide, second]).contains("into"));
+    }
+
+    #[test]
+    fn the_deepest_place_counts() {
+        let insns = [
+            Insn::store64(FP, -24, 1),
+            Insn::copy(2, FP),
+            Insn::add(2, -80),
+            Insn::store64(2, -8, 1),
+            Insn::exit(),
+        ];
+        assert_eq!(body(&insns, &[]).1.depth, 88);
+        assert_eq!(body(&insns[..1], &[]).1.depth, 24);
+        assert_eq!(body(&[Insn::exit()], &[]).1.depth, 0);
+    }
+
+    #[test]
+    fn a_pointer_that_moves_down_in_a_loop_ends() {
+        let insns = [
+            Insn::copy(2, FP),
+            Insn::add(2, -8),
+            Insn::add(2, -8),
+            Insn::jump_if_equal(1, 0, -2),
+            Insn::exit(),
+        ];
+        assert!(body(&insns, &[]).1.depth >= 16);
+    }
+
+    #[test]
+    fn addresses_are_followed_to_calls() {
+        let [first, second] = Insn::address(7, 0);
+        let insns = [
+            first,
+            second,
+            Insn::copy(3, 7),
+            Insn::add(3, 8),
+            Insn::helper(1),
+            Insn::exit(),
+        ];
+        let variable = Target::Variable {
+            section: 2,
+            offset: 0,
+        };
+        let bad = |excluded| {
+            let targets = [(0, variable.clone()), (4, helper(3, excluded))];
+            body(&insns, &targets).1.bad
+        };
+        assert_eq!(
+            bad(bit(3)),
+            Some(BadArgument {
+                index: 4,
+                argument: 3,
+                section: 2
+            })
+        );
+        assert_eq!(bad(bit(2)), None);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program that a lowered object has in addition: it makes the object hold its stores.
+//! The program that lowering adds to an object: it takes references to the object's stores.
 
 use object::build::elf::Relocation;
 use object::build::elf::SymbolId;
@@ -11,17 +11,17 @@ use crate::lower::code::ADDRESS;
 use crate::lower::code::CALL;
 use crate::lower::insn::Insn;
 use crate::lower::insn::INSN_SIZE;
-use crate::lower::object::Object;
 use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
 use crate::lower::Error;
 use crate::lower::Result;
+use crate::object::Object;
 
-/// The program: run it once, after the object is loaded. It returns 0, or `ENOENT` when there is no
-/// store with one of the ids.
+/// The program that takes references to the stores. A loader runs it once after it loaded the
+/// object. It returns 0, or `ENOENT` if there is no store with one of the ids.
 pub const HOLD_PROGRAM: &str = "bpf_percpu_hold";
 
-/// Where libbpf looks for programs that are run by a system call.
+/// The section of programs of type `BPF_PROG_TYPE_SYSCALL`.
 const SECTION: &str = "syscall";
 
 const KPTR_XCHG: i32 = 194;
@@ -62,13 +62,13 @@ impl Program {
             this.call(added.acquire);
             this.push(Insn::copy(6, 0));
             this.call(added.unlock);
-            // There is no store: no reference is owned here.
+            // No store has the id: no reference to release.
             this.push(Insn::jump_if_equal(6, 0, 0));
             let missing = this.insns.len() - 1;
             this.address(1, added.held, section * 8);
             this.push(Insn::copy(2, 6));
             this.push(Insn::helper(KPTR_XCHG));
-            // Nothing was there before, but for a second run.
+            // The map held no reference, unless the program ran before.
             this.push(Insn::jump_if_equal(0, 0, 2));
             this.push(Insn::copy(1, 0));
             this.call(added.release);
@@ -77,7 +77,7 @@ impl Program {
             this.push(Insn::set(0, libc::ENOENT));
             this.push(Insn::exit());
             this.insns[missing].off = (end - missing - 1) as i16;
-            // Both ways of going on lead behind the exit.
+            // Both paths continue after the exit.
             let skip = end - 4;
             this.insns[skip].off = (this.insns.len() - skip - 1) as i16;
         }
@@ -112,9 +112,7 @@ pub fn add(object: &mut Object<'_>, sections: usize, added: &Added) -> Result<()
         }
     };
     object.add_symbol(HOLD_PROGRAM, elf::STT_FUNC, Some((section, start, len)));
-    let mut relocations = object
-        .relocations(section)?
-        .map_or(Vec::new(), |(_, all)| all.to_vec());
+    let mut relocations = object.relocations(section)?.to_vec();
     for (index, r_type, symbol) in program.relocations {
         relocations.push(Relocation {
             r_offset: start + (index * INSN_SIZE) as u64,
@@ -128,7 +126,7 @@ pub fn add(object: &mut Object<'_>, sections: usize, added: &Added) -> Result<()
     Ok(())
 }
 
-/// Tells the kernel what the program is: it wants it of all, when it is told of some.
+/// Describes the program in `.BTF.ext`: the kernel wants all programs described, or none.
 fn describe(object: &mut Object<'_>, start: u32, function: u32) {
     let Some(ext) = &mut object.ext else {
         return;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BPF instructions: what they are, what they read and write, where they jump. The format is that
-//! of RFC 9669 and `include/uapi/linux/bpf.h`.
+//! BPF instructions: encoding, the registers and memory they access, and control flow. See RFC 9669
+//! and `include/uapi/linux/bpf.h`.
 
-/// The bytes of an instruction; an `ld_imm64` has two of them.
+/// Bytes of an instruction. `ld_imm64` takes two instructions.
 pub const INSN_SIZE: usize = 8;
 
 /// The frame pointer.
 pub const FP: u8 = 10;
 
-/// The registers of arguments, as bits.
+/// The argument registers, as bits.
 pub const ARGS: u16 = 0b11_1110;
 
 /// A register as a bit.
@@ -17,7 +17,7 @@ pub const fn bit(register: u8) -> u16 {
     1 << register
 }
 
-/// The first `count` registers of arguments, as bits.
+/// The first `count` argument registers, as bits.
 pub const fn args(count: u8) -> u16 {
     ARGS & ((1 << (count + 1)) - 1)
 }
@@ -32,24 +32,24 @@ pub struct Insn {
     pub imm: i32,
 }
 
-/// What an instruction does to the order of instructions.
+/// Which instruction is executed next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     Next,
-    /// To so many instructions behind the next one.
+    /// The next one plus this offset.
     Jump(i32),
-    /// There, or to the next one.
+    /// The next one, or the next one plus this offset.
     Branch(i32),
     Exit,
-    /// To where a register says.
+    /// The target is in a register.
     Indirect,
 }
 
-/// What is called.
+/// What an instruction calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     Helper(i32),
-    /// A function of the object or, with a relocation, one of the kernel's.
+    /// A function of the object or, with a relocation, a kfunc.
     Function,
     Kfunc,
 }
@@ -75,6 +75,7 @@ const MOV: u8 = 0xb0;
 const END: u8 = 0xd0;
 
 const JA: u8 = 0x00;
+const JEQ: u8 = 0x10;
 const CALL: u8 = 0x80;
 const EXIT: u8 = 0x90;
 
@@ -83,7 +84,7 @@ const FETCH: i32 = 0x01;
 const CMPXCHG: i32 = 0xf1;
 const LOAD_ACQUIRE: i32 = 0x100;
 
-/// `src` of a call of a function of the object.
+/// `src` of a call to a function of the object.
 pub const PSEUDO_CALL: u8 = 1;
 const PSEUDO_KFUNC_CALL: u8 = 2;
 
@@ -106,118 +107,77 @@ impl Insn {
         ]
     }
 
-    /// `dst = *(u64 *)(src + off)`
-    pub fn load64(dst: u8, src: u8, off: i16) -> Self {
+    const fn new(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Self {
         Self {
-            code: LDX | MEM | DW,
+            code,
             dst,
             src,
             off,
-            imm: 0,
+            imm,
         }
+    }
+
+    /// `dst = *(u64 *)(src + off)`
+    pub const fn load64(dst: u8, src: u8, off: i16) -> Self {
+        Self::new(LDX | MEM | DW, dst, src, off, 0)
     }
 
     /// `dst = *(u32 *)(src + off)`
-    pub fn load32(dst: u8, src: u8, off: i16) -> Self {
-        Self {
-            code: LDX | MEM,
-            ..Self::load64(dst, src, off)
-        }
+    pub const fn load32(dst: u8, src: u8, off: i16) -> Self {
+        Self::new(LDX | MEM, dst, src, off, 0)
     }
 
     /// `*(u64 *)(dst + off) = src`
-    pub fn store64(dst: u8, off: i16, src: u8) -> Self {
-        Self {
-            code: STX | MEM | DW,
-            dst,
-            src,
-            off,
-            imm: 0,
-        }
+    pub const fn store64(dst: u8, off: i16, src: u8) -> Self {
+        Self::new(STX | MEM | DW, dst, src, off, 0)
     }
 
     /// `dst = src`
-    pub fn copy(dst: u8, src: u8) -> Self {
-        Self {
-            code: ALU64 | MOV | X,
-            dst,
-            src,
-            ..Self::default()
-        }
+    pub const fn copy(dst: u8, src: u8) -> Self {
+        Self::new(ALU64 | MOV | X, dst, src, 0, 0)
     }
 
     /// `dst = imm`
-    pub fn set(dst: u8, imm: i32) -> Self {
-        Self {
-            code: ALU64 | MOV,
-            dst,
-            imm,
-            ..Self::default()
-        }
+    pub const fn set(dst: u8, imm: i32) -> Self {
+        Self::new(ALU64 | MOV, dst, 0, 0, imm)
     }
 
     /// `dst += imm`
-    pub fn add(dst: u8, imm: i32) -> Self {
-        Self {
-            code: ALU64 | ADD,
-            ..Self::set(dst, imm)
-        }
+    pub const fn add(dst: u8, imm: i32) -> Self {
+        Self::new(ALU64 | ADD, dst, 0, 0, imm)
     }
 
     /// `if dst == imm goto +off`
-    pub fn jump_if_equal(dst: u8, imm: i32, off: i16) -> Self {
-        Self {
-            code: JMP | 0x10,
-            dst,
-            off,
-            imm,
-            src: 0,
-        }
+    pub const fn jump_if_equal(dst: u8, imm: i32, off: i16) -> Self {
+        Self::new(JMP | JEQ, dst, 0, off, imm)
     }
 
-    /// `goto +off`; the verifier takes one that goes nowhere out.
-    pub fn jump(off: i16) -> Self {
-        Self {
-            code: JMP | JA,
-            off,
-            ..Self::default()
-        }
+    /// `goto +off`. The verifier removes one that goes to the next instruction.
+    pub const fn jump(off: i16) -> Self {
+        Self::new(JMP | JA, 0, 0, off, 0)
     }
 
-    /// A call of a helper.
-    pub fn helper(id: i32) -> Self {
-        Self {
-            code: JMP | CALL,
-            imm: id,
-            ..Self::default()
-        }
+    /// A call to a helper.
+    pub const fn helper(id: i32) -> Self {
+        Self::new(JMP | CALL, 0, 0, 0, id)
     }
 
-    /// A call that a relocation says more of.
-    pub fn call() -> Self {
-        Self {
-            src: PSEUDO_CALL,
-            ..Self::helper(-1)
-        }
+    /// A call whose target is in its relocation.
+    pub const fn call() -> Self {
+        Self::new(JMP | CALL, 0, PSEUDO_CALL, 0, -1)
     }
 
     /// `exit`
-    pub fn exit() -> Self {
-        Self {
-            code: JMP | EXIT,
-            ..Self::default()
-        }
+    pub const fn exit() -> Self {
+        Self::new(JMP | EXIT, 0, 0, 0, 0)
     }
 
-    /// `dst = imm ll`: two instructions, whose relocation says of what.
-    pub fn address(dst: u8, imm: i32) -> [Self; 2] {
-        let first = Self {
-            code: LD | DW_IMM,
-            dst,
-            imm,
-            ..Self::default()
-        };
-        [first, Self::default()]
+    /// `dst = imm ll`, whose symbol is in its relocation: two instructions.
+    pub const fn address(dst: u8, imm: i32) -> [Self; 2] {
+        [
+            Self::new(LD | DW_IMM, dst, 0, 0, imm),
+            Self::new(0, 0, 0, 0, 0),
+        ]
     }
 
     fn class(self) -> u8 {
@@ -232,7 +192,7 @@ impl Insn {
         self.code & X != 0
     }
 
-    /// It is an `ld_imm64`, which takes two instructions.
+    /// Whether it is the first half of an `ld_imm64`.
     pub fn is_wide(self) -> bool {
         self.code == LD | DW_IMM
     }
@@ -249,7 +209,7 @@ impl Insn {
         }
     }
 
-    /// Where it goes on.
+    /// Which instruction is executed after it.
     pub fn flow(self) -> Flow {
         match (self.class(), self.op()) {
             (JMP | JMP32, EXIT) => Flow::Exit,
@@ -262,19 +222,20 @@ impl Insn {
         }
     }
 
-    /// The registers that it reads and those that it writes, as bits; of a call only the written.
+    /// The registers that it reads and those that it writes, as bits. What a call reads depends on
+    /// what it calls, and is not included.
     pub fn effects(self) -> (u16, u16) {
         let (dst, src) = (bit(self.dst), bit(self.src));
         let source = if self.is_x() { src } else { 0 };
         match self.class() {
             ALU | ALU64 => match self.op() {
                 MOV => (source, dst),
-                // The bit says in which order.
+                // The source bit selects the byte order.
                 NEG | END => (dst, dst),
                 _ => (dst | source, dst),
             },
             LD if self.is_wide() => (0, dst),
-            // Packet access: the context is in r6. What it writes is as after a call.
+            // Packet access: the context is in r6, and r1 to r5 are clobbered as by a call.
             LD => (bit(6) | source, bit(0) | ARGS),
             LDX => (src, dst),
             ST => (dst, 0),
@@ -294,7 +255,7 @@ impl Insn {
         }
     }
 
-    /// The register and the offset of the memory that it reads or writes.
+    /// The base register and the offset of its memory access.
     pub fn memory(self) -> Option<(u8, i16)> {
         match self.class() {
             LDX => Some((self.src, self.off)),
@@ -311,7 +272,7 @@ impl Insn {
         self.code == ALU64 | MOV | X && self.off == 0
     }
 
-    /// What a constant adds to `dst`.
+    /// The constant that it adds to `dst`.
     pub fn added(self) -> Option<i32> {
         match self.code {
             code if code == ALU64 | ADD => Some(self.imm),

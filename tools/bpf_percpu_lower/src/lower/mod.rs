@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `SEC(".percpu")` variables for kernels that do not have them: rewrites a BPF object so that its
-//! per-CPU variables are in stores.
+//! Rewrites BPF objects with `SEC(".percpu")` variables for kernels that do not have such variables:
+//! the lowered object keeps them in stores.
 //!
-//! What clang makes of `data += 1` is an address (`r1 = data ll`, two instructions) and a load, an add and
-//! a store. In the lowered object the address is that of this CPU's copy: each function that uses
-//! such variables starts with a call of `bpf_percpu_data()` for each section that it uses, and
-//! keeps what that returns on its stack; `r1 = data ll` becomes `r1 = *(u64 *)(r10 - N)` and `r1
-//! += offset`, two instructions again, so that nothing else moves within the function. A program never
-//! leaves its CPU while it runs, so the addresses are good until it ends.
+//! For `data += 1` clang emits the address of the variable (`r1 = data ll`, two instructions), a
+//! load, an add and a store. In the lowered object the address is that of this CPU's copy. A
+//! prologue of each function calls `bpf_percpu_data()` for each section that the function uses, and
+//! saves the returned address on the stack. `r1 = data ll` becomes `r1 = *(u64 *)(r10 - N)` and `r1
+//! += offset`: two instructions again, so that offsets within the function do not change. A program
+//! stays on its CPU while it runs, so the addresses are valid until it ends.
 //!
-//! In the lowered object
+//! The lowered object has
 //!
-//! - `.percpu.NAME` is `.rodata.percpu.NAME` ([`IMAGE_PREFIX`]): the image, which libbpf makes a map of
-//!   that nobody can change once the object is loaded;
-//! - `.rodata.bpf_percpu.lowered` is an array of [`LoweredSection`], one for each of them: the loader writes
-//!   the ids of the stores there, before the object is loaded;
-//! - `.data.bpf_percpu.held` has a kptr for each, in the same order: all functions that use the
-//!   variables refer to it, so the stores live as long as the programs do;
-//! - program `bpf_percpu_hold` puts references to the stores there, once.
+//! - section `.rodata.percpu.NAME` ([`IMAGE_PREFIX`]) in place of `.percpu.NAME`: the initial values.
+//!   libbpf turns it into a map that is frozen when the object is loaded;
+//! - section [`LOWERED_SECTION`], an array with a [`LoweredSection`] for each of these sections: the
+//!   loader writes the ids of the stores into it before it loads the object;
+//! - section [`HELD_SECTION`], with a kptr for each of these sections, in the same order. All functions
+//!   that use the variables refer to it, so the stores live as long as the programs;
+//! - program [`HOLD_PROGRAM`], which stores references to the stores there. The loader runs it once.
 //!
-//! Crate `bpf_percpu` does what a loader has to do.
+//! Crate `bpf_percpu` has such a loader.
 
 mod code;
 mod error;
@@ -28,7 +28,6 @@ mod function;
 mod helpers;
 mod hold;
 mod insn;
-mod object;
 mod sections;
 mod types;
 
@@ -41,58 +40,73 @@ pub use sections::LoweredSection;
 pub use sections::HELD_SECTION;
 pub use sections::LOWERED_SECTION;
 
-use object::Object;
+use crate::object;
+use crate::object::Object;
 
-/// Bytes of stack that a function has.
+/// Bytes of stack of a function (`MAX_BPF_STACK`).
 const STACK: u32 = 512;
 
 /// Bytes of an address on the stack.
 const POINTER_SIZE: u32 = 8;
 
-/// The room for a section's name in an [`LoweredSection`], NUL included.
+/// The size of a section's name in a [`LoweredSection`], including NUL.
 pub const NAME_LEN: usize = 120;
 
-/// The most bytes per CPU of a section, as of a store.
+/// The largest size of a section, in bytes: that of a store.
 pub const MAX_SIZE: u32 = 32768;
 
-/// What comes before the name of a section in a lowered object.
+/// Prefix of the names of the sections in a lowered object.
 pub const IMAGE_PREFIX: &str = ".rodata";
 
-/// What comes before the name of a section that the kernel is to have as a per-CPU array. Objects
-/// may have an ordinary `.data.percpu`.
+/// Prefix of the names of the sections after [`native`]. `.data` would not do: an object may have an
+/// ordinary section `.data.percpu`.
 pub const NATIVE_PREFIX: &str = ".data.native";
 
-/// How many kptrs the kernel takes in a map.
+/// The number of kptrs that the kernel accepts in a map (`BTF_FIELDS_MAX`).
 const MAX_SECTIONS: usize = 11;
 
-/// Whether a section of this name has per-CPU variables.
+/// Whether a section with this name contains per-CPU variables: `.percpu` or `.percpu.NAME`.
 #[must_use]
 pub fn is_percpu(section: &str) -> bool {
     section == ".percpu" || section.starts_with(".percpu.")
 }
 
-/// `object` without what debuggers want: BTF stays.
+/// Removes the sections for debuggers and linkers from `object`. BTF stays.
 ///
 /// # Errors
 ///
-/// The file is no BPF object.
+/// The file is not a BPF object.
 pub fn strip(object: &[u8]) -> Result<Vec<u8>> {
     let copy = object::copy(object)?;
-    Object::read(&copy)?.write()
+    Ok(Object::read(&copy)?.write()?)
 }
 
-/// Rewrites `object`, which clang has compiled with `-g`, so that each `.percpu` section is in a
-/// store.
+/// Rewrites `object`, which clang must have compiled with `-g`, so that each `.percpu` section is in
+/// a store.
+///
+/// ```no_run
+/// use std::fs;
+///
+/// let object = fs::read("count.bpf.o")?;
+/// fs::write("count.lowered.o", bpf_percpu_lower::lower::lower(&object)?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
-/// The file is no such object, or uses its variables in a way that stores do not have.
+/// The file is not such an object, has no per-CPU variables, or uses them in a way that stores do
+/// not support. The error says what to change.
+///
+/// ```
+/// let error = bpf_percpu_lower::lower::lower(b"text").unwrap_err();
+/// assert!(error.to_string().starts_with("the object cannot be read: "));
+/// ```
 pub fn lower(object: &[u8]) -> Result<Vec<u8>> {
     lower_with_warnings(object, |_| {})
 }
 
-/// As [`lower`]; `warn` hears of programs that the verifier will refuse, but which are not loaded
-/// unless they are asked for (`SEC("?…")`).
+/// As [`lower`], and calls `warn` with the error of each program that the verifier will refuse, but
+/// that is loaded on demand only (`SEC("?…")`): such a program does not make lowering fail.
 ///
 /// # Errors
 ///
@@ -105,15 +119,16 @@ pub fn lower_with_warnings(object: &[u8], warn: impl FnMut(Error)) -> Result<Vec
     let added = types::add(&mut object, &sections)?;
     code::rewrite(&mut object, &sections, &added, warn)?;
     hold::add(&mut object, sections.len(), &added)?;
-    object.write()
+    Ok(object.write()?)
 }
 
-/// Renames the sections of `object`, so that a libbpf that does not know them makes maps of them:
-/// [`NATIVE_PREFIX`] comes before their names. For kernels that have such variables.
+/// Prepares `object` for kernels that have per-CPU variables: prefixes the names of the sections with
+/// [`NATIVE_PREFIX`], so that a libbpf that does not know them turns them into maps, whose type a
+/// loader sets.
 ///
 /// # Errors
 ///
-/// The file is no BPF object, or has no such section.
+/// The file is not a BPF object, or has no per-CPU variables.
 pub fn native(object: &[u8]) -> Result<Vec<u8>> {
     let copy = object::copy(object)?;
     let mut object = Object::read(&copy)?;
@@ -125,5 +140,5 @@ pub fn native(object: &[u8]) -> Result<Vec<u8>> {
         sections::size(&object, *id, name)?;
     }
     sections::rename(&mut object, NATIVE_PREFIX, elf::SHF_ALLOC | elf::SHF_WRITE)?;
-    object.write()
+    Ok(object.write()?)
 }

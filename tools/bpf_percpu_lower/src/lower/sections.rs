@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sections of per-CPU variables, and what a lowered object has in their place.
+//! The sections of per-CPU variables: checks whether they can be lowered, and renames them.
 
 use object::build::elf::SectionData;
 use object::build::elf::SectionId;
@@ -8,26 +8,27 @@ use object::elf;
 
 use crate::btf::Btf;
 use crate::btf::Kind;
+use crate::lower::error::damaged;
 use crate::lower::is_percpu;
-use crate::lower::object::damaged;
-use crate::lower::object::shown;
-use crate::lower::object::Object;
 use crate::lower::Error;
 use crate::lower::Result;
 use crate::lower::MAX_SECTIONS;
 use crate::lower::MAX_SIZE;
 use crate::lower::NAME_LEN;
+use crate::object::shown;
+use crate::object::Object;
 
-/// The section with an [`LoweredSection`] for each section of per-CPU variables.
+/// The section with a [`LoweredSection`] for each section of per-CPU variables.
 pub const LOWERED_SECTION: &str = ".rodata.bpf_percpu.lowered";
 
-/// The section with a kptr for each of them.
+/// The section with a kptr for each section of per-CPU variables.
 pub const HELD_SECTION: &str = ".data.bpf_percpu.held";
 
-/// What a loader writes, and functions read when they start.
+/// A section of per-CPU variables, as described in [`LOWERED_SECTION`]: `struct bpf_percpu_lowered`.
+/// The prologues of functions read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoweredSection {
-    /// The store's id; 0 until a loader has written it.
+    /// The store's id. 0 until a loader sets it.
     pub id: u32,
     /// Bytes per CPU.
     pub size: u32,
@@ -36,10 +37,10 @@ pub struct LoweredSection {
 }
 
 impl LoweredSection {
-    /// Its bytes in the section.
+    /// Its size in [`LOWERED_SECTION`], in bytes.
     pub const LEN: usize = 8 + NAME_LEN;
 
-    /// As it is in the section.
+    /// Its bytes in [`LOWERED_SECTION`].
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::LEN);
@@ -50,7 +51,7 @@ impl LoweredSection {
         bytes
     }
 
-    /// The entries of the section.
+    /// Reads the bytes of [`LOWERED_SECTION`].
     #[must_use]
     pub fn read(section: &[u8]) -> Vec<Self> {
         let number = |bytes: &[u8]| {
@@ -78,7 +79,7 @@ pub fn find(object: &Object<'_>) -> Vec<(SectionId, String)> {
     object.elf.sections.iter().filter_map(name).collect()
 }
 
-/// The sections of per-CPU variables, which can be in stores.
+/// The sections of per-CPU variables, after a check that they can be lowered.
 pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, LoweredSection)>> {
     for name in [LOWERED_SECTION, HELD_SECTION] {
         if object.section(name).is_some() {
@@ -127,11 +128,7 @@ pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, LoweredSection)>> {
 }
 
 pub fn size(object: &Object<'_>, id: SectionId, name: &str) -> Result<u32> {
-    let size = match &object.elf.sections.get(id).data {
-        SectionData::Data(bytes) => bytes.as_slice().len() as u64,
-        SectionData::UninitializedData(len) => *len,
-        _ => 0,
-    };
+    let size = object.size(id);
     match u32::try_from(size) {
         Ok(bytes) if (1..=MAX_SIZE).contains(&bytes) => Ok(bytes),
         _ => Err(Error::Size {
@@ -162,7 +159,8 @@ fn check_license(object: &Object<'_>) -> Result<()> {
     }
 }
 
-/// Pointers that are initialised with addresses: what the compiler puts there is no address yet.
+/// Refuses pointers that are initialised with addresses of or in per-CPU variables: an image cannot
+/// contain relocated addresses, and a per-CPU variable has no single address.
 fn check_pointers(object: &Object<'_>, sections: &[(SectionId, LoweredSection)]) -> Result<()> {
     let percpu = |id: SectionId| sections.iter().find(|(other, _)| *other == id);
     for (_, target, relocations) in object.all_relocations() {
@@ -191,7 +189,7 @@ fn check_pointers(object: &Object<'_>, sections: &[(SectionId, LoweredSection)])
     Ok(())
 }
 
-/// Types that the kernel looks for in maps only.
+/// Refuses types that the kernel supports in maps only.
 fn check_types(btf: &Btf, section: &str) -> Result<()> {
     let Some(variables) = btf.variables(section.as_bytes()) else {
         return Err(Error::NoBtf {
@@ -202,7 +200,7 @@ fn check_types(btf: &Btf, section: &str) -> Result<()> {
         if let Some(field) = special_field(btf, variable.of)? {
             return Err(Error::SpecialField {
                 section: section.to_string(),
-                variable: shown(&variable.name),
+                variable: shown(variable.name.as_bytes()),
                 field,
             });
         }
@@ -210,7 +208,7 @@ fn check_types(btf: &Btf, section: &str) -> Result<()> {
     Ok(())
 }
 
-/// The field of a type that the kernel gives a meaning, if there is one.
+/// The first field of a type that is special to the kernel (`enum btf_field_type`).
 fn special_field(btf: &Btf, of: u32) -> Result<Option<String>> {
     const STRUCTS: [&[u8]; 10] = [
         b"bpf_spin_lock",
@@ -228,7 +226,7 @@ fn special_field(btf: &Btf, of: u32) -> Result<Option<String>> {
     let mut seen = vec![false; btf.len()];
     let mut todo = vec![of];
     while let Some(id) = todo.pop() {
-        let id = btf.resolve(id)?;
+        let (id, _) = btf.resolve(id).map_err(damaged)?;
         if std::mem::replace(&mut seen[id as usize], true) {
             continue;
         }
@@ -251,7 +249,7 @@ fn special_field(btf: &Btf, of: u32) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Puts `prefix` before the names of all sections of per-CPU variables.
+/// Prefixes the names of all sections of per-CPU variables, and turns `.bss`-like ones into data.
 pub fn rename(object: &mut Object<'_>, prefix: &str, flags: elf::SectionFlags) -> Result<()> {
     for (id, name) in find(object) {
         let new = format!("{prefix}{name}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is added to an object beside code: BTF of kfuncs and of the sections for loaders, those
-//! sections, and the symbols of all that.
+//! Adds everything but code to an object: the sections for loaders, the kfuncs, and the BTF and
+//! symbols of both.
 
 use object::build::elf::SectionId;
 use object::build::elf::SymbolId;
@@ -12,20 +12,20 @@ use crate::btf::Kind;
 use crate::btf::Member;
 use crate::btf::Param;
 use crate::btf::VarSecinfo;
-use crate::lower::object::Object;
 use crate::lower::sections::LoweredSection;
 use crate::lower::Error;
 use crate::lower::Result;
 use crate::lower::HELD_SECTION;
 use crate::lower::HOLD_PROGRAM;
 use crate::lower::LOWERED_SECTION;
+use crate::object::Object;
 
-/// `BTF_FUNC_EXTERN` and its kin.
+/// `BTF_FUNC_EXTERN` and its like.
 const EXTERN: u16 = 2;
 const GLOBAL: u16 = 1;
 const STATIC: u32 = 0;
 
-/// What code refers to.
+/// The symbols that new code refers to.
 pub struct Added {
     pub lowered: SymbolId,
     pub held: SymbolId,
@@ -35,87 +35,69 @@ pub struct Added {
     pub release: SymbolId,
     pub lock: SymbolId,
     pub unlock: SymbolId,
-    /// The type of the function that holds stores.
+    /// The BTF id of [`HOLD_PROGRAM`].
     pub hold: u32,
 }
 
-/// Adds it all, but code.
+/// Adds sections, kfuncs, BTF and symbols.
 pub fn add(object: &mut Object<'_>, sections: &[(SectionId, LoweredSection)]) -> Result<Added> {
     if object.symbol(HOLD_PROGRAM).is_some() {
-        return Err(Error::Taken {
-            what: "symbol",
-            name: HOLD_PROGRAM.to_string(),
-        });
+        return Err(taken(HOLD_PROGRAM));
     }
     let btf = &mut object.btf;
     let base = BaseTypes::new(btf);
-    let store = store(btf, &base);
+    // `struct bpf_percpu_store` of `bpf_percpu_kfuncs.h`.
+    let data = btf.add(b"", Kind::Ptr(0));
+    let members = [
+        ("__data", data, 0),
+        ("size", base.u64, 8),
+        ("id", base.u32, 16),
+    ];
+    let store = structure(btf, "bpf_percpu_store", 24, &members);
     let store_ptr = btf.add(b"", Kind::Ptr(store));
     let context = btf.add(b"", Kind::Ptr(0));
-    let signatures = [
-        (
-            "bpf_percpu_data",
-            base.bytes,
-            vec![("id", base.u32), ("rdwr_buf_size", base.int)],
-        ),
-        ("bpf_percpu_store_get", store_ptr, vec![("id", base.u32)]),
-        (
-            "bpf_percpu_store_acquire",
-            store_ptr,
-            vec![("s", store_ptr)],
-        ),
-        ("bpf_percpu_store_release", 0, vec![("s", store_ptr)]),
-        ("bpf_rcu_read_lock", 0, vec![]),
-        ("bpf_rcu_read_unlock", 0, vec![]),
-    ];
-    let hold = proto(btf, base.int, &[("ctx", context)]);
-    let hold = btf.add(
-        HOLD_PROGRAM.as_bytes(),
-        Kind::Func {
-            proto: hold,
-            linkage: GLOBAL,
-        },
-    );
-    add_entries(btf, &base, sections);
+    let hold = function(btf, HOLD_PROGRAM, GLOBAL, base.int, &[("ctx", context)]);
+    add_entries(btf, &base, sections.len() as u32);
     add_held(btf, store, sections.len());
 
-    let mut kfuncs = Vec::new();
-    for (name, result, params) in signatures {
-        kfuncs.push(kfunc(object, name, result, &params)?);
-    }
-    let entries: Vec<u8> = sections
-        .iter()
-        .flat_map(|(_, entry)| entry.to_bytes())
-        .collect();
+    let id = ("id", base.u32);
+    let s = ("s", store_ptr);
+    let buf_size = ("rdwr_buf_size", base.int);
+    let data = kfunc(object, "bpf_percpu_data", base.bytes, &[id, buf_size])?;
+    let get = kfunc(object, "bpf_percpu_store_get", store_ptr, &[id])?;
+    let acquire = kfunc(object, "bpf_percpu_store_acquire", store_ptr, &[s])?;
+    let release = kfunc(object, "bpf_percpu_store_release", 0, &[s])?;
+    let lock = kfunc(object, "bpf_rcu_read_lock", 0, &[])?;
+    let unlock = kfunc(object, "bpf_rcu_read_unlock", 0, &[])?;
+
+    let entries = sections.iter().flat_map(|(_, entry)| entry.to_bytes());
+    let entries = entries.collect();
     let held = vec![0; sections.len() * 8];
-    let mut data = |name: &str, symbol: &str, flags, bytes: Vec<u8>| {
+    let mut section = |name: &str, symbol: &str, flags, bytes: Vec<u8>| {
         let len = bytes.len() as u64;
         let section = object.add_section(name, flags, bytes);
         object.add_symbol(symbol, elf::STT_OBJECT, Some((section, 0, len)))
     };
-    let lowered = data(
-        LOWERED_SECTION,
-        "bpf_percpu_lowered",
-        elf::SHF_ALLOC,
-        entries,
-    );
-    let held = data(
-        HELD_SECTION,
-        "bpf_percpu_held",
-        elf::SHF_ALLOC | elf::SHF_WRITE,
-        held,
-    );
+    let read_only = elf::SHF_ALLOC;
+    let writable = elf::SHF_ALLOC | elf::SHF_WRITE;
     Ok(Added {
-        lowered,
-        held,
-        data: kfuncs[0],
-        get: kfuncs[1],
-        acquire: kfuncs[2],
-        release: kfuncs[3],
-        lock: kfuncs[4],
-        unlock: kfuncs[5],
+        lowered: section(LOWERED_SECTION, "bpf_percpu_lowered", read_only, entries),
+        held: section(HELD_SECTION, "bpf_percpu_held", writable, held),
+        data,
+        get,
+        acquire,
+        release,
+        lock,
+        unlock,
         hold,
     })
+}
+
+fn taken(symbol: &str) -> Error {
+    Error::Taken {
+        what: "symbol",
+        name: symbol.to_string(),
+    }
 }
 
 struct BaseTypes {
@@ -145,91 +127,78 @@ impl BaseTypes {
             bytes: btf.add(b"", Kind::Ptr(u8)),
         }
     }
+
+    fn array(&self, btf: &mut Btf, of: u32, len: u32) -> u32 {
+        let index = self.u32;
+        btf.add(b"", Kind::Array { of, index, len })
+    }
 }
 
-/// `struct bpf_percpu_store` of `bpf_percpu_kfuncs.h`.
-fn store(btf: &mut Btf, base: &BaseTypes) -> u32 {
-    let pointer = btf.add(b"", Kind::Ptr(0));
-    let mut member = |name: &str, of, bytes: u32| Member {
+/// A struct: name, type and offset in bytes of each member.
+fn structure(btf: &mut Btf, name: &str, size: u32, members: &[(&str, u32, u32)]) -> u32 {
+    let member = |(name, of, bytes): &(&str, u32, u32)| Member {
         name: btf.add_string(name.as_bytes()),
-        of,
+        of: *of,
         offset: bytes * 8,
     };
-    let members = vec![
-        member("__data", pointer, 0),
-        member("size", base.u64, 8),
-        member("id", base.u32, 16),
-    ];
-    btf.add(b"bpf_percpu_store", Kind::Struct { size: 24, members })
+    let members = members.iter().map(member).collect();
+    btf.add(name.as_bytes(), Kind::Struct { size, members })
 }
 
-fn proto(btf: &mut Btf, result: u32, params: &[(&str, u32)]) -> u32 {
-    let mut param = |(name, of): &(&str, u32)| Param {
+/// A function: name and type of each parameter.
+fn function(btf: &mut Btf, name: &str, linkage: u16, result: u32, params: &[(&str, u32)]) -> u32 {
+    let param = |(name, of): &(&str, u32)| Param {
         name: btf.add_string(name.as_bytes()),
         of: *of,
     };
-    let params = params.iter().map(&mut param).collect();
-    btf.add(b"", Kind::FuncProto { result, params })
+    let params = params.iter().map(param).collect();
+    let proto = btf.add(b"", Kind::FuncProto { result, params });
+    btf.add(name.as_bytes(), Kind::Func { proto, linkage })
 }
 
 /// Section [`LOWERED_SECTION`]: an array of `struct bpf_percpu_lowered`.
-fn add_entries(btf: &mut Btf, base: &BaseTypes, sections: &[(SectionId, LoweredSection)]) {
+fn add_entries(btf: &mut Btf, base: &BaseTypes, count: u32) {
     let size = LoweredSection::LEN as u32;
-    let name = array(btf, base, base.char, size - 8);
-    let mut member = |name: &str, of, bytes: u32| Member {
-        name: btf.add_string(name.as_bytes()),
-        of,
-        offset: bytes * 8,
-    };
-    let members = vec![
-        member("id", base.u32, 0),
-        member("size", base.u32, 4),
-        member("section", name, 8),
+    let name = base.array(btf, base.char, size - 8);
+    let members = [
+        ("id", base.u32, 0),
+        ("size", base.u32, 4),
+        ("section", name, 8),
     ];
-    let entry = btf.add(b"bpf_percpu_lowered", Kind::Struct { size, members });
-    let count = sections.len() as u32;
-    let entries = array(btf, base, entry, count);
+    let entry = structure(btf, "bpf_percpu_lowered", size, &members);
+    let entries = base.array(btf, entry, count);
+    let size = size * count;
     add_datasec(
         btf,
         LOWERED_SECTION,
-        &[("bpf_percpu_lowered", entries, size * count)],
+        &[("bpf_percpu_lowered".to_string(), entries, size)],
     );
 }
 
-/// Section [`HELD_SECTION`]: pointers that the kernel knows as references. They are static so that libbpf
-/// does not map their memory, which the kernel forbids for such.
+/// Section [`HELD_SECTION`]: kptrs. They are static so that libbpf does not make the map mmapable,
+/// which the kernel forbids for kptrs.
 fn add_held(btf: &mut Btf, store: u32, count: usize) {
     let tag = btf.add(b"kptr", Kind::TypeTag(store));
     let kptr = btf.add(b"", Kind::Ptr(tag));
-    let names: Vec<String> = (0..count).map(|i| format!("bpf_percpu_held_{i}")).collect();
-    let vars: Vec<_> = names.iter().map(|name| (name.as_str(), kptr, 8)).collect();
-    add_datasec(btf, HELD_SECTION, &vars);
-}
-
-fn array(btf: &mut Btf, base: &BaseTypes, of: u32, len: u32) -> u32 {
-    let index = base.u32;
-    btf.add(b"", Kind::Array { of, index, len })
+    let vars = (0..count).map(|i| (format!("bpf_percpu_held_{i}"), kptr, 8));
+    add_datasec(btf, HELD_SECTION, &vars.collect::<Vec<_>>());
 }
 
 /// A section of static variables: name, type and bytes of each.
-fn add_datasec(btf: &mut Btf, name: &str, vars: &[(&str, u32, u32)]) {
-    let mut offset = 0;
-    let mut placed = Vec::new();
-    for (name, of, size) in vars {
+fn add_datasec(btf: &mut Btf, name: &str, vars: &[(String, u32, u32)]) {
+    let mut end = 0;
+    let var = |(name, of, size): &(String, u32, u32)| {
+        let (of, offset, size) = (*of, end, *size);
+        end += size;
         let linkage = STATIC;
-        let of = btf.add(name.as_bytes(), Kind::Var { of: *of, linkage });
-        placed.push(VarSecinfo {
-            of,
-            offset,
-            size: *size,
-        });
-        offset += size;
-    }
-    let size = offset;
-    btf.add(name.as_bytes(), Kind::Datasec { size, vars: placed });
+        let of = btf.add(name.as_bytes(), Kind::Var { of, linkage });
+        VarSecinfo { of, offset, size }
+    };
+    let vars = vars.iter().map(var).collect();
+    btf.add(name.as_bytes(), Kind::Datasec { size: end, vars });
 }
 
-/// The symbol of a kfunc, as the object declares it or as it should.
+/// The symbol of a kfunc. Declares the kfunc if the object does not.
 fn kfunc(
     object: &mut Object<'_>,
     name: &str,
@@ -237,31 +206,21 @@ fn kfunc(
     params: &[(&str, u32)],
 ) -> Result<SymbolId> {
     const SECTION: &[u8] = b".ksyms";
-    let symbol = match object.symbol(name) {
-        Some(symbol) if symbol.section.is_some() => {
-            return Err(Error::Taken {
-                what: "symbol",
-                name: name.to_string(),
-            })
-        }
-        Some(symbol) => Some(symbol.id()),
-        None => None,
-    };
+    let symbol = object.symbol(name);
+    if symbol.is_some_and(|symbol| symbol.section.is_some()) {
+        return Err(taken(name));
+    }
+    let symbol = symbol.map(|symbol| symbol.id());
     let btf = &mut object.btf;
     if symbol.is_none() || extern_function(btf, name.as_bytes()).is_none() {
-        let proto = proto(btf, result, params);
-        let linkage = EXTERN;
-        let of = btf.add(name.as_bytes(), Kind::Func { proto, linkage });
-        let placed = VarSecinfo {
-            of,
-            offset: 0,
-            size: 0,
-        };
+        let of = function(btf, name, EXTERN, result, params);
+        let (offset, size) = (0, 0);
+        let var = VarSecinfo { of, offset, size };
         match btf.section(SECTION) {
-            Some(section) => btf.append(section, placed),
+            Some(section) => btf.append(section, var),
             None => {
-                let vars = vec![placed];
-                btf.add(SECTION, Kind::Datasec { size: 0, vars });
+                let vars = vec![var];
+                btf.add(SECTION, Kind::Datasec { size, vars });
             }
         }
     }
@@ -270,15 +229,16 @@ fn kfunc(
 
 /// The kfunc of this name that the object declares.
 pub fn extern_function(btf: &Btf, name: &[u8]) -> Option<u32> {
-    let is_it = |(id, kind): &(u32, &Kind)| {
+    let is_extern = |kind: &Kind| {
         matches!(
             kind,
             Kind::Func {
                 linkage: EXTERN,
                 ..
             }
-        ) && btf.name(*id) == name
+        )
     };
-    let mut all = btf.iter().map(|(id, found)| (id, &found.kind));
-    all.find(is_it).map(|(id, _)| id)
+    let mut all = btf.iter();
+    let found = all.find(|(id, found)| is_extern(&found.kind) && btf.name(*id) == name);
+    found.map(|(id, _)| id)
 }

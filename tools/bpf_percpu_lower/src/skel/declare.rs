@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Declarations of C, as people write them: what documentation of a field says.
+//! C declarations, for the documentation of fields.
 
 use crate::btf::Btf;
 use crate::btf::Kind;
 use crate::skel::names::MAX_LEN;
 
-/// More than people write into one declaration.
+/// How many parts a declaration may have; a type may contain itself.
 const MAX_STEPS: usize = 64;
 
-/// The declaration of `name`.
+/// The declaration of `name` with type `of`.
 pub fn declare(btf: &Btf, mut of: u32, name: &str) -> String {
     let mut inner = text(name);
     let mut base = String::new();
@@ -57,7 +57,7 @@ pub fn declare(btf: &Btf, mut of: u32, name: &str) -> String {
     format!("… {inner}")
 }
 
-/// The name of a type that is no pointer or array.
+/// The name of a type that is not a pointer or array.
 pub fn type_name(btf: &Btf, of: u32) -> String {
     let name = text(&String::from_utf8_lossy(btf.name(of)));
     let keyword = match btf.get(of).kind {
@@ -77,7 +77,7 @@ pub fn type_name(btf: &Btf, of: u32) -> String {
     }
 }
 
-/// A name in one line, which ends no code of Markdown.
+/// A name that is safe in a line of Markdown code.
 pub fn text(name: &str) -> String {
     let name: String = name.chars().take(MAX_LEN).collect();
     name.escape_debug().to_string().replace('`', "'")
@@ -90,45 +90,34 @@ mod tests {
     #[test]
     fn declarations() {
         let mut btf = Btf::default();
-        let int = btf.add(
-            b"int",
-            Kind::Int {
-                size: 4,
-                encoding: 0x0100_0020,
-            },
-        );
-        let node = btf.add(
-            b"node",
-            Kind::Struct {
-                size: 0,
-                members: vec![],
-            },
-        );
-        let anonymous = btf.add(
+        let (size, members, params) = (0, vec![], vec![]);
+        let int = btf.add(b"int", Kind::Float { size });
+        let node = btf.add(b"node", Kind::Struct { size, members });
+        let members = vec![];
+        let anonymous = btf.add(b"", Kind::Union { size, members });
+        let (len, index) = (3, int);
+        let ints = btf.add(
             b"",
-            Kind::Union {
-                size: 0,
-                members: vec![],
+            Kind::Array {
+                of: int,
+                index,
+                len,
             },
         );
-        let array = |of| Kind::Array {
-            of,
-            index: int,
-            len: 3,
-        };
-        let ints = btf.add(b"", array(int));
-        let matrix = btf.add(b"", array(ints));
+        let matrix = btf.add(
+            b"",
+            Kind::Array {
+                of: ints,
+                index,
+                len,
+            },
+        );
         let to_ints = btf.add(b"", Kind::Ptr(ints));
         let constant = btf.add(b"", Kind::Const(node));
         let to_constant = btf.add(b"", Kind::Ptr(constant));
         let constant_pointer = btf.add(b"", Kind::Const(to_constant));
-        let proto = btf.add(
-            b"",
-            Kind::FuncProto {
-                result: int,
-                params: vec![],
-            },
-        );
+        let result = int;
+        let proto = btf.add(b"", Kind::FuncProto { result, params });
         let function = btf.add(b"", Kind::Ptr(proto));
         let to_void = btf.add(b"", Kind::Ptr(0));
         let volatile = btf.add(b"", Kind::Volatile(int));

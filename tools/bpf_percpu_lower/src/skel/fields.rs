@@ -1,146 +1,218 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fields of structs, with all that is between them.
+//! Structs of Rust that have the layout of structs, unions and sections in C.
 
-use crate::skel::layout::CMember;
-use crate::skel::layout::Laid;
-use crate::skel::model::Bitfield;
+use crate::skel::model::Accessor;
+use crate::skel::model::Bits;
 use crate::skel::model::Field;
 use crate::skel::model::Struct;
 use crate::skel::model::Type;
-use crate::skel::model::Value;
 use crate::skel::names::bare;
 use crate::skel::names::Names;
+use crate::skel::scalar::bytes;
 
-/// Whether a struct may be larger than it is in C, so that it need not be packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Size {
-    AtLeast,
-    Exact,
+/// A result with what is wrong with a type, without where it is.
+pub type LayoutResult<T> = Result<T, String>;
+
+/// A member of a struct or union, or a variable of a section.
+#[derive(Debug)]
+pub struct CMember {
+    pub name: String,
+    /// Its declaration in C.
+    pub doc: String,
+    /// In bits.
+    pub offset: u64,
+    pub of: Type,
+    /// Of a bitfield; the first is at `offset`.
+    pub bits: Option<Bits>,
 }
 
-/// A struct of `size` bytes with these members.
-pub fn lay_out(
+impl CMember {
+    /// The first byte after it.
+    fn end(&self) -> Option<u64> {
+        let width = self.bits.map_or(self.of.size * 8, |bits| bits.width);
+        let end = self.offset.checked_add(width)?;
+        Some(end.div_ceil(8))
+    }
+
+    /// What reads and writes it, when its bytes are in field `storage`, which is at `start`.
+    fn accessor(self, names: &mut Names, storage: &str, start: u64) -> Accessor {
+        let first = self.offset - start * 8;
+        Accessor {
+            name: accessor_name(names, &self.name),
+            doc: self.doc,
+            of: self.of,
+            storage: storage.to_string(),
+            bits: self.bits.map(|bits| Bits { first, ..bits }),
+        }
+    }
+}
+
+/// How many bytes a struct of Rust has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    Exact(u64),
+    /// As many, or more when it need not be packed then.
+    AtLeast(u64),
+}
+
+/// A struct with these members.
+pub fn lay_out_struct(
     name: String,
     doc: String,
-    size: u64,
-    end: Size,
-    placed: Vec<CMember>,
-) -> Laid<Struct> {
+    size: Size,
+    members: Vec<CMember>,
+) -> LayoutResult<Struct> {
+    let (Size::Exact(len) | Size::AtLeast(len)) = size;
     let mut names = Names::default();
     let mut fields = Vec::new();
     let mut bitfields = Vec::new();
-    for each in placed {
-        let shown = &each.doc;
-        let (last, is_bits) = match &each.bits {
-            Some((width, _)) => (each.offset.checked_add(*width), true),
-            None if each.of.size == 0 => continue,
-            None if each.offset % 8 != 0 => {
+    for member in members {
+        let shown = &member.doc;
+        if member.bits.is_none() {
+            if member.of.size == 0 {
+                continue;
+            }
+            if member.offset % 8 != 0 {
                 return Err(format!("'{shown}' begins within a byte"));
             }
-            None => (each.offset.checked_add(each.of.size * 8), false),
-        };
-        let last = last.map(|last| last.div_ceil(8));
-        if last.is_none_or(|last| last > size) {
+        }
+        if member.end().is_none_or(|end| end > len) {
             return Err(format!(
-                "'{shown}', at offset {}, is past the end of {size} bytes",
-                each.offset / 8
+                "'{shown}', at offset {}, is past the end of {len} bytes",
+                member.offset / 8
             ));
         }
-        if is_bits {
-            bitfields.push(each);
+        if member.bits.is_some() {
+            bitfields.push(member);
             continue;
         }
         fields.push(Field {
-            name: names.take_value(&each.name),
-            offset: each.offset / 8,
-            of: each.of,
-            doc: Some(each.doc),
+            name: names.take_value(&member.name),
+            offset: member.offset / 8,
+            of: member.of,
+            doc: Some(member.doc),
         });
     }
-    let bits = store(&mut names, &mut fields, bitfields);
+    let accessors = add_storage(&mut names, &mut fields, bitfields);
     fields.sort_by_key(|field| field.offset);
     let align = fields.iter().map(|field| field.of.align).max().unwrap_or(1);
-    let is_apart = |field: &Field| field.offset % field.of.align != 0;
-    let is_apart = fields.iter().any(is_apart);
-    let size = match end {
-        Size::AtLeast if !is_apart => size.next_multiple_of(align),
-        _ => size,
+    let is_misaligned = |field: &Field| field.offset % field.of.align != 0;
+    let is_misaligned = fields.iter().any(is_misaligned);
+    let size = match size {
+        Size::AtLeast(len) if !is_misaligned => len.next_multiple_of(align),
+        _ => len,
     };
-    let is_packed = is_apart || size % align != 0;
-    let fields = fill(&mut names, fields, size)?;
+    let is_packed = is_misaligned || size % align != 0;
+    let fields = pad(&mut names, fields, size)?;
     Ok(Struct {
         name,
         doc,
+        is_union: false,
         size,
         align: if is_packed { 1 } else { align },
         is_packed,
         fields,
-        bits,
+        accessors,
     })
 }
 
-/// Adds the bytes that bitfields are in: those of neighbours are one field.
-fn store(names: &mut Names, fields: &mut Vec<Field>, mut bitfields: Vec<CMember>) -> Vec<Bitfield> {
-    bitfields.sort_by_key(|each| each.offset);
-    let mut all = Vec::new();
-    // The bytes from the one to the other, and what they are called.
-    let mut storage: Option<(u64, u64, String)> = None;
-    let mut bytes = Vec::new();
-    for each in bitfields {
-        let Some((width, value)) = each.bits else {
+/// A union of `size` bytes with these members.
+pub fn lay_out_union(
+    name: String,
+    doc: String,
+    size: u64,
+    members: Vec<CMember>,
+) -> LayoutResult<Struct> {
+    let mut names = Names::default();
+    let mut align = 1;
+    let (mut accessors, mut bitfields) = (Vec::new(), Vec::new());
+    for member in members {
+        let shown = &member.doc;
+        if member.bits.is_none() && member.offset != 0 {
+            return Err(format!("'{shown}' is not at its start"));
+        }
+        let len = member.end().unwrap_or(u64::MAX);
+        if len > size {
+            return Err(format!(
+                "'{shown}' has {len} bytes and does not fit into {size}"
+            ));
+        }
+        if len == 0 {
             continue;
-        };
-        let (first, end) = (each.offset / 8, (each.offset + width).div_ceil(8));
-        let (start, field) = match &mut storage {
-            Some((start, last, field)) if first <= *last => {
-                *last = end.max(*last);
-                (*start, field.clone())
-            }
-            _ => {
-                bytes.extend(storage.take());
-                let field = names.take(&format!("_bits{}", bytes.len()));
-                storage = Some((first, end, field.clone()));
-                (first, field)
-            }
-        };
-        let bit = each.offset - start * 8;
-        all.push(bits(names, each.name, each.doc, &field, bit, width, value));
+        }
+        let of_align = member.of.align;
+        let accessor = member.accessor(&mut names, "bytes", 0);
+        if accessor.bits.is_some() {
+            bitfields.push(accessor);
+        } else {
+            align = align.max(of_align);
+            accessors.push(accessor);
+        }
     }
-    bytes.extend(storage);
-    for (start, end, name) in bytes {
+    accessors.append(&mut bitfields);
+    if size % align != 0 {
+        align = 1;
+    }
+    let mut fields = Vec::new();
+    if align > 1 {
         fields.push(Field {
-            name,
-            offset: start,
-            of: Type::new(format!("[u8; {}]", end - start), end - start, 1),
+            name: "_align".to_string(),
+            offset: 0,
+            of: Type::new(format!("[u{}; 0]", align * 8), 0, align),
             doc: None,
         });
     }
-    all
-}
-
-/// A bitfield in a field of bytes.
-pub fn bits(
-    names: &mut Names,
-    name: String,
-    doc: String,
-    storage: &str,
-    bit: u64,
-    width: u64,
-    value: Value,
-) -> Bitfield {
-    Bitfield {
-        name: accessor(names, &name),
+    fields.push(Field {
+        name: "bytes".to_string(),
+        offset: 0,
+        of: bytes(size),
+        doc: Some("Its bytes.".to_string()),
+    });
+    Ok(Struct {
+        name,
         doc,
-        storage: storage.to_string(),
-        bit,
-        width,
-        value,
-    }
+        is_union: true,
+        size,
+        align,
+        is_packed: false,
+        fields,
+        accessors,
+    })
 }
 
-/// The name of a method that reads something, where the one that writes has a name of its own, too.
-pub fn accessor(names: &mut Names, name: &str) -> String {
+/// Adds the bytes that bitfields are in: neighbours share one field. Returns what reads and writes
+/// the bitfields.
+fn add_storage(
+    names: &mut Names,
+    fields: &mut Vec<Field>,
+    mut bitfields: Vec<CMember>,
+) -> Vec<Accessor> {
+    bitfields.sort_by_key(|member| member.offset);
+    let mut accessors = Vec::new();
+    let mut storage: Vec<Field> = Vec::new();
+    for member in bitfields {
+        let (first, end) = (member.offset / 8, member.end().unwrap_or_default());
+        match storage.last_mut() {
+            Some(field) if first <= field.offset + field.of.size => {
+                field.of = bytes(field.of.size.max(end - field.offset));
+            }
+            _ => storage.push(Field {
+                name: names.take(&format!("_bits{}", storage.len())),
+                offset: first,
+                of: bytes(end - first),
+                doc: None,
+            }),
+        }
+        let field = &storage[storage.len() - 1];
+        accessors.push(member.accessor(names, &field.name, field.offset));
+    }
+    fields.append(&mut storage);
+    accessors
+}
+
+/// The name of a method that reads, where the one that writes has a name of its own, too.
+fn accessor_name(names: &mut Names, name: &str) -> String {
     loop {
         let read = names.take_value(name);
         let write = format!("set_{}", bare(&read));
@@ -151,12 +223,12 @@ pub fn accessor(names: &mut Names, name: &str) -> String {
 }
 
 /// Puts padding between fields, and after them.
-fn fill(names: &mut Names, fields: Vec<Field>, size: u64) -> Laid<Vec<Field>> {
-    let mut filled = Vec::new();
+fn pad(names: &mut Names, fields: Vec<Field>, size: u64) -> LayoutResult<Vec<Field>> {
+    let mut padded = Vec::new();
     let (mut at, mut count) = (0, 0);
-    let mut pad = |at: u64, to: u64, filled: &mut Vec<Field>| {
+    let mut pad = |at: u64, to: u64, padded: &mut Vec<Field>| {
         if at < to {
-            filled.push(Field {
+            padded.push(Field {
                 name: names.take(&format!("_pad{count}")),
                 offset: at,
                 of: Type::new(format!("typed::Pad<{}>", to - at), to - at, 1),
@@ -172,10 +244,10 @@ fn fill(names: &mut Names, fields: Vec<Field>, size: u64) -> Laid<Vec<Field>> {
                 field.doc.as_deref().unwrap_or(&field.name)
             ));
         }
-        pad(at, field.offset, &mut filled);
+        pad(at, field.offset, &mut padded);
         at = field.offset + field.of.size;
-        filled.push(field);
+        padded.push(field);
     }
-    pad(at, size, &mut filled);
-    Ok(filled)
+    pad(at, size, &mut padded);
+    Ok(padded)
 }

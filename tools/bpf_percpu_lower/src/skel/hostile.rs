@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BTF that no compiler makes: each is a line that says what is wrong, and how the module would be
-//! laid out otherwise.
+//! Tests of BTF that no compiler writes: each is refused with one line that says what is wrong.
 
 use crate::btf::Btf;
 use crate::btf::Kind;
 use crate::btf::Member;
+use crate::btf::Variable;
 use crate::skel::input::Class;
 use crate::skel::input::Section;
-use crate::skel::input::Variable;
 use crate::skel::layout::lay_out;
 use crate::skel::model::Model;
 
@@ -32,12 +31,13 @@ fn structure(btf: &mut Btf, size: u32, members: &[(u32, u32)]) -> Kind {
     Kind::Struct { size, members }
 }
 
-/// Section `.percpu` of some variables and their offsets.
+/// The module for a section `.percpu` with variables of these types and offsets.
 fn module(btf: &Btf, size: u64, variables: &[(u32, u64)]) -> Result<Model, String> {
     let variable = |(of, offset): &(u32, u64)| Variable {
         name: "x".to_string(),
         of: *of,
         offset: *offset,
+        is_static: true,
     };
     let section = Section {
         name: ".percpu".to_string(),
@@ -48,7 +48,7 @@ fn module(btf: &Btf, size: u64, variables: &[(u32, u64)]) -> Result<Model, Strin
     lay_out(btf, &[section]).map_err(|error| error.to_string())
 }
 
-/// A variable of this type at this place is refused, and this is why.
+/// A variable of this type at this offset is refused with text `why`.
 fn refused(btf: &Btf, of: u32, offset: u64, why: &str) {
     let error = module(btf, 64, &[(of, offset)]).expect_err(why);
     assert!(error.starts_with("section .percpu: "), "{error}");
@@ -96,11 +96,8 @@ fn depth() {
             let kind = structure(&mut btf, 4, &[(of, 0)]);
             of = btf.add(b"s", kind);
         }
-        assert_eq!(
-            module(&btf, 64, &[(of, 0)]).is_ok(),
-            fits,
-            "{depth} structs"
-        );
+        let is_ok = module(&btf, 64, &[(of, 0)]).is_ok();
+        assert_eq!(is_ok, fits, "{depth} structs");
         let mut of = integer(&mut btf, 4);
         for _ in 0..depth {
             of = btf.add(b"t", Kind::Typedef(of));
@@ -146,13 +143,8 @@ fn what_has_no_size() {
     let forward = btf.add(b"forward", Kind::Fwd);
     refused(&btf, forward, 0, "'struct forward' has no size");
     refused(&btf, 0, 0, "'void' has no size");
-    let proto = btf.add(
-        b"",
-        Kind::FuncProto {
-            result: 0,
-            params: vec![],
-        },
-    );
+    let (result, params) = (0, vec![]);
+    let proto = btf.add(b"", Kind::FuncProto { result, params });
     refused(&btf, proto, 0, "has no size");
 }
 
@@ -160,20 +152,8 @@ fn what_has_no_size() {
 fn bitfields() {
     let mut btf = Btf::default();
     let float = btf.add(b"float", Kind::Float { size: 4 });
-    let odd = btf.add(
-        b"odd",
-        Kind::Int {
-            size: 3,
-            encoding: 5,
-        },
-    );
-    let narrow = btf.add(
-        b"narrow",
-        Kind::Int {
-            size: 4,
-            encoding: 33,
-        },
-    );
+    let [odd, narrow] =
+        [(3, 5), (4, 33)].map(|(size, encoding)| btf.add(b"int", Kind::Int { size, encoding }));
     for of in [odd, narrow] {
         let kind = structure(&mut btf, 16, &[(of, 0)]);
         let holder = btf.add(b"holder", kind);

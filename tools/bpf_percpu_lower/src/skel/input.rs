@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the file says of sections of variables.
+//! The sections of variables of an object.
 
+use object::build::elf::Section as ElfSection;
 use object::elf;
-use object::read::elf::ElfFile64;
-use object::read::elf::FileHeader;
-use object::LittleEndian;
-use object::Object;
-use object::ObjectSection;
-use object::ObjectSymbol;
 
-use crate::btf::Btf;
+use crate::btf::Variable;
 use crate::lower::is_percpu;
+use crate::object::Object;
 use crate::skel::Error;
 use crate::skel::Result;
 
-/// Whose variables these are.
+/// Who can access the variables of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Each CPU's.
+    /// Each CPU has its own.
     PerCpu,
-    /// All CPUs'.
+    /// All CPUs share them.
     Shared,
-    /// All CPUs', and nobody writes them after the object is loaded.
+    /// All CPUs share them, and they are read-only once the object is loaded.
     Constant,
 }
 
@@ -50,73 +46,52 @@ pub struct Section {
     pub variables: Vec<Variable>,
 }
 
-/// A variable of a section.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    pub name: String,
-    /// Its type in BTF.
-    pub of: u32,
-    /// In bytes.
-    pub offset: u64,
-}
-
-/// Reads the sections of a file, in its order, and its BTF.
-pub fn read(file: &[u8]) -> Result<(Vec<Section>, Btf)> {
-    let header = elf::FileHeader64::<LittleEndian>::parse(file).map_err(Error::elf)?;
-    let endian = header
-        .endian()
-        .map_err(|_| Error::elf("it is not little-endian"))?;
-    if header.e_machine(endian) != elf::EM_BPF || header.e_type(endian) != elf::ET_REL {
-        return Err(Error::elf("it is no relocatable object for BPF"));
-    }
-    let file = ElfFile64::<LittleEndian>::parse(file).map_err(Error::elf)?;
-    let btf = match file.section_by_name_bytes(b".BTF") {
-        Some(section) => Btf::parse(section.data().map_err(Error::elf)?)?,
-        None => Btf::default(),
-    };
+/// The sections of variables, in the object's order.
+pub fn sections(object: &Object<'_>) -> Result<Vec<Section>> {
     let mut sections = Vec::new();
-    for section in file.sections() {
-        let Ok(name) = section.name() else {
-            continue;
-        };
-        let Some(class) = Class::of(name).filter(|_| section.size() != 0) else {
-            continue;
-        };
-        let Some(variables) = btf.variables(name.as_bytes()) else {
-            if class == Class::PerCpu {
-                let section = name.escape_debug().to_string();
-                return Err(Error::NoBtf { section });
-            }
-            continue;
-        };
-        let symbols = |name: &[u8]| {
-            file.symbols().find(|symbol| {
-                symbol.section_index() == Some(section.index())
-                    && symbol.is_global()
-                    && symbol.name_bytes() == Ok(name)
-            })
-        };
-        let variables = variables.into_iter().map(|variable| {
-            let symbol = Some(&*variable.name).filter(|_| !variable.is_static);
-            let symbol = symbol.and_then(symbols);
-            Variable {
-                name: String::from_utf8_lossy(&variable.name).into_owned(),
-                of: variable.of,
-                offset: symbol.map_or(variable.offset.into(), |symbol| symbol.address()),
-            }
-        });
-        sections.push(Section {
-            name: name.to_string(),
-            class,
-            size: section.size(),
-            variables: variables.collect(),
-        });
+    for section in object.elf.sections.iter() {
+        sections.extend(variables(object, section)?);
     }
     let is_percpu = |section: &Section| section.class == Class::PerCpu;
     if !sections.iter().any(is_percpu) {
         return Err(Error::NoSection);
     }
-    Ok((sections, btf))
+    Ok(sections)
+}
+
+/// The section, if it is one of variables.
+fn variables(object: &Object<'_>, section: &ElfSection<'_>) -> Result<Option<Section>> {
+    let (id, size) = (section.id(), object.size(section.id()));
+    let name = std::str::from_utf8(section.name.as_slice()).ok();
+    let Some((name, class)) = name.and_then(|name| Some((name, Class::of(name)?))) else {
+        return Ok(None);
+    };
+    if size == 0 {
+        return Ok(None);
+    }
+    let Some(mut variables) = object.btf.variables(name.as_bytes()) else {
+        return match class {
+            Class::PerCpu => Err(Error::NoBtf {
+                section: name.escape_debug().to_string(),
+            }),
+            _ => Ok(None),
+        };
+    };
+    // The offsets of global variables are in the symbol table.
+    for variable in variables.iter_mut().filter(|variable| !variable.is_static) {
+        let symbol = object.elf.symbols.iter().find(|symbol| {
+            symbol.section == Some(id)
+                && symbol.st_bind() != elf::STB_LOCAL
+                && symbol.name.as_slice() == variable.name.as_bytes()
+        });
+        variable.offset = symbol.map_or(variable.offset, |symbol| symbol.st_value);
+    }
+    Ok(Some(Section {
+        name: name.to_string(),
+        class,
+        size,
+        variables,
+    }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is written: types of Rust whose layout is known.
+//! The Rust module: types whose layout is known.
 
 use crate::skel::input::Class;
 
@@ -8,28 +8,27 @@ use crate::skel::input::Class;
 #[derive(Debug, Default)]
 pub struct Model {
     pub sections: Vec<Section>,
-    /// What they are made of, and whatever that is made of.
+    /// The types of their variables, and the types that those contain.
     pub items: Vec<Item>,
 }
 
 /// A section.
 #[derive(Debug)]
 pub struct Section {
-    /// In the object.
+    /// Its name in the object.
     pub name: String,
     pub class: Class,
-    /// In the object: the struct may be larger.
+    /// Its size in the object; the struct may be larger.
     pub size: u64,
-    /// Its name as a field.
+    /// The name of its field.
     pub field: String,
     pub layout: Struct,
 }
 
-/// A type of its own.
+/// A type with a definition of its own.
 #[derive(Debug)]
 pub enum Item {
     Struct(Struct),
-    Union(Union),
     Enum(Enum),
 }
 
@@ -48,17 +47,22 @@ impl Type {
     }
 }
 
-/// A struct. No byte of it is outside its fields.
+/// A struct, or a union: a struct with one field for its bytes.
+///
+/// # Invariants
+///
+/// No byte of it is outside its fields.
 #[derive(Debug)]
 pub struct Struct {
     pub name: String,
     pub doc: String,
+    pub is_union: bool,
     pub size: u64,
-    /// 1 when it is packed.
+    /// 1 if it is packed.
     pub align: u64,
     pub is_packed: bool,
     pub fields: Vec<Field>,
-    pub bits: Vec<Bitfield>,
+    pub accessors: Vec<Accessor>,
 }
 
 /// A field.
@@ -67,48 +71,37 @@ pub struct Field {
     pub name: String,
     pub offset: u64,
     pub of: Type,
-    /// Nothing for padding and the bytes of bitfields.
+    /// `None` for padding and the bytes of bitfields.
     pub doc: Option<String>,
 }
 
-/// A bitfield.
+/// A bitfield or a member of a union, with a method to read it and one to write it.
 #[derive(Debug)]
-pub struct Bitfield {
+pub struct Accessor {
     pub name: String,
     pub doc: String,
-    /// The field that has its bits.
+    pub of: Type,
+    /// The field with its bytes.
     pub storage: String,
-    /// Its first bit there.
-    pub bit: u64,
+    /// `None` for a member of a union, which is at the start of the bytes.
+    pub bits: Option<Bits>,
+}
+
+/// The bits of a bitfield.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    /// The first bit, from the start of the bytes.
+    pub first: u64,
     pub width: u64,
     pub value: Value,
 }
 
-/// What a bitfield is read as.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How the bits of a bitfield are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     Bool,
-    Unsigned(String),
-    Signed(String),
-}
-
-/// A union.
-#[derive(Debug)]
-pub struct Union {
-    pub name: String,
-    pub doc: String,
-    pub size: u64,
-    pub align: u64,
-    pub members: Vec<Member>,
-    pub bits: Vec<Bitfield>,
-}
-
-/// A member of a union, which begins where the union does.
-#[derive(Debug)]
-pub struct Member {
-    pub name: String,
-    pub doc: String,
-    pub of: Type,
+    Unsigned,
+    Signed,
 }
 
 /// An enum.
@@ -117,6 +110,6 @@ pub struct Enum {
     pub name: String,
     pub doc: String,
     pub of: Type,
-    /// Names, and numbers as text.
+    /// Names and numbers.
     pub values: Vec<(String, String)>,
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of Rust for names of C.
+//! Rust names for names of C.
 
 use std::collections::HashMap;
 
-/// Keywords that may be names after `r#`; the 2024 edition's, too.
+/// Keywords that can be raw identifiers (`r#`), up to the 2024 edition.
 const KEYWORDS: [&str; 49] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
@@ -13,14 +13,13 @@ const KEYWORDS: [&str; 49] = [
     "use", "virtual", "where", "while", "yield",
 ];
 
-/// Those that may not.
+/// Keywords that cannot.
 const NEVER: [&str; 5] = ["self", "Self", "super", "crate", "_"];
 
-/// What is used of a name. The kernel takes less than that; who names something longer has other
-/// things in mind.
+/// Names are cut to this length, which is more than the kernel accepts.
 pub const MAX_LEN: usize = 512;
 
-/// Names that are taken in one scope, and the number that comes next at their end.
+/// The names that are taken in a scope, and the next number to append to each.
 #[derive(Debug, Default)]
 pub struct Names(HashMap<String, u32>);
 
@@ -30,7 +29,7 @@ impl Names {
         Self(taken.iter().map(|name| (name.to_string(), 2)).collect())
     }
 
-    /// A name of its own, with a number at its end if need be.
+    /// Takes a unique name: a number is appended if it is taken.
     pub fn take(&mut self, name: &str) -> String {
         let Some(next) = self.0.get(name) else {
             self.0.insert(name.to_string(), 2);
@@ -49,7 +48,7 @@ impl Names {
         own
     }
 
-    /// As [`take`](Self::take), for a name of C that is one of Rust, too.
+    /// As [`take`](Self::take), for a name of C, which is made a valid identifier.
     pub fn take_value(&mut self, name: &str) -> String {
         let taken = self.take(&value(name));
         match KEYWORDS.contains(&&*taken) {
@@ -59,7 +58,7 @@ impl Names {
     }
 }
 
-/// Letters, digits and underscores of a name, not beginning with a digit.
+/// A name of letters, digits and underscores that does not begin with a digit.
 fn value(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut name: String = name
@@ -99,7 +98,7 @@ pub fn camel(name: &str) -> String {
     camel
 }
 
-/// The name without what makes a keyword a name.
+/// The name without `r#`.
 pub fn bare(name: &str) -> &str {
     name.trim_start_matches("r#")
 }

@@ -1,59 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers: those of Rust that have the size of one of C.
+//! Rust's types for numbers of C.
 
 use crate::btf::Kind;
 use crate::skel::model::Type;
 use crate::skel::model::Value;
 
-/// Of `BTF_KIND_INT`: 8 bits of flags, 8 of an offset in bits, 8 unused, and the width in bits.
+/// Flags in the encoding of `BTF_KIND_INT`. Bits 16 to 23 are an offset and bits 0 to 7 the width,
+/// in bits.
 const SIGNED: u32 = 1 << 24;
 const BOOL: u32 = 1 << 26;
 
-/// The integer with so many bytes; bytes when there is none.
+/// The integer of `size` bytes; an array of bytes if Rust has none.
 pub fn integer(size: u32, is_signed: bool) -> Type {
     let letter = if is_signed { 'i' } else { 'u' };
     match size {
         1 | 2 | 4 | 8 | 16 => Type::new(format!("{letter}{}", size * 8), size.into(), size.into()),
-        _ => bytes(size),
+        _ => bytes(size.into()),
     }
 }
 
-/// Bytes without a meaning.
-pub fn bytes(size: u32) -> Type {
-    Type::new(format!("[u8; {size}]"), size.into(), 1)
+/// An array of bytes.
+pub fn bytes(size: u64) -> Type {
+    Type::new(format!("[u8; {size}]"), size, 1)
 }
 
-/// The type of a number; nothing for other kinds.
+/// The type of a number; `None` for other kinds.
 pub fn number(kind: &Kind) -> Option<Type> {
     match *kind {
         Kind::Int { size, encoding } => Some(integer(size, encoding & (SIGNED | BOOL) == SIGNED)),
         Kind::Float { size } => Some(match size {
             4 => Type::new("f32", 4, 4),
             8 => Type::new("f64", 8, 8),
-            _ => bytes(size),
+            _ => bytes(size.into()),
         }),
         Kind::Ptr(_) => Some(Type::new("u64", 8, 8)),
         _ => None,
     }
 }
 
-/// What a bitfield of a type is read as, where the type's flag says whether an enum has signs.
+/// How the bits of a bitfield of a type are read. `flag` is the type's: whether an enum is signed.
 pub fn value(kind: &Kind, flag: bool, of: &Type) -> Option<Value> {
-    let text = || of.text.clone();
-    match kind {
-        _ if of.text.starts_with('[') => None,
-        Kind::Enum { .. } | Kind::Enum64 { .. } if flag => Some(Value::Signed(text())),
-        Kind::Enum { .. } | Kind::Enum64 { .. } => Some(Value::Unsigned(text())),
-        Kind::Int { encoding, .. } if encoding & BOOL != 0 => Some(Value::Bool),
-        Kind::Int { encoding, .. } if encoding & SIGNED != 0 => Some(Value::Signed(text())),
-        Kind::Int { .. } => Some(Value::Unsigned(text())),
-        _ => None,
-    }
+    let is_signed = match *kind {
+        _ if of.text.starts_with('[') => return None,
+        Kind::Enum { .. } | Kind::Enum64 { .. } => flag,
+        Kind::Int { encoding, .. } if encoding & BOOL != 0 => return Some(Value::Bool),
+        Kind::Int { encoding, .. } => encoding & SIGNED != 0,
+        _ => return None,
+    };
+    Some(if is_signed {
+        Value::Signed
+    } else {
+        Value::Unsigned
+    })
 }
 
-/// The width and the offset of an integer that is narrower than its bytes, which is how bitfields
-/// were before structs had a flag for them.
+/// The width and the offset of an integer that is narrower than its bytes: a bitfield of a struct
+/// whose flag is not set, as older compilers write them.
 pub fn narrow(kind: &Kind) -> Option<(u64, u64)> {
     match *kind {
         Kind::Int { size, encoding } => {

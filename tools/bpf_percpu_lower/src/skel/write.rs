@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The text of the module.
+//! Writes the text of the module.
 
-use crate::skel::lines::Lines;
-use crate::skel::model::Bitfield;
+use crate::skel::input::Class;
+use crate::skel::model::Accessor;
+use crate::skel::model::Bits;
 use crate::skel::model::Enum;
+use crate::skel::model::Field;
 use crate::skel::model::Item;
 use crate::skel::model::Model;
+use crate::skel::model::Section;
 use crate::skel::model::Struct;
-use crate::skel::model::Union;
 use crate::skel::model::Value;
 use crate::skel::names::bare;
-use crate::skel::objects::loaded;
-use crate::skel::objects::open;
 
 /// Characters of a line of the object's bytes.
 const LINE: usize = 88;
@@ -51,7 +51,6 @@ pub fn module(name: &str, object: &[u8], model: &Model) -> String {
         out.add("\n");
         match item {
             Item::Struct(item) => structure(&mut out, item),
-            Item::Union(item) => union(&mut out, item),
             Item::Enum(item) => enumeration(&mut out, item),
         }
     }
@@ -71,12 +70,12 @@ pub fn module(name: &str, object: &[u8], model: &Model) -> String {
     out.text
 }
 
-/// The rest of a byte string.
+/// The bytes of the object as the rest of a byte string literal.
 fn bytes(text: &mut String, bytes: &[u8]) {
     let mut line = String::new();
     for byte in bytes {
         match byte {
-            // What a line starts with is no part of the string.
+            // Rust skips spaces after an escaped newline.
             b' ' if line.is_empty() => line.push_str("\\x20"),
             0 => line.push_str("\\0"),
             b' '..=b'~' if !b"\"\\".contains(byte) => line.push(char::from(*byte)),
@@ -91,7 +90,7 @@ fn bytes(text: &mut String, bytes: &[u8]) {
 }
 
 fn structure(out: &mut Lines, item: &Struct) {
-    let Struct { name, .. } = item;
+    let Struct { name, size, .. } = item;
     out.doc(&item.doc);
     out.add("#[derive(Debug, Clone, Copy, PartialEq)]");
     out.add(match item.is_packed {
@@ -101,126 +100,30 @@ fn structure(out: &mut Lines, item: &Struct) {
     out.add(format!("pub struct {name} {{"));
     for field in &item.fields {
         match &field.doc {
+            Some(doc) if item.is_union => out.doc(doc),
             Some(doc) => out.doc(&format!("`{doc}`")),
             None => out.add("#[doc(hidden)]"),
         }
         out.add(format!("pub {}: {},", field.name, field.of.text));
     }
     out.add("}");
-    out.part("const _: () = {");
-    out.add(format!("assert!(size_of::<{name}>() == {});", item.size));
-    for field in &item.fields {
-        out.add(format!(
-            "assert!(offset_of!({name}, {}) == {});",
-            field.name, field.offset
+    if item.is_union {
+        out.part(format!(
+            "const _: () = assert!(size_of::<{name}>() == {size});"
         ));
-    }
-    out.add("};");
-    pod(out, name);
-    if !item.bits.is_empty() {
-        out.part(format!("impl {name} {{"));
-        accessors(out, &item.bits);
-        out.add("}");
-    }
-}
-
-fn union(out: &mut Lines, item: &Union) {
-    let Union { name, size, .. } = item;
-    out.doc(&item.doc);
-    out.add(format!(
-        "#[derive(Debug, Clone, Copy, PartialEq)]
-        #[repr(C)]
-        pub struct {name} {{"
-    ));
-    if item.align > 1 {
-        let number = item.align * 8;
-        out.add(format!("#[doc(hidden)]\npub _align: [u{number}; 0],"));
-    }
-    out.add(format!(
-        "/// Its bytes.
-        pub bytes: [u8; {size}],
-        }}
-
-        const _: () = assert!(size_of::<{name}>() == {size});"
-    ));
-    pod(out, name);
-    if item.members.is_empty() && item.bits.is_empty() {
-        return;
-    }
-    out.part(format!("impl {name} {{"));
-    for (nth, member) in item.members.iter().enumerate() {
-        if nth > 0 {
-            out.add("\n");
-        }
-        let (read, bare, of) = (&member.name, bare(&member.name), &member.of.text);
-        out.add(format!(
-            "/// `{doc}`
-            pub fn {read}(&self) -> {of} {{
-            typed::first(&self.bytes)
-            }}
-
-            /// Sets `{doc}`
-            pub fn set_{bare}(&mut self, value: {of}) {{
-            typed::set_first(&mut self.bytes, &value);
-            }}",
-            doc = member.doc
-        ));
-    }
-    if !item.members.is_empty() && !item.bits.is_empty() {
-        out.add("\n");
-    }
-    accessors(out, &item.bits);
-    out.add("}");
-}
-
-/// Methods for bitfields.
-fn accessors(out: &mut Lines, all: &[Bitfield]) {
-    for (nth, bits) in all.iter().enumerate() {
-        if nth > 0 {
-            out.add("\n");
-        }
-        let Bitfield {
-            name,
-            doc,
-            storage,
-            bit,
-            width,
+    } else {
+        out.part("const _: () = {");
+        out.add(format!("assert!(size_of::<{name}>() == {size});"));
+        for Field {
+            name: field,
+            offset,
             ..
-        } = bits;
-        let place = format!("self.{storage}, {bit}, {width}");
-        let (of, read, value) = match &bits.value {
-            Value::Bool => (
-                "bool",
-                format!("typed::bits(&{place}) != 0"),
-                "u128::from(value)",
-            ),
-            Value::Unsigned(of) => (
-                &**of,
-                format!("typed::bits(&{place}) as {of}"),
-                "value as u128",
-            ),
-            Value::Signed(of) => (
-                &**of,
-                format!("typed::signed_bits(&{place}) as {of}"),
-                "value as u128",
-            ),
-        };
-        let bare = bare(name);
-        out.add(format!(
-            "/// `{doc}`
-            pub fn {name}(&self) -> {of} {{
-            {read}
-            }}
-
-            /// Sets `{doc}`; what is too large for it is cut off.
-            pub fn set_{bare}(&mut self, value: {of}) {{
-            typed::set_bits(&mut {place}, {value});
-            }}"
-        ));
+        } in &item.fields
+        {
+            out.add(format!("assert!(offset_of!({name}, {field}) == {offset});"));
+        }
+        out.add("};");
     }
-}
-
-fn pod(out: &mut Lines, name: &str) {
     out.part(format!(
         "// SAFETY: Any bytes are a value of each field, and no byte is outside the fields.
         unsafe impl typed::Pod for {name} {{}}
@@ -230,6 +133,66 @@ fn pod(out: &mut Lines, name: &str) {
         typed::zeroed()
         }}
         }}"
+    ));
+    if item.accessors.is_empty() {
+        return;
+    }
+    out.part(format!("impl {name} {{"));
+    for (nth, item) in item.accessors.iter().enumerate() {
+        if nth > 0 {
+            out.add("\n");
+        }
+        accessor(out, item);
+    }
+    out.add("}");
+}
+
+/// Methods for a bitfield, or for a member of a union.
+fn accessor(out: &mut Lines, item: &Accessor) {
+    let Accessor {
+        name, doc, storage, ..
+    } = item;
+    let mut of = &*item.of.text;
+    let (read, cut, write);
+    match item.bits {
+        None => {
+            read = format!("typed::first(&self.{storage})");
+            cut = "";
+            write = format!("set_first(&mut self.{storage}, &value)");
+        }
+        Some(Bits {
+            first,
+            width,
+            value,
+        }) => {
+            let place = format!("self.{storage}, {first}, {width}");
+            let number;
+            (read, number) = match value {
+                Value::Bool => (format!("typed::bits(&{place}) != 0"), "u128::from(value)"),
+                Value::Unsigned => (format!("typed::bits(&{place}) as {of}"), "value as u128"),
+                Value::Signed => (
+                    format!("typed::signed_bits(&{place}) as {of}"),
+                    "value as u128",
+                ),
+            };
+            cut = "; what is too large for it is cut off.";
+            write = format!("set_bits(&mut {place}, {number})");
+            if value == Value::Bool {
+                of = "bool";
+            }
+        }
+    }
+    out.add(format!(
+        "/// `{doc}`
+        pub fn {name}(&self) -> {of} {{
+        {read}
+        }}
+
+        /// Sets `{doc}`{cut}
+        pub fn set_{bare}(&mut self, value: {of}) {{
+        typed::{write};
+        }}",
+        bare = bare(name)
     ));
 }
 
@@ -247,6 +210,200 @@ fn enumeration(out: &mut Lines, item: &Enum) {
     }
 }
 
+/// The struct for the object after it was opened.
+fn open(out: &mut Lines, sections: &[Section]) {
+    out.add(
+        "/// The object, open: its initial values can be changed, its programs chosen.
+        ///
+        /// Each field is a section. What is in it when the object is loaded is what programs find.
+        #[derive(Debug)]
+        pub struct Open {",
+    );
+    for section in sections {
+        let whose = match section.class {
+            Class::PerCpu => "The initial values of every CPU, in",
+            Class::Shared => "The initial values in",
+            Class::Constant => "The values in",
+        };
+        out.add(format!(
+            "/// {whose} section `{}`.
+            pub {}: ::std::boxed::Box<{}>,",
+            section.name.escape_debug(),
+            section.field,
+            section.layout.name
+        ));
+    }
+    out.add(
+        "object: variables::Open,
+        }
+
+        impl Open {
+        /// Opens the object, for what this kernel can have.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`Self::open_with`].
+        pub fn new() -> anyhow::Result<Self> {
+        Self::open_with(&variables::Options::new())
+        }
+
+        /// Opens the object.
+        ///
+        /// # Errors
+        ///
+        /// The kernel cannot have its variables as the options ask for.
+        pub fn open_with(options: &variables::Options) -> anyhow::Result<Self> {
+        let mut object = options.open(NAME, OBJECT)?;
+        anyhow::Ok(Self {",
+    );
+    for section in sections {
+        out.add(format!("{}: typed::initial(&mut object)?,", section.field));
+    }
+    out.add(
+        "object,
+        })
+        }
+
+        /// Where the per-CPU variables are going to be.
+        pub fn form(&self) -> variables::Form {
+        self.object.form()
+        }
+
+        /// The object of libbpf.
+        pub fn object_mut(&mut self) -> &mut libbpf_rs::OpenObject {
+        self.object.object_mut()
+        }
+
+        /// A program, by the name of its function.
+        ///
+        /// # Errors
+        ///
+        /// There is none.
+        pub fn program_mut(&mut self, name: &str) -> anyhow::Result<libbpf_rs::OpenProgramMut<'_>> {
+        typed::open_program(&mut self.object, name)
+        }
+
+        /// Loads the object, with the values of the fields.
+        ///
+        /// # Errors
+        ///
+        /// The kernel does not take it.
+        pub fn load(mut self) -> anyhow::Result<Objs> {",
+    );
+    for Section { field, .. } in sections {
+        out.add(format!(
+            "typed::set_initial(&mut self.object, &*self.{field})?;"
+        ));
+    }
+    let is_percpu = |section: &Section| section.class == Class::PerCpu;
+    let mut_ = match sections.iter().any(is_percpu) {
+        true => "mut ",
+        false => "",
+    };
+    out.add(format!(
+        "let {mut_}object = self.object.load()?;
+        anyhow::Ok(Objs {{"
+    ));
+    for Section { field, class, .. } in sections {
+        out.add(match class {
+            Class::PerCpu => format!("{field}: typed::PerCpu::take(&mut object)?,"),
+            Class::Shared => format!("{field}: typed::Shared::find(&object)?,"),
+            Class::Constant => format!("{field}: self.{field},"),
+        });
+    }
+    out.add("object,\n})\n}\n}");
+}
+
+/// The struct for the object after it was loaded.
+fn loaded(out: &mut Lines, sections: &[Section]) {
+    out.add(
+        "/// The object, loaded. Each field is a section.
+        #[derive(Debug)]
+        pub struct Objs {",
+    );
+    for section in sections {
+        let name = section.name.escape_debug();
+        let field = &section.field;
+        let of = &section.layout.name;
+        out.add(match section.class {
+            Class::PerCpu => {
+                format!("/// Section `{name}`, of each CPU.\npub {field}: typed::PerCpu<{of}>,")
+            }
+            Class::Shared => format!("/// Section `{name}`.\npub {field}: typed::Shared<{of}>,"),
+            Class::Constant => format!(
+                "/// Section `{name}`, which nobody changes any more.
+                pub {field}: ::std::boxed::Box<{of}>,"
+            ),
+        });
+    }
+    out.add(
+        "object: variables::Loaded,
+        }
+
+        impl Objs {
+        /// The object, with what is not typed: the stores that it declares, for instance.
+        pub fn loaded(&self) -> &variables::Loaded {
+        &self.object
+        }
+
+        /// The object of libbpf.
+        pub fn object(&self) -> &libbpf_rs::Object {
+        self.object.object()
+        }
+
+        /// The object of libbpf, to attach its programs.
+        pub fn object_mut(&mut self) -> &mut libbpf_rs::Object {
+        self.object.object_mut()
+        }
+
+        /// A program, by the name of its function.
+        ///
+        /// # Errors
+        ///
+        /// There is none.
+        pub fn program_mut(&mut self, name: &str) -> anyhow::Result<libbpf_rs::ProgramMut<'_>> {
+        typed::program(&mut self.object, name)
+        }
+        }",
+    );
+}
+
+/// Lines of code, indented by the number of open braces.
+#[derive(Default)]
+struct Lines {
+    /// The text.
+    text: String,
+    depth: usize,
+}
+
+impl Lines {
+    /// Adds some lines.
+    fn add(&mut self, lines: impl AsRef<str>) {
+        for line in lines.as_ref().lines() {
+            let line = line.trim();
+            self.depth -= usize::from(line.starts_with('}'));
+            if line.is_empty() {
+                self.text.push('\n');
+            } else {
+                let indent = self.depth * 4;
+                self.text.push_str(&format!("{:indent$}{line}\n", ""));
+            }
+            self.depth += usize::from(line.ends_with('{') && !line.starts_with("//"));
+        }
+    }
+
+    /// Adds an empty line and some lines.
+    fn part(&mut self, lines: impl AsRef<str>) {
+        self.add("\n");
+        self.add(lines);
+    }
+
+    /// Adds a line of documentation.
+    fn doc(&mut self, text: &str) {
+        self.add(format!("/// {text}"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,5 +417,16 @@ mod tests {
         bytes(&mut text, &[b' '; LINE]);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.lines().all(|line| line.starts_with("        \\x20 ")));
+    }
+
+    #[test]
+    fn lines_are_indented() {
+        let mut out = Lines::default();
+        out.add("mod x {\n/// `struct { … } x {`\nfn y() {\n}\n}");
+        out.part("end");
+        assert_eq!(
+            out.text,
+            "mod x {\n    /// `struct { … } x {`\n    fn y() {\n    }\n}\n\nend\n"
+        );
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rewrites the code: puts a prologue before each function that uses per-CPU variables, and moves
-//! all that refers to instructions.
+//! Rewrites the code: inserts a prologue into each function that uses per-CPU variables, and adjusts
+//! everything that refers to instructions.
 
-mod layout;
 mod prologue;
 mod read;
 mod write;
@@ -11,15 +10,15 @@ mod write;
 use object::build::elf::SectionId;
 use object::elf;
 
-use crate::lower::object::Object;
 use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
 use crate::lower::Error;
 use crate::lower::Result;
+use crate::object::Object;
 
-use layout::Layout;
+use write::Layout;
 
-/// `R_BPF_64_64` and `R_BPF_64_32` of LLVM.
+/// LLVM's `R_BPF_64_64` and `R_BPF_64_32`.
 pub const ADDRESS: elf::RelocationType = elf::RelocationType(1);
 pub const CALL: elf::RelocationType = elf::RelocationType(10);
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is put at the start of functions.
+//! The code that is inserted at the start of functions.
 
 use std::collections::BTreeMap;
 
 use object::build::elf::Relocation;
 use object::build::elf::SectionId;
 use object::build::elf::SymbolId;
+use object::build::Id;
 
 use crate::btf::record_offset;
 use crate::btf::Ext;
-use crate::btf::Kind;
-use crate::lower::code::layout::key;
-use crate::lower::code::layout::Code;
-use crate::lower::code::layout::Function;
-use crate::lower::code::layout::Functions;
+use crate::lower::code::read::Code;
+use crate::lower::code::read::Function;
+use crate::lower::code::read::Functions;
 use crate::lower::code::ADDRESS;
 use crate::lower::code::CALL;
+use crate::lower::error::damaged;
 use crate::lower::function::Body;
 use crate::lower::function::Fault;
 use crate::lower::insn::args;
@@ -25,35 +25,35 @@ use crate::lower::insn::Insn;
 use crate::lower::insn::ARGS;
 use crate::lower::insn::FP;
 use crate::lower::insn::INSN_SIZE;
-use crate::lower::object::damaged;
-use crate::lower::object::Object;
 use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
 use crate::lower::Error;
 use crate::lower::Result;
 use crate::lower::POINTER_SIZE;
 use crate::lower::STACK;
+use crate::object::Object;
 
-/// What a function needs at its start.
+/// The code that a function starts with: it gets the addresses of this CPU's copies of the sections
+/// that the function uses, and saves them on the stack.
 pub struct Prologue {
-    /// The arguments to keep, as bits.
+    /// The arguments to preserve, as bits.
     arguments: u16,
-    /// The sections, and where on the stack their addresses are.
+    /// The stack offset of each section's address.
     pub saved: BTreeMap<usize, i16>,
 }
 
 impl Prologue {
-    /// The registers that keep the first arguments: nobody else has them yet.
+    /// The callee-saved registers that preserve arguments: the function has not set them yet.
     const KEPT: [(u8, u8); 4] = [(1, 6), (2, 7), (3, 8), (4, 9)];
-    /// The last has no register left.
+    /// This argument is preserved on the stack: there are only four such registers.
     const LAST: u8 = 5;
 
-    /// How many instructions it has.
+    /// The number of instructions.
     pub fn len(&self) -> usize {
         2 * self.arguments.count_ones() as usize + 2 + 6 * self.saved.len()
     }
 
-    /// Writes it, with relocations for the place where it is.
+    /// Appends it to `out`, and its relocations to `relocations`.
     pub fn write(&self, out: &mut Vec<Insn>, relocations: &mut Vec<Relocation>, added: &Added) {
         let mut relocate = |out: &Vec<Insn>, r_type, symbol: SymbolId| {
             relocations.push(Relocation {
@@ -64,7 +64,7 @@ impl Prologue {
             });
         };
         let has = |argument: u8| self.arguments & bit(argument) != 0;
-        // This stays free until all sections are done.
+        // The lowest offset is written last, so the last argument can be there until then.
         let last = self.saved.values().copied().min().unwrap_or_default();
         for (argument, register) in Self::KEPT {
             if has(argument) {
@@ -74,7 +74,7 @@ impl Prologue {
         if has(Self::LAST) {
             out.push(Insn::store64(FP, last, Self::LAST));
         }
-        // The map that holds the stores lives as long as a program that refers to it.
+        // The map that holds the stores lives as long as any program that refers to it.
         relocate(out, ADDRESS, added.held);
         out.extend(Insn::address(0, 0));
         for (section, offset) in &self.saved {
@@ -97,7 +97,7 @@ impl Prologue {
     }
 }
 
-/// What each function needs at its start; nothing for those without per-CPU variables.
+/// The prologue of each function; `None` for functions that use no per-CPU variables.
 pub fn plan(
     object: &Object<'_>,
     functions: &Functions,
@@ -105,12 +105,10 @@ pub fn plan(
     sections: &[(SectionId, LoweredSection)],
     mut warn: impl FnMut(Error),
 ) -> Result<Vec<Option<Prologue>>> {
-    let declared = declared_params(object)?;
+    let declared = declared_params(object);
     let mut bodies = Vec::new();
     for function in functions.iter() {
-        let code = codes
-            .iter()
-            .find(|code| key(code.id) == key(function.section));
+        let code = codes.iter().find(|code| code.id == function.section);
         let Some(code) = code else {
             return Err(damaged(format!("function {} has no code", function.name)));
         };
@@ -118,10 +116,10 @@ pub fn plan(
         let body = Body::new(&code.insns[range.clone()], &code.targets[range]);
         let body = body.map_err(|fault| code_error(object, function, fault))?;
         let in_text = object.section_name(function.section) == ".text";
-        let declared = match declared.get(&(key(function.section), function.start)) {
+        let declared = match declared.get(&(function.section.index(), function.start)) {
             Some(params) if in_text => args(*params),
             None if in_text => ARGS,
-            // A program has its context, and a replacement what the replaced function has.
+            // A program has its context; an extension has the arguments of the function it replaces.
             params => args(params.map_or(1, |params| 1.max(*params))),
         };
         bodies.push((body, declared));
@@ -144,7 +142,7 @@ pub fn plan(
                 argument: bad.argument,
                 wanted: callee.wanted,
             };
-            // Programs that are loaded on demand may be made to fail.
+            // A program that is loaded on demand only may be a test that must fail.
             if !object.section_name(function.section).starts_with('?') {
                 return Err(error);
             }
@@ -163,7 +161,7 @@ pub fn plan(
             }
             saved.insert(section, -(depth as i16));
         }
-        // What the code of a program reads beside is nothing that it is given.
+        // Registers that a program reads beyond its arguments have no value.
         let in_text = object.section_name(function.section) == ".text";
         let arguments = if in_text {
             arguments
@@ -175,9 +173,9 @@ pub fn plan(
     Ok(prologues)
 }
 
-/// The arguments that functions read, as bits: they depend on each other's. A global function is
-/// called with all that it declares, whether it reads it or not: the verifier looks at its type
-/// only.
+/// The arguments that functions read, as bits: a function reads those of the functions that it
+/// calls. Callers of a global function need all its declared arguments, even unused ones: the
+/// verifier checks them by its type.
 fn arguments(functions: &Functions, bodies: &[(Body<'_>, u16)]) -> Vec<u16> {
     let mut all = vec![0; bodies.len()];
     let mut called: Vec<u16> = functions
@@ -202,29 +200,27 @@ fn arguments(functions: &Functions, bodies: &[(Body<'_>, u16)]) -> Vec<u16> {
     all
 }
 
-/// How many parameters functions have in the source, by section and first instruction.
-fn declared_params(object: &Object<'_>) -> Result<BTreeMap<(usize, usize), u8>> {
+/// The number of parameters that functions declare, by section and first instruction.
+fn declared_params(object: &Object<'_>) -> BTreeMap<(usize, usize), u8> {
     let mut declared = BTreeMap::new();
-    let Some(ext) = &object.ext else {
-        return Ok(declared);
-    };
-    for block in &ext.tables[Ext::FUNCTIONS].blocks {
-        let Some(section) =
-            object.section(&String::from_utf8_lossy(object.btf.string(block.section)))
-        else {
+    let functions = object
+        .ext
+        .iter()
+        .flat_map(|ext| &ext.tables[Ext::FUNCTIONS].blocks);
+    for block in functions {
+        let name = String::from_utf8_lossy(object.btf.string(block.section));
+        let Some(section) = object.section(&name) else {
             continue;
         };
         for record in &block.records {
             let of = record_offset(&record[4..]);
-            if let Kind::Func { proto, .. } = object.btf.get(of).kind {
-                if let Kind::FuncProto { params, .. } = &object.btf.get(proto).kind {
-                    let index = record_offset(record) as usize / INSN_SIZE;
-                    declared.insert((key(section), index), params.len().min(5) as u8);
-                }
+            if let Some(params) = object.btf.params(of) {
+                let index = record_offset(record) as usize / INSN_SIZE;
+                declared.insert((section.index(), index), params.min(5) as u8);
             }
         }
     }
-    Ok(declared)
+    declared
 }
 
 fn code_error(object: &Object<'_>, function: &Function, fault: Fault) -> Error {

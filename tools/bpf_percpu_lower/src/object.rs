@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The object as a file: its sections, symbols and relocations, and its BTF.
+//! A BPF object that is read, changed and written: its sections, symbols, relocations and BTF.
 
 use object::build::elf::Builder;
 use object::build::elf::Relocation;
@@ -14,15 +14,35 @@ use object::read::elf::FileHeader;
 use object::read::elf::SectionHeader;
 use object::LittleEndian;
 
+use thiserror::Error;
+
+use crate::btf;
 use crate::btf::Btf;
 use crate::btf::Ext;
-use crate::lower::Error;
-use crate::lower::Result;
 
-/// More than any compiler aligns to.
+/// Why a file cannot be read as a BPF object: it is another kind of file, or damaged.
+#[derive(Debug, Error)]
+#[error("the object cannot be read: {0}: compile it with clang -target bpf -g")]
+pub struct Error(String);
+
+/// The result of reading an object.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<btf::Error> for Error {
+    fn from(error: btf::Error) -> Self {
+        damaged(error)
+    }
+}
+
+/// The error for a file that is not a valid BPF object.
+pub fn damaged(why: impl ToString) -> Error {
+    Error(printable(&why.to_string()))
+}
+
+/// The largest alignment of a section that is accepted. Compilers use less.
 const MAX_ALIGN: u64 = 4096;
 
-/// A section header in the file: its size, and where its type is in it.
+/// The size of `Elf64_Shdr`, and the offsets of its `sh_type` and `sh_flags`.
 const HEADER_LEN: u64 = 64;
 const TYPE_OFF: usize = 4;
 const FLAGS_OFF: usize = 8;
@@ -36,13 +56,7 @@ pub struct Object<'a> {
     ext_section: Option<SectionId>,
 }
 
-pub fn damaged(why: impl ToString) -> Error {
-    Error::Elf {
-        why: printable(&why.to_string()),
-    }
-}
-
-/// What a terminal would take for a command, it does not get.
+/// Escapes control characters, which a terminal could take for commands.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
@@ -54,7 +68,7 @@ fn printable(text: &str) -> String {
     printable
 }
 
-/// A copy of the file without what only linkers know, once it is clear that it is one.
+/// Checks that a file is a BPF object, and copies it without sections that only linkers use.
 pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
     let header = elf::FileHeader64::<LittleEndian>::parse(file).map_err(damaged)?;
     let endian = header
@@ -82,7 +96,7 @@ pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
             elf::SHT_NOBITS => continue,
             elf::SHT_PROGBITS | elf::SHT_SYMTAB | elf::SHT_STRTAB => {}
             elf::SHT_REL => {
-                // Not all compilers say that these are of another section.
+                // Not all compilers set this flag, and the library needs it.
                 let off = table as usize + i * HEADER_LEN as usize + FLAGS_OFF;
                 if let Some(flags) = copy.get_mut(off) {
                     *flags |= elf::SHF_INFO_LINK.0 as u8;
@@ -91,7 +105,7 @@ pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
             elf::SHT_RELA => {
                 return Err(damaged(format!("section {i} has relocations with addends")))
             }
-            // Of these nothing is kept, but their numbers count until the file is written.
+            // Other sections are dropped, but keep their number until the file is written.
             _ => {
                 let off = table as usize + i * HEADER_LEN as usize + TYPE_OFF;
                 let kind = copy.get_mut(off..off + 4);
@@ -116,12 +130,12 @@ pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl<'a> Object<'a> {
-    /// Reads what [`copy`] has returned.
+    /// Reads what [`copy`] returned. Sections for debuggers and linkers are left out: they describe
+    /// the code as it was.
     pub fn read(copy: &'a [u8]) -> Result<Self> {
         let mut elf = Builder::read64(copy).map_err(damaged)?;
-        // What debuggers and linkers want is of the code as it was.
         for section in elf.sections.iter_mut() {
-            // It means the same, and the library would not find a place for it.
+            // 0 means the same as 1, but the library cannot place such a section.
             section.sh_addralign = section.sh_addralign.max(1);
             let name = section.name.as_slice();
             let relocated = name.strip_prefix(b".rel").unwrap_or(name);
@@ -145,7 +159,7 @@ impl<'a> Object<'a> {
         if elf.sections.iter().any(is_lost) {
             return Err(damaged("it has relocations of neither code nor data"));
         }
-        // clang keeps all strings in one section, which the library does not write.
+        // clang keeps all strings in one section; the library writes names of sections to their own.
         let names = |section: &Section<'_>| matches!(section.data, SectionData::SectionString);
         if !elf.sections.iter().any(names) {
             let section = elf.sections.add();
@@ -180,7 +194,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The file.
+    /// Writes the object.
     pub fn write(mut self) -> Result<Vec<u8>> {
         let new = [
             (self.btf_section, self.btf.to_bytes()),
@@ -199,7 +213,7 @@ impl<'a> Object<'a> {
         Ok(file)
     }
 
-    /// A section's name, for people.
+    /// A section's name, for messages.
     pub fn section_name(&self, id: SectionId) -> String {
         shown(self.elf.sections.get(id).name.as_slice())
     }
@@ -220,7 +234,16 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Changes the bytes of a section.
+    /// The size of a section in memory.
+    pub fn size(&self, id: SectionId) -> u64 {
+        match &self.elf.sections.get(id).data {
+            SectionData::Data(bytes) => bytes.as_slice().len() as u64,
+            SectionData::UninitializedData(len) => *len,
+            _ => 0,
+        }
+    }
+
+    /// Replaces the bytes of a section.
     pub fn set_bytes(&mut self, id: SectionId, bytes: Vec<u8>) {
         self.elf.sections.get_mut(id).data = SectionData::Data(bytes.into());
     }
@@ -233,7 +256,7 @@ impl<'a> Object<'a> {
             .collect()
     }
 
-    /// Whether a section is one of code.
+    /// Whether a section contains code.
     pub fn has_code(&self, id: SectionId) -> bool {
         let section = self.elf.sections.get(id);
         !section.delete
@@ -241,8 +264,8 @@ impl<'a> Object<'a> {
             && matches!(section.data, SectionData::Data(_))
     }
 
-    /// The relocations of a section, and in which section they are.
-    pub fn relocations(&self, of: SectionId) -> Result<Option<(SectionId, &[Relocation])>> {
+    /// The relocations of section `of`, and the section that contains them.
+    fn relocation_section(&self, of: SectionId) -> Result<Option<(SectionId, &[Relocation])>> {
         let mut found = self
             .all_relocations()
             .filter(|(_, target, _)| *target == of);
@@ -256,7 +279,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// All relocations: in which section they are, for which, and what they are.
+    /// The relocations of a section.
+    pub fn relocations(&self, of: SectionId) -> Result<&[Relocation]> {
+        Ok(self.relocation_section(of)?.map_or(&[], |(_, all)| all))
+    }
+
+    /// All relocations: the section that contains them, the section they apply to, and a list.
     pub fn all_relocations(&self) -> impl Iterator<Item = (SectionId, SectionId, &[Relocation])> {
         self.elf.sections.iter().filter_map(|section| {
             match (&section.data, section.sh_info_section) {
@@ -271,9 +299,8 @@ impl<'a> Object<'a> {
     /// Sets the relocations of a section.
     pub fn set_relocations(&mut self, of: SectionId, mut all: Vec<Relocation>) -> Result<()> {
         all.sort_by_key(|relocation| relocation.r_offset);
-        let there = self.relocations(of)?.map(|(id, _)| id);
-        let id = match there {
-            Some(id) => id,
+        let id = match self.relocation_section(of)? {
+            Some((id, _)) => id,
             None => self.add_relocations(of)?,
         };
         self.elf.sections.get_mut(id).data = SectionData::Relocation(all);
@@ -312,17 +339,17 @@ impl<'a> Object<'a> {
         section.id()
     }
 
-    /// Adds a global symbol.
+    /// Adds a global symbol. `definition` is its section, value and size, unless it is undefined.
     pub fn add_symbol(
         &mut self,
         name: &str,
         kind: elf::SymbolType,
-        place: Option<(SectionId, u64, u64)>,
+        definition: Option<(SectionId, u64, u64)>,
     ) -> SymbolId {
         let symbol = self.elf.symbols.add();
         symbol.name = name.as_bytes().to_vec().into();
         symbol.set_st_info(elf::STB_GLOBAL, kind);
-        if let Some((section, value, size)) = place {
+        if let Some((section, value, size)) = definition {
             symbol.section = Some(section);
             symbol.st_value = value;
             symbol.st_size = size;
@@ -339,7 +366,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A name, for people: its start when it is long.
+/// A name, for messages: cut when it is long.
 pub fn shown(name: &[u8]) -> String {
     const LEN: usize = 128;
     let start = &name[..name.len().min(LEN)];

@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Little-endian numbers of a file that nobody vouches for.
+//! Reads little-endian numbers from untrusted bytes.
 
 use crate::btf::Error;
 use crate::btf::Result;
 
-/// What is left to read.
+/// The bytes that have not been read yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     what: &'static str,
+    /// The highest type id that was read.
+    pub highest_type: u32,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8], what: &'static str) -> Self {
-        Self { bytes, what }
+        let highest_type = 0;
+        Self {
+            bytes,
+            what,
+            highest_type,
+        }
     }
 
-    /// The error that this is no such thing.
+    /// The error that the section is damaged.
     pub fn error(&self, why: impl Into<String>) -> Error {
         Error {
             what: self.what,
@@ -36,6 +43,13 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.error(format!("it ends {len} bytes too early")))?;
         self.bytes = rest;
         Ok(bytes)
+    }
+
+    /// A type id. The caller checks [`highest_type`](Self::highest_type) when all types are read.
+    pub fn type_id(&mut self) -> Result<u32> {
+        let id = self.u32()?;
+        self.highest_type = self.highest_type.max(id);
+        Ok(id)
     }
 
     pub fn u32(&mut self) -> Result<u32> {
