@@ -16,6 +16,19 @@ log() {
 	echo "== $1" >/dev/ttyS2
 }
 
+# Which CPUs are online, as FILE=STATE.
+online() {
+	grep -H . /sys/devices/system/cpu/cpu*/online 2>/dev/null | tr : =
+}
+booted=$(online)
+
+# CPUs that a suite has taken offline or online are as they were.
+reset_cpus() {
+	for cpu in $booted; do
+		grep -qx "${cpu##*=}" "${cpu%=*}" || echo "${cpu##*=}" >"${cpu%=*}"
+	done
+}
+
 # The module anew, once what is freed in the background is gone.
 fresh_module() {
 	tries=0
@@ -32,6 +45,7 @@ suite() {
 	name=$1 status=0
 	shift
 	log "$name"
+	reset_cpus
 	[ -n "$first" ] || fresh_module || {
 		report broken "\"message\": \"the module could not be loaded anew before $name: $(grep '^bpf_percpu' /proc/modules | tr -d '"')\""
 		exit 1
