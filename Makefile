@@ -21,7 +21,7 @@ $(if $(LISTING),$(if $(filter-out stock,$(KERNEL)),$(error the listing is of the
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check bench doc rustdoc rust-analyzer root module tools percpuctl install uninstall sign deb clean
+.PHONY: help run test soak check coverage bench doc rustdoc rust-analyzer root module tools percpuctl install uninstall sign deb clean
 
 # $(call build,PROGRAM...): some of the programs for user space. With the workspace's features of what they
 # share, so that what they need is built once.
@@ -48,6 +48,9 @@ soak: ## run what can take long for long: stress, random programs, damaged objec
 
 check: module ## check format, lints and docs
 	scripts/check $(TESTED)
+
+coverage: module ## measure which lines of tools and samples the unit tests execute, and test targets SUITES='NAME...'
+	scripts/coverage $(KERNEL)
 
 bench: module tools ## compare the module with its alternatives; LISTING=1: write Documentation/kfunc_code.txt
 ifdef LISTING
