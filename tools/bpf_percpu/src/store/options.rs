@@ -132,24 +132,20 @@ impl<'a> Options<'a> {
     fn check_shape(&self, size: u32, keyed: Option<Keyed>) -> Result<()> {
         let name = || self.name.to_string();
         match (keyed, self.keyed) {
-            (Some(_), None) => return Err(Error::Keyed { name: name() }),
-            (None, Some(_)) => return Err(Error::NotKeyed { name: name() }),
-            _ if size != self.size => {
-                return Err(Error::SizeDiffers {
-                    name: name(),
-                    has: size,
-                    wanted: self.size,
-                })
-            }
-            (Some(has), Some(wanted)) if has.kind != wanted.kind => {
-                return Err(Error::KindDiffers {
-                    name: name(),
-                    has: has.kind,
-                    wanted: wanted.kind,
-                })
-            }
+            (Some(_), None) => Err(Error::Keyed { name: name() }),
+            (None, Some(_)) => Err(Error::NotKeyed { name: name() }),
+            _ if size != self.size => Err(Error::SizeDiffers {
+                name: name(),
+                has: size,
+                wanted: self.size,
+            }),
+            (Some(has), Some(wanted)) if has.kind != wanted.kind => Err(Error::KindDiffers {
+                name: name(),
+                has: has.kind,
+                wanted: wanted.kind,
+            }),
             (Some(has), Some(wanted)) if has.entries != wanted.entries => {
-                return Err(Error::EntriesDiffer {
+                Err(Error::EntriesDiffer {
                     name: name(),
                     has: has.entries,
                     wanted: wanted.entries,

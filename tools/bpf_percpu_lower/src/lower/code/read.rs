@@ -167,7 +167,7 @@ pub fn code(
         let entry = relocations.get_mut(off / INSN_SIZE);
         match (entry, relocation.symbol) {
             (Some(entry @ None), Some(_)) if off % INSN_SIZE == 0 => {
-                *entry = Some(relocation.clone());
+                *entry = Some(*relocation);
             }
             _ => {
                 let name = object.section_name(id);
