@@ -83,8 +83,11 @@ pub struct Ended {
     pub cpu: f64,
 }
 
-/// So much of suites goes into one guest, in seconds.
+/// The longest that the suites of one guest may take together, in seconds.
 const GUEST: u32 = 220;
+
+/// The folder of a guest that has the test targets.
+const TARGETS: &str = "suites";
 
 /// Puts runs into guests, the longest first.
 pub fn jobs(runs: Vec<Run>) -> Vec<Job> {
@@ -248,6 +251,7 @@ impl Job {
         for file in self.files()? {
             vm.arg("--file").arg(file);
         }
+        vm.arg("--file").arg(self.targets(&dir)?);
         vm.arg("--file")
             .arg(dir.join("session"))
             .args(["--", "sh", "session"]);
@@ -259,11 +263,26 @@ impl Job {
         Ok((self.said(&dir, status)?, cpu))
     }
 
-    /// What the suites need beside the module.
+    /// A folder with the suites' test targets. A suite finds no targets of other suites beside the
+    /// programs that it runs.
+    fn targets(&self, dir: &std::path::Path) -> Result<PathBuf> {
+        let folder = dir.join(TARGETS);
+        fs::create_dir(&folder)?;
+        for run in &self.runs {
+            let target = &run.suite.target;
+            let copy = folder.join(target);
+            // Suites may share a target.
+            if !copy.exists() {
+                fs::hard_link(format!("{OUT}/{target}"), copy)?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// What the suites need beside the module and their targets.
     fn files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for run in &self.runs {
-            files.push(format!("{OUT}/{}", run.suite.target).into());
             if let Some(module) = run.suite.module {
                 let kernel = &run.kernel;
                 files.push(format!("build/{module}-{kernel}/bpf_percpu_{module}.ko").into());
@@ -288,7 +307,7 @@ impl Job {
         for run in &self.runs {
             let (name, target) = (&run.suite.name, &run.suite.target);
             let arguments = run.arguments();
-            text += &format!("suite {name} ./{target} --test-threads=1 {arguments}\n");
+            text += &format!("suite {name} ./{TARGETS}/{target} --test-threads=1 {arguments}\n");
         }
         text + "finish\n"
     }
