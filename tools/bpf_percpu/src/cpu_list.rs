@@ -12,7 +12,7 @@ use std::{
 /// More CPUs than any kernel has. A list with a higher number is invalid.
 const MAX_CPUS: u32 = 1 << 16;
 
-/// A set of CPUs, written like the kernel does: `0-3,5`.
+/// A set of CPUs, formatted as the kernel does: `0-3,5`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuList(BTreeSet<u32>);
 

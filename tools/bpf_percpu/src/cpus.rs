@@ -12,7 +12,7 @@ use crate::store::Result;
 
 const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
 
-/// The possible CPUs, ascending. They do not change until the next boot.
+/// Returns the possible CPUs in ascending order. They do not change until the next boot.
 pub fn possible() -> Result<Vec<u32>> {
     static KNOWN: OnceLock<Vec<u32>> = OnceLock::new();
     if let Some(cpus) = KNOWN.get() {
@@ -38,7 +38,7 @@ fn read() -> Result<Vec<u32>> {
     Ok(cpus.into_iter().collect())
 }
 
-/// Formats ascending CPUs like the kernel does: `0-3,5`.
+/// Formats CPUs in ascending order as the kernel does: `0-3,5`.
 pub fn list(cpus: &[u32]) -> String {
     CpuList::from_iter(cpus.iter().copied()).to_string()
 }

@@ -3,8 +3,8 @@
 //! Per-CPU stores of bpf_percpu.ko, for loaders of BPF programs.
 //!
 //! [`store`] provides stores, and [`libbpf`] explains libbpf's errors. Feature `variables` adds
-//! [`variables`], for objects with `SEC(".percpu")` variables. Feature `serde` adds `Serialize` to
-//! what is known of stores and CPUs.
+//! [`variables`], for objects with `SEC(".percpu")` variables. Feature `serde`
+//! implements `Serialize` for the information about stores and CPUs.
 //!
 //! A loader creates the stores that its object declares before it loads the object:
 //!

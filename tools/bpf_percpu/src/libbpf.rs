@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors of libbpf, for loaders of BPF programs. libbpf returns only a number; its warnings say
-//! what it is about.
+//! libbpf's errors, for loaders of BPF programs. libbpf returns only an errno; its warnings have
+//! the reason.
 
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -18,15 +18,15 @@ fn warnings() -> MutexGuard<'static, String> {
     WARNINGS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on keeps libbpf's warnings for [`explain`], instead of printing them.
+/// From now on, keeps libbpf's warnings for [`explain`] instead of printing them.
 pub fn keep_warnings() {
     set_print(Some((PrintLevel::Warn, |_, text| {
         warnings().push_str(&text);
     })));
 }
 
-/// Explains an error of opening, loading or attaching BPF programs, with the warnings that
-/// [`keep_warnings`] has kept.
+/// Explains why BPF programs could not be opened, loaded or attached, using the warnings that were
+/// kept since [`keep_warnings`].
 #[must_use]
 pub fn explain(error: libbpf_rs::Error) -> anyhow::Error {
     explain_with(error, &warnings())
@@ -39,7 +39,7 @@ fn explain_with(error: libbpf_rs::Error, warnings: &str) -> anyhow::Error {
         );
     }
     let what = match error.kind() {
-        // An error of the verifier has the same kind, but also a log.
+        // A verifier error has the same kind, but also a log.
         ErrorKind::PermissionDenied if !warnings.contains("PROG LOAD LOG") => {
             "the kernel does not let this user load BPF programs: run it as root".to_string()
         }
@@ -48,7 +48,7 @@ fn explain_with(error: libbpf_rs::Error, warnings: &str) -> anyhow::Error {
     anyhow::Error::new(error).context(what)
 }
 
-/// The function that libbpf could not find.
+/// Returns the function that libbpf could not find.
 fn missing_kfunc(warnings: &str) -> Option<&str> {
     let (before, _) = warnings.split_once("': not found in kernel or module BTFs")?;
     before

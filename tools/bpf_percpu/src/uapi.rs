@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `include/uapi/bpf_percpu.h` in Rust. `tests/uapi.rs` holds it against the header.
+//! `include/uapi/bpf_percpu.h` in Rust. `tests/uapi.rs` compares it with the header.
 
 #![allow(missing_docs, reason = "the header says it")]
 

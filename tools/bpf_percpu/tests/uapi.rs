@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `uapi.rs` says the same as `include/uapi/bpf_percpu.h`: a C compiler compares them.
+//! `uapi.rs` matches `include/uapi/bpf_percpu.h`: a C compiler compares them.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -81,7 +81,7 @@ fn assertions() -> String {
     out
 }
 
-/// What the compiler says; an empty text when it takes the source.
+/// Returns the compiler's messages; empty if it accepts the source.
 fn compile(compiler: &[&str], source: &str) -> String {
     let mut child = Command::new(compiler[0])
         .args(&compiler[1..])
@@ -119,7 +119,7 @@ fn is_what_the_header_says() {
     }
 }
 
-/// The structs have no room that only some programs know of.
+/// The structs have the same layout in 32-bit programs: no padding differs.
 #[test]
 fn is_the_same_for_32_bit_programs() {
     let said = compile(&["clang", "-m32"], &assertions());

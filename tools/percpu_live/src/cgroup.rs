@@ -149,7 +149,7 @@ mod tests {
         let name = |name: &str| Some(name.to_string());
         assert_eq!(found, [name("/a/b"), None, name("/"), name("/a")]);
 
-        // An id that was missing is not searched again, but a new one is.
+        // It does not search again for an id that was missing, but it does for a new one.
         fs::create_dir(mount.join("c")).unwrap();
         let new = id("c");
         fs::remove_dir(mount.join("a/b")).unwrap();

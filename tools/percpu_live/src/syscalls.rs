@@ -11,7 +11,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 const SYMBOLS: &str = "/proc/kallsyms";
-/// The addresses of the functions that can be traced. Some are only there under another name.
+/// The addresses of the functions that can be traced. Some exist only under another name.
 const TRACEABLE: &str = "/sys/kernel/tracing/available_filter_functions_addrs";
 const PREFIX: &str = "__x64_sys_";
 

@@ -18,7 +18,7 @@ use crate::uapi::NAME_LEN;
 /// A section of declarations.
 struct Section {
     name: &'static str,
-    /// How many numbers a declaration has, beside the id.
+    /// The number of numbers in a declaration, not counting the id.
     numbers: usize,
 }
 
@@ -35,10 +35,11 @@ const KEYED: Section = Section {
 };
 
 /// Creates or opens the stores that `object` declares, writes their ids into it, and returns them
-/// by name. Call it before the object is loaded, and keep the stores for as long as its programs
-/// run, or pin them.
+/// by name. Call it before the object is loaded. Keep the stores as long as its programs run, or
+/// pin them.
 ///
-/// A skeleton's `open_object_mut()` gives its object. The result is empty when it declares none.
+/// For a skeleton, pass its `open_object_mut()`. The result is empty if the object declares no
+/// stores.
 pub fn bind(object: &mut OpenObject) -> Result<BTreeMap<String, Store>> {
     let mut stores = BTreeMap::new();
     for section in [&PLAIN, &KEYED] {
@@ -54,8 +55,8 @@ pub fn bind(object: &mut OpenObject) -> Result<BTreeMap<String, Store>> {
     Ok(stores)
 }
 
-/// The id of the store with this name, which several declarations may share. The numbers are its
-/// size and, of a keyed store, the kind of its keys and how many entries it has.
+/// Returns the id of the store with this name, which several declarations may share. `numbers` has
+/// its size and, for a keyed store, the kind of its keys and its number of entries.
 fn id_of(stores: &mut BTreeMap<String, Store>, name: &str, numbers: &[u32]) -> Result<u32> {
     let mut options = Options::new(name, numbers[0]);
     if let [_, kind, entries] = *numbers {
@@ -74,8 +75,8 @@ fn id_of(stores: &mut BTreeMap<String, Store>, name: &str, numbers: &[u32]) -> R
     Ok(id)
 }
 
-/// Puts the id of each declared store where its declaration wants it: first, before the numbers and
-/// the name.
+/// Writes the id of each declared store to its declaration, where it precedes the numbers and the
+/// name.
 fn fill_in(
     section: &Section,
     decls: &mut [u8],
@@ -113,7 +114,7 @@ mod tests {
     /// The size of `struct bpf_percpu_store_decl`: id, size and name.
     const DECL: usize = 4 + 4 + NAME_LEN;
 
-    /// Of `struct bpf_percpu_keyed_store_decl`: two numbers more.
+    /// The size of `struct bpf_percpu_keyed_store_decl`, which has two more numbers.
     const KEYED_DECL: usize = DECL + 4 + 4;
 
     fn decl(name: &str, numbers: &[u32]) -> Vec<u8> {

@@ -16,7 +16,7 @@ use crate::uapi;
 /// The control file.
 pub const PATH: &str = "/dev/bpf_percpu";
 
-/// An open control file, which refers to at most one store and holds it.
+/// An open control file. It refers to at most one store, and keeps that store alive.
 #[derive(Debug)]
 pub struct Device(File);
 
@@ -35,8 +35,8 @@ impl Device {
             })
     }
 
-    /// `BPF_PERCPU_IOC_CREATE` or, of a store with a kind of keys and entries,
-    /// `BPF_PERCPU_IOC_CREATE_KEYED`; returns the id.
+    /// `BPF_PERCPU_IOC_CREATE` or, if `keyed` has a kind of keys and a number of entries,
+    /// `BPF_PERCPU_IOC_CREATE_KEYED`. Returns the id.
     pub fn create(
         &self,
         name: &str,
@@ -61,7 +61,7 @@ impl Device {
         Ok(arg.store.id)
     }
 
-    /// `BPF_PERCPU_IOC_OPEN`, by name or, with an empty one, by id.
+    /// `BPF_PERCPU_IOC_OPEN`, by name or, if the name is empty, by id.
     pub fn attach(&self, name: &str, id: u32) -> io::Result<()> {
         let mut arg = uapi::Open {
             name: name_bytes(name)?,
@@ -92,7 +92,8 @@ impl Device {
         Ok(arg)
     }
 
-    /// `BPF_PERCPU_IOC_READ` or, of an entry, `BPF_PERCPU_IOC_ENTRY_READ`: the bytes of one CPU.
+    /// `BPF_PERCPU_IOC_READ` or, for an entry, `BPF_PERCPU_IOC_ENTRY_READ`: reads the bytes of one
+    /// CPU.
     pub fn read(
         &self,
         entry: Option<uapi::Entry>,
@@ -100,7 +101,7 @@ impl Device {
         off: u32,
         bytes: &mut [u8],
     ) -> io::Result<()> {
-        // Of an entry the number stands for all CPUs, and there is no room for their bytes.
+        // For an entry, this value means all CPUs, and `bytes` has room for only one.
         if cpu == uapi::ALL_CPUS {
             return Err(io::Error::from_raw_os_error(libc::ERANGE));
         }
@@ -109,11 +110,12 @@ impl Device {
         unsafe { self.transfer([uapi::IOC_READ, uapi::IOC_ENTRY_READ], entry, io) }
     }
 
-    /// `BPF_PERCPU_IOC_ENTRY_READ`, of each possible CPU, one after the other.
+    /// `BPF_PERCPU_IOC_ENTRY_READ` with `ALL_CPUS`: reads the bytes of all possible CPUs, one after
+    /// the other.
     ///
     /// # Safety
     ///
-    /// `bytes` has room for `len` bytes of each possible CPU.
+    /// `bytes` must have room for `len` bytes of each possible CPU.
     pub unsafe fn read_all(
         &self,
         entry: uapi::Entry,
@@ -122,12 +124,12 @@ impl Device {
         bytes: &mut [u8],
     ) -> io::Result<()> {
         let io = io_arg(bytes.as_mut_ptr() as u64, len, uapi::ALL_CPUS, off)?;
-        // SAFETY: By the caller, there is room at `data` for what the request fills.
+        // SAFETY: The caller ensures that there is room at `data` for what the request fills.
         unsafe { self.transfer([uapi::IOC_READ, uapi::IOC_ENTRY_READ], Some(entry), io) }
     }
 
-    /// `BPF_PERCPU_IOC_WRITE` or, of an entry, `BPF_PERCPU_IOC_ENTRY_WRITE`: to one CPU or, with
-    /// `ALL_CPUS`, the same to each.
+    /// `BPF_PERCPU_IOC_WRITE` or, for an entry, `BPF_PERCPU_IOC_ENTRY_WRITE`: writes the bytes of
+    /// one CPU or, with `ALL_CPUS`, the same bytes of each possible CPU.
     pub fn write(
         &self,
         entry: Option<uapi::Entry>,
@@ -136,15 +138,15 @@ impl Device {
         bytes: &[u8],
     ) -> io::Result<()> {
         let io = io_arg(bytes.as_ptr() as u64, bytes.len(), cpu, off)?;
-        // SAFETY: `len` bytes at `data` may be read, and these requests do no more.
+        // SAFETY: `len` bytes at `data` may be read, and these requests only read them.
         unsafe { self.transfer([uapi::IOC_WRITE, uapi::IOC_ENTRY_WRITE], entry, io) }
     }
 
-    /// The first request of a store, the second of an entry.
+    /// Issues `requests[0]` for a store, or `requests[1]` for an entry.
     ///
     /// # Safety
     ///
-    /// The requests may do with the bytes at `io.data` what they do.
+    /// `io.data` must be valid for the accesses that the requests make.
     unsafe fn transfer(
         &self,
         requests: [libc::Ioctl; 2],
@@ -153,7 +155,7 @@ impl Device {
     ) -> io::Result<()> {
         let [of_store, of_entry] = requests;
         match entry {
-            // SAFETY: The request takes this struct; the caller answers for the bytes.
+            // SAFETY: The request takes this struct; the caller ensures that `io.data` is valid.
             None => unsafe { self.call(of_store, (&raw mut io).cast()) },
             Some(entry) => {
                 let mut arg = uapi::EntryIo { entry, io };
@@ -210,9 +212,9 @@ impl Device {
 
     /// # Safety
     ///
-    /// `arg` is what `request` takes, with all that it refers to.
+    /// `arg` must be the argument that `request` takes, and what it refers to must be valid.
     unsafe fn call(&self, request: libc::Ioctl, arg: *mut c_void) -> io::Result<()> {
-        // SAFETY: The file is open, and the caller answers for the rest.
+        // SAFETY: The file is open, and the caller ensures that `arg` is valid for the request.
         match unsafe { libc::ioctl(self.0.as_raw_fd(), request, arg) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -255,7 +257,7 @@ fn no_info() -> uapi::Info {
     }
 }
 
-/// The name as the calls take it. A NUL in it would make it another name.
+/// Converts a name for the requests. They would truncate a name that contains a NUL.
 fn name_bytes(name: &str) -> io::Result<[u8; uapi::NAME_LEN]> {
     let mut bytes = [0; uapi::NAME_LEN];
     if name.len() >= bytes.len() || name.contains('\0') {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The walk over the entries of a keyed store.
+//! Walks over the entries of a keyed store.
 
 use std::vec;
 
@@ -9,12 +9,12 @@ use crate::store::Result;
 use crate::store::Store;
 use crate::uapi;
 
-/// The owners of entries in a keyed store, each with its entry: see [`Store::entries`].
+/// An iterator over the entries of a keyed store and their owners: see [`Store::entries`].
 #[derive(Debug)]
 pub struct Entries {
     store: Store,
     batch: vec::IntoIter<uapi::Entry>,
-    /// Where the next batch begins; none after the last.
+    /// Where the next batch starts; `None` after the last one.
     cursor: Option<u32>,
 }
 

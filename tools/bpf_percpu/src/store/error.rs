@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong with stores, and what to do about it.
+//! Errors of operations on stores, and what to do about them.
 
 use std::fmt;
 use std::io;
@@ -10,12 +10,12 @@ use thiserror::Error;
 use crate::store::KeyKind;
 use crate::uapi::MAX_SIZE;
 
-/// What names a store.
+/// How a store was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
     /// Its name.
     Name(String),
-    /// Its number.
+    /// Its id.
     Id(u32),
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Why something cannot be done with a store: one line, with the value and what to do.
+/// Why an operation on a store failed: one line, with the offending value and what to do about it.
 #[allow(missing_docs, reason = "the texts say it")]
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -77,7 +77,7 @@ pub enum Error {
     Full {
         name: String,
         size: u32,
-        /// Of a keyed store, how many.
+        /// The number of entries, if it is keyed.
         entries: Option<u32>,
     },
     #[error(
@@ -88,7 +88,7 @@ pub enum Error {
     NoMemory {
         name: String,
         size: u32,
-        /// Of a keyed store, how many.
+        /// The number of entries, if it is keyed.
         entries: Option<u32>,
     },
     #[error(
@@ -211,5 +211,5 @@ fn of_size(size: u32, entries: Option<u32>) -> String {
     }
 }
 
-/// A result with what is wrong with a store.
+/// The result of an operation on a store.
 pub type Result<T> = std::result::Result<T, Error>;

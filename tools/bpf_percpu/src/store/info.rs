@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel tells of stores.
+//! Information about stores, from the kernel.
 
 use crate::store::device::Device;
 use crate::store::other;
@@ -10,21 +10,21 @@ use crate::store::Keyed;
 use crate::store::Result;
 use crate::uapi;
 
-/// What is known of a store.
+/// Information about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Info {
-    /// Its number, from 1 up.
+    /// Its id, 1 or higher.
     pub id: u32,
     /// The name that it was created with.
     pub name: String,
-    /// Bytes per CPU; of a keyed store those of each entry.
+    /// Bytes per CPU; for a keyed store, those of each entry.
     pub size: u32,
-    /// Whether it outlives its users.
+    /// Whether it is pinned: it outlives its users.
     pub pinned: bool,
-    /// Whether its name was given free.
+    /// Whether it was removed: its name is free for another store.
     pub removed: bool,
-    /// Open files, the pin, handles and kptrs of BPF programs.
+    /// The number of references: open files, the pin, and handles and kptrs of BPF programs.
     pub refs: u32,
     /// Whether it is keyed: it has entries.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -56,27 +56,27 @@ impl From<&uapi::Info> for Info {
     }
 }
 
-/// What is known of a keyed store, beside its [`Info`].
+/// Information about a keyed store, in addition to its [`Info`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct KeyedInfo {
-    /// What its entries belong to.
+    /// The kind of owner that its entries have.
     #[cfg_attr(feature = "serde", serde(rename = "key"))]
     pub kind: KeyKind,
-    /// How many it has.
+    /// The number of entries.
     pub entries: u32,
-    /// How many of them have an owner.
+    /// The number of entries that have an owner.
     pub used: u32,
-    /// How many had one, and are not free yet.
+    /// The number of entries that lost their owner and are not free yet.
     pub waiting: u32,
-    /// Creations that found no free entry.
+    /// The number of creations that found no free entry.
     pub full: u64,
-    /// Creations and deletions that a lock refused.
+    /// The number of creations and deletions that failed because a lock could not be taken.
     pub locked: u64,
 }
 
 impl KeyedInfo {
-    /// Of the store `name`.
+    /// Reads the information about the store that `device` refers to, whose name is `name`.
     pub(super) fn of(device: &Device, name: &str) -> Result<Self> {
         let info = device.keyed_info();
         let info = info.map_err(|cause| other("keyed info", cause))?;
@@ -102,7 +102,7 @@ impl KeyedInfo {
     }
 }
 
-/// All stores, by id.
+/// Returns the information about all stores, in the order of their ids.
 pub fn list() -> Result<Vec<Info>> {
     let device = Device::open()?;
     let mut all = Vec::new();

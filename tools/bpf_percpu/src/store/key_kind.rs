@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the entries of keyed stores belong to.
+//! The kinds of owners that entries of keyed stores have.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,24 +9,24 @@ use anyhow::bail;
 
 use crate::uapi;
 
-/// What the entries of a store belong to.
+/// The kind of owner that the entries of a store have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum KeyKind {
-    /// Tasks, by their thread ids; an entry goes with its task.
+    /// Tasks, by thread id. An entry is removed when its task is freed.
     Task,
-    /// Control groups, by their ids; an entry goes with its cgroup.
+    /// Control groups, by cgroup id. An entry is removed when its cgroup is freed.
     Cgroup,
-    /// Numbers; an entry stays until it is deleted.
+    /// Numbers. An entry exists until a program or user space deletes it.
     U64,
 }
 
 impl KeyKind {
-    /// Each kind.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Task, Self::Cgroup, Self::U64];
 
-    /// `enum bpf_percpu_key_kind`.
+    /// Its value in `enum bpf_percpu_key_kind`.
     pub fn number(self) -> u32 {
         match self {
             Self::Task => uapi::KEY_TASK,
@@ -41,7 +41,7 @@ impl KeyKind {
         all.find(|kind| kind.number() == number)
     }
 
-    /// What an owner is called.
+    /// The word for an owner, for messages.
     pub fn owner(self) -> &'static str {
         match self {
             Self::Task => "task",

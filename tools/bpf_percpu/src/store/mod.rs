@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A keyed store has entries, which BPF programs create for tasks, cgroups or numbers. An entry is
-//! a [`Store`], too: what has bytes for every CPU is read and written in one way.
+//! a [`Store`], too: plain stores and entries are read and written in the same way.
 //!
 //! ```no_run
 //! use bpf_percpu::store::KeyKind;
@@ -53,14 +53,15 @@ use crate::cpus;
 use crate::uapi;
 use device::Device;
 
-/// An open store, or an entry of an open keyed store. The store lives at least as long as this.
+/// An open store, or an entry of an open keyed store. The store lives at least as long as this
+/// value.
 ///
-/// A plain store and an entry have bytes for every CPU. A keyed store has entries instead: to read
-/// or write the keyed store itself is [`Error::Keyed`].
+/// A plain store and an entry have bytes for every CPU. A keyed store has entries instead:
+/// reading or writing the keyed store itself fails with [`Error::Keyed`].
 #[derive(Debug, Clone)]
 pub struct Store {
     opened: Arc<Opened>,
-    /// Of a keyed store, the entry that this is.
+    /// The entry, if this is an entry of a keyed store.
     entry: Option<uapi::Entry>,
 }
 
@@ -74,14 +75,14 @@ struct Opened {
     keyed: Option<Keyed>,
 }
 
-/// What a keyed store was created with, beside what any store was.
+/// What a keyed store is created with, in addition to name and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Keyed {
     kind: KeyKind,
     entries: u32,
 }
 
-/// What a call is named in errors: of a store, and of an entry.
+/// The names of a request in errors: for a store, and for an entry.
 type Call = [&'static str; 2];
 const READ: Call = ["read", "entry read"];
 const WRITE: Call = ["write", "entry write"];
@@ -102,7 +103,7 @@ impl Store {
         let device = Device::open()?;
         let attached = match &key {
             Key::Name(name) => device.attach(name, 0),
-            // To the kernel this is neither a name nor an id.
+            // No store has id 0. The kernel would return EINVAL, because the name is empty, too.
             Key::Id(0) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
             Key::Id(id) => device.attach("", *id),
         };
@@ -131,43 +132,43 @@ impl Store {
         }
     }
 
-    /// The name that it was created with.
+    /// The name that the store was created with.
     pub fn name(&self) -> &str {
         &self.opened.name
     }
 
-    /// Its number: what BPF programs know it by.
+    /// The id of the store, which BPF programs look it up by.
     pub fn id(&self) -> u32 {
         self.opened.id
     }
 
-    /// Bytes per CPU; of a keyed store those of each entry.
+    /// Bytes per CPU; for a keyed store, those of each entry.
     pub fn size(&self) -> u32 {
         self.opened.size
     }
 
-    /// What the entries of the store belong to, if it is keyed.
+    /// The kind of owner that the store's entries have, if it is keyed.
     pub fn kind(&self) -> Option<KeyKind> {
         self.opened.keyed.map(|keyed| keyed.kind)
     }
 
-    /// How many entries the store has, free ones included, if it is keyed.
+    /// The number of entries, including free ones, if the store is keyed.
     pub fn entry_count(&self) -> Option<u32> {
         self.opened.keyed.map(|keyed| keyed.entries)
     }
 
-    /// What is known of the store now.
+    /// Returns the current information about the store.
     pub fn info(&self) -> Result<Info> {
         Info::of(&self.opened.device)
     }
 
-    /// What is known of the entries of a keyed store now.
+    /// Returns the current information about the entries of a keyed store.
     pub fn keyed_info(&self) -> Result<KeyedInfo> {
         self.keyed()?;
         KeyedInfo::of(&self.opened.device, self.name())
     }
 
-    /// Lets the store outlive its users.
+    /// Pins the store, so that it outlives its users.
     pub fn pin(&self) -> Result<()> {
         self.opened.device.pin().map_err(|cause| {
             let (name, id) = (self.name().to_string(), self.id());
@@ -178,7 +179,7 @@ impl Store {
         })
     }
 
-    /// Drops the pin and gives the name free: the store goes with its last user.
+    /// Drops the pin and frees the name. The store is freed when its last user is gone.
     pub fn unpin(&self) -> Result<()> {
         self.opened.device.unpin().map_err(|cause| {
             let (name, id) = (self.name().to_string(), self.id());
@@ -189,22 +190,22 @@ impl Store {
         })
     }
 
-    /// The owners of entries in a keyed store, each with its entry, in no order. An entry that is
-    /// there all the time comes once.
+    /// Returns the entries of a keyed store with their owners, in no particular order. An entry
+    /// that exists during the whole iteration is returned exactly once.
     pub fn entries(&self) -> Result<Entries> {
         self.keyed()?;
         Ok(Entries::of(self.clone()))
     }
 
-    /// The entry that this owner has in a keyed store: the thread id of a task, the id of a cgroup,
-    /// or a number. Whether the owner has one is seen by the calls that use it:
-    /// [`Error::NoEntry`].
+    /// Returns the entry of `owner` in a keyed store. `owner` is the thread id of a task, the id of
+    /// a cgroup, or a number. This does not check that the owner has an entry: if it has none,
+    /// calls that use the entry fail with [`Error::NoEntry`].
     pub fn entry(&self, owner: u64) -> Result<Self> {
         self.entry_at(owner, uapi::ANY_INDEX)
     }
 
-    /// As [`entry`](Self::entry), of an entry that is at this index. An entry that the owner gets
-    /// later, elsewhere, is another.
+    /// Like [`entry`](Self::entry), but only the entry at `index`. If the owner's entry is deleted
+    /// and it gets another one at a different index, this one no longer exists.
     pub fn entry_at(&self, owner: u64, index: u32) -> Result<Self> {
         self.keyed()?;
         Ok(Self {
@@ -217,18 +218,19 @@ impl Store {
         })
     }
 
-    /// Whose entry this is, if it is one.
+    /// The owner, if this is an entry.
     pub fn owner(&self) -> Option<u64> {
         self.entry.map(|entry| entry.owner)
     }
 
-    /// Where in its store an entry is, if that is known.
+    /// The index of the entry in its store, if this is an entry and the index is known.
     pub fn index(&self) -> Option<u32> {
         let index = self.entry.map(|entry| entry.index);
         index.filter(|index| *index != uapi::ANY_INDEX)
     }
 
-    /// Takes an entry from its owner. It is free again when no BPF program can use it any more.
+    /// Deletes an entry: its owner no longer has it. It becomes free once no BPF program can use
+    /// it.
     pub fn delete(&self) -> Result<()> {
         let keyed = self.keyed()?;
         let entry = self.entry.ok_or_else(|| self.has_entries())?;
@@ -255,16 +257,16 @@ impl Store {
             .map_err(|cause| self.io_error(READ, cause, cpu, off, len))
     }
 
-    /// Writes bytes of one CPU's copy. What BPF programs add to them meanwhile may be lost.
+    /// Writes bytes of one CPU's copy. Concurrent updates by BPF programs may be lost.
     pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
-        // To the kernel the number stands for all CPUs.
+        // For the kernel, this value means all CPUs.
         if cpu == uapi::ALL_CPUS {
             return Err(no_such_cpu(cpu));
         }
         self.write_to(cpu, off, bytes)
     }
 
-    /// Writes the same bytes to the copy of every possible CPU.
+    /// Writes the same bytes to the copy of each possible CPU.
     pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
         self.write_to(uapi::ALL_CPUS, off, bytes)
     }
@@ -277,7 +279,7 @@ impl Store {
             .map_err(|cause| self.io_error(WRITE, cause, cpu, off, bytes.len()))
     }
 
-    /// Reads `len` bytes of the copy of every possible CPU, in the order of the CPUs.
+    /// Reads `len` bytes at `off` of the copy of each possible CPU, in the order of the CPUs.
     pub fn read_all(&self, off: u32, len: u32) -> Result<Vec<(u32, Vec<u8>)>> {
         let len = len as usize;
         let (cpus, bytes) = self.copies(off, len)?;
@@ -286,23 +288,23 @@ impl Store {
         Ok(cpus.into_iter().map(copy).collect())
     }
 
-    /// The `u64` at `off` of every possible CPU, in the order of the CPUs.
+    /// Reads the `u64` at `off` of each possible CPU, in the order of the CPUs.
     pub fn read_u64(&self, off: u32) -> Result<Vec<(u32, u64)>> {
         self.words(off, u64::from_ne_bytes)
     }
 
-    /// The `u32` at `off` of every possible CPU, in the order of the CPUs.
+    /// Reads the `u32` at `off` of each possible CPU, in the order of the CPUs.
     pub fn read_u32(&self, off: u32) -> Result<Vec<(u32, u32)>> {
         self.words(off, u32::from_ne_bytes)
     }
 
-    /// The sum of the `u64` at `off` over all possible CPUs, modulo 2^64.
+    /// Reads the `u64` at `off` of each possible CPU, and returns their sum modulo 2^64.
     pub fn sum_u64(&self, off: u32) -> Result<u64> {
         let words = self.read_u64(off)?.into_iter();
         Ok(words.fold(0, |sum, (_, word)| sum.wrapping_add(word)))
     }
 
-    /// The sum of the `u32` at `off` over all possible CPUs, modulo 2^32.
+    /// Reads the `u32` at `off` of each possible CPU, and returns their sum modulo 2^32.
     pub fn sum_u32(&self, off: u32) -> Result<u32> {
         let words = self.read_u32(off)?.into_iter();
         Ok(words.fold(0, |sum, (_, word)| sum.wrapping_add(word)))
@@ -323,7 +325,8 @@ impl Store {
         Ok(cpus.into_iter().zip(words).collect())
     }
 
-    /// The possible CPUs, and `len` bytes of the copy of each, one after the other.
+    /// Reads `len` bytes at `off` of the copy of each possible CPU. Returns the CPUs, and the bytes
+    /// of all copies, one after the other.
     fn copies(&self, off: u32, len: usize) -> Result<(Vec<u32>, Vec<u8>)> {
         self.check_bytes()?;
         self.check_range(off, len)?;
@@ -331,7 +334,7 @@ impl Store {
         let mut bytes = vec![0; len * cpus.len()];
         match self.entry {
             _ if len == 0 => {}
-            // Of an entry the kernel reads all copies in one call.
+            // For an entry, the kernel reads all copies in one call.
             Some(entry) => {
                 // SAFETY: There is room for `len` bytes of each possible CPU.
                 unsafe { self.opened.device.read_all(entry, off, len, &mut bytes) }
@@ -346,8 +349,8 @@ impl Store {
         Ok((cpus, bytes))
     }
 
-    /// Tells what is wrong with the offset of a word of `width` bytes: it is to be in range, and
-    /// where the kernel reads it as one.
+    /// Checks that a word of `width` bytes at `off` is within the store and aligned, so that the
+    /// kernel reads it as a whole.
     pub fn check_word(&self, off: u32, width: usize) -> Result<()> {
         self.check_range(off, width)?;
         let width = width as u32;
@@ -364,7 +367,7 @@ impl Store {
         Ok(())
     }
 
-    /// The error of a range that is not in the store.
+    /// The error for a range that is not within the store.
     pub fn past_end(&self, off: u32, len: usize) -> Error {
         Error::PastEnd {
             name: self.name().to_string(),
@@ -374,14 +377,14 @@ impl Store {
         }
     }
 
-    /// What of a store is keyed, or the error of one that is not.
+    /// Returns the kind and number of entries, or an error if the store is not keyed.
     fn keyed(&self) -> Result<Keyed> {
         self.opened.keyed.ok_or_else(|| Error::NotKeyed {
             name: self.name().to_string(),
         })
     }
 
-    /// Refuses a keyed store, whose entries have its bytes.
+    /// Fails for a keyed store, which has no bytes outside of its entries.
     fn check_bytes(&self) -> Result<()> {
         match (self.opened.keyed, self.entry) {
             (Some(_), None) => Err(self.has_entries()),
@@ -406,7 +409,7 @@ impl Store {
     fn io_error(&self, call: Call, cause: io::Error, cpu: u32, off: u32, len: usize) -> Error {
         match (cause.raw_os_error(), self.opened.keyed, self.entry) {
             (Some(libc::ENOENT), Some(keyed), Some(entry)) => self.no_entry(keyed.kind, entry),
-            // The kernel says the same of both.
+            // The kernel returns ERANGE for a bad range and for a bad CPU.
             (Some(libc::ERANGE), ..) => match self.check_range(off, len) {
                 Err(error) => error,
                 Ok(()) => no_such_cpu(cpu),
@@ -416,7 +419,7 @@ impl Store {
     }
 }
 
-/// The error of a CPU that cannot be.
+/// The error for a CPU that is not possible.
 pub(crate) fn no_such_cpu(cpu: u32) -> Error {
     Error::NoSuchCpu {
         cpu,
@@ -431,7 +434,7 @@ fn other(call: &'static str, cause: io::Error) -> Error {
     }
 }
 
-/// Holds a name against the rule, before the kernel sees it.
+/// Checks that a name is valid, so that the error can be more precise than the kernel's.
 pub fn check_name(name: &str) -> Result<()> {
     let fits = |c: u8| c.is_ascii_alphanumeric() || b"_.-".contains(&c);
     if name.is_empty() || name.len() >= uapi::NAME_LEN || !name.bytes().all(fits) {

@@ -15,7 +15,7 @@ use crate::store::Result;
 use crate::store::Store;
 use crate::uapi;
 
-/// What a new store shall be.
+/// The properties of a store to create.
 #[derive(Debug, Clone)]
 pub struct Options<'a> {
     name: &'a str,
@@ -37,19 +37,19 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// The initial bytes of every CPU, or of an entry on every CPU; the rest is zero.
+    /// Sets the initial bytes of each CPU's copy of the store, or of each entry. The rest is zero.
     pub fn image(mut self, image: &'a [u8]) -> Self {
         self.image = image;
         self
     }
 
-    /// Whether the store outlives its creator.
+    /// Sets whether to pin the store, so that it outlives its creator.
     pub fn pinned(mut self, pinned: bool) -> Self {
         self.pinned = pinned;
         self
     }
 
-    /// Makes the store keyed: it has this many entries, each of the store's size.
+    /// Makes the store keyed, with `entries` entries of the store's size.
     pub fn keyed(mut self, kind: KeyKind, entries: u32) -> Self {
         self.keyed = Some(Keyed { kind, entries });
         self
@@ -73,7 +73,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// What the kernel would refuse, with its reason.
+    /// Reports what the kernel would refuse, with the reason.
     fn check(&self) -> Result<()> {
         let (name, size) = (self.name.to_string(), self.size);
         check_name(self.name)?;
@@ -124,7 +124,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// What is wrong with a store of this name that is there already.
+    /// Checks that `store`, which already has this name, has these properties.
     pub(super) fn check_same(&self, store: &Store) -> Result<()> {
         self.check_shape(store.size(), store.opened.keyed)
     }
@@ -155,8 +155,8 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Creates the store, or opens the one that has the name, and is such a store already, as it
-    /// is.
+    /// Creates the store, or opens an existing one with this name. An existing store keeps its
+    /// contents; it is an error if its size, kind or number of entries differs.
     pub fn create_or_open(&self) -> Result<Store> {
         loop {
             match self.create() {
@@ -164,7 +164,7 @@ impl<'a> Options<'a> {
                 result => return result,
             }
             let store = match Store::open(self.name) {
-                // Another removed it meanwhile.
+                // It was removed in the meantime.
                 Err(Error::NotFound { .. }) => continue,
                 result => result?,
             };

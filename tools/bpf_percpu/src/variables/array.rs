@@ -2,8 +2,8 @@
 
 //! Native variables: each section is a per-CPU array of one value.
 //!
-//! libbpf before 1.8 does not know them: it would set the initial values of the first CPU only. So
-//! the array is created here, and libbpf reuses it.
+//! libbpf before 1.8 does not support them: it would set the initial values of only the first CPU.
+//! So this module creates the array, and libbpf reuses it.
 
 use std::ffi::c_void;
 use std::io;
@@ -88,8 +88,8 @@ impl Array {
         Ok(value)
     }
 
-    /// Writes bytes of one CPU. The kernel updates whole values only, so what programs write to the
-    /// rest of the section at the same time may be lost.
+    /// Writes bytes of one CPU. The kernel updates whole values only, so concurrent writes by
+    /// programs to the rest of the section may be lost.
     pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
         let range = self.range(off, bytes.len())?;
         let mut value = self.read(cpu)?;

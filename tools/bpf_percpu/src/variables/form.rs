@@ -71,7 +71,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Chooses the form for a kernel, by the answer whether it supports native variables.
+/// Chooses the form for a kernel, depending on whether it supports native variables.
 pub fn choose(native: &Answer) -> Choice {
     if native.yes == Some(true) {
         return Choice::new(Form::Native, "the kernel has SEC(\".percpu\") variables");
@@ -96,7 +96,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Finds out the kind of `object`.
+    /// Determines the kind of `object`.
     pub fn of(object: &[u8]) -> Result<Self> {
         let file = object::File::parse(object).context("the object cannot be read")?;
         let names: Vec<_> = file

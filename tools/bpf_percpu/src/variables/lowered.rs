@@ -46,7 +46,7 @@ pub fn image_map(section: &str) -> String {
     format!("{IMAGE_PREFIX}{section}")
 }
 
-/// Creates or opens the store that others share by this name.
+/// Creates or opens the store with this name, which other objects may share.
 pub fn shared(section: &str, name: &str, image: &[u8]) -> Result<Store> {
     let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
     store::Options::new(name, size)
@@ -55,7 +55,7 @@ pub fn shared(section: &str, name: &str, image: &[u8]) -> Result<Store> {
         .with_context(|| format!("section {section}"))
 }
 
-/// Creates a store of this object alone.
+/// Creates a store for this object only.
 pub fn private(object: &str, section: &str, image: &[u8]) -> Result<Store> {
     let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
     let mut nth = 1;

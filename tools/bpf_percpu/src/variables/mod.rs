@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `SEC(".percpu")` variables of BPF objects, on kernels that have them and on those that do not.
+//! `SEC(".percpu")` variables of BPF objects, on kernels that support them and on those that do
+//! not.
 //!
 //! ```no_run
 //! use bpf_percpu::variables::Options;
@@ -10,13 +11,13 @@
 //!     image[..8].copy_from_slice(&100u64.to_ne_bytes());
 //! }
 //! let loaded = open.load()?;
-//! let variables = loaded.section(".percpu").expect("the object has some");
+//! let variables = loaded.section(".percpu").expect("a section .percpu");
 //! println!("{:?} on CPU 0", variables.read(0)?);
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
-//! Those who open and load the object themselves, a skeleton's for instance, call [`prepare()`]
-//! between the one and the other and [`Prepared::hold`] after both.
+//! A loader that opens and loads the object itself, for example with a skeleton, calls
+//! [`prepare()`] after opening it and [`Prepared::hold`] after loading it.
 
 mod array;
 mod bits;

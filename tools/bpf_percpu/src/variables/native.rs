@@ -12,7 +12,7 @@ use std::ptr;
 
 use libbpf_rs::libbpf_sys;
 
-/// Yes or no, and why not.
+/// Whether the kernel supports them, and the reason if not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Answer {
@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Yes.
+    /// It supports them.
     pub fn yes() -> Self {
         Self {
             yes: Some(true),
@@ -31,7 +31,7 @@ impl Answer {
         }
     }
 
-    /// No, and why.
+    /// It does not support them, for this reason.
     pub fn no(why: impl fmt::Display) -> Self {
         Self {
             yes: Some(false),
@@ -39,7 +39,7 @@ impl Answer {
         }
     }
 
-    /// It cannot be determined, and why.
+    /// It cannot be determined, for this reason.
     pub fn unknown(why: impl fmt::Display) -> Self {
         Self {
             yes: None,

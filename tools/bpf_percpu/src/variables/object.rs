@@ -19,7 +19,7 @@ use crate::variables::Section;
 use crate::variables::Variables;
 use bpf_percpu_lower::lower::NATIVE_PREFIX;
 
-/// An open object: its initial values can be changed, its programs chosen.
+/// An open object. Its initial values can still be changed, and its programs selected.
 #[derive(Debug)]
 pub struct Open {
     name: String,
@@ -38,12 +38,12 @@ impl Open {
         }
     }
 
-    /// Which form it has.
+    /// The form of its variables.
     pub fn form(&self) -> Form {
         self.choice.form
     }
 
-    /// Which form it has, and why.
+    /// The form of its variables, and the reason for it.
     pub fn choice(&self) -> &Choice {
         &self.choice
     }
@@ -53,8 +53,8 @@ impl Open {
         &mut self.object
     }
 
-    /// The name of the map whose initial value is that of a section: to resize it, for instance,
-    /// with libbpf's `bpf_map__set_value_size()`.
+    /// The name of the map whose initial value is that of a section, for example to resize it with
+    /// libbpf's `bpf_map__set_value_size()`.
     pub fn map_name(&self, section: &str) -> String {
         match self.form() {
             Form::Native => format!("{NATIVE_PREFIX}{section}"),
@@ -62,7 +62,7 @@ impl Open {
         }
     }
 
-    /// The initial bytes of a section, of every CPU.
+    /// The initial bytes of a section, which are the same for each CPU.
     pub fn image_mut(&mut self, section: &str) -> Option<&mut [u8]> {
         let name = self.map_name(section);
         let mut map = self.object.maps_mut().find(|map| map.name() == &*name)?;
@@ -73,8 +73,8 @@ impl Open {
         Some(unsafe { std::slice::from_raw_parts_mut(bytes, len) })
     }
 
-    /// Loads the object. libbpf's warnings are part of the error when
-    /// [`keep_warnings`](crate::libbpf::keep_warnings) was called before.
+    /// Loads the object. If [`keep_warnings`](crate::libbpf::keep_warnings) was called before, an
+    /// error includes libbpf's warnings.
     pub fn load(self) -> Result<Loaded> {
         let Self {
             name,
@@ -112,23 +112,24 @@ impl Loaded {
         self.variables.section(name)
     }
 
-    /// A section by its name in the source, which is no longer among [`sections`](Self::sections)
-    /// then.
+    /// Removes a section from [`sections`](Self::sections) and returns it. `name` is its name in
+    /// the source.
     pub fn take_section(&mut self, name: &str) -> Option<Section> {
         self.variables.take_section(name)
     }
 
-    /// All sections, in the order of the object's.
+    /// All sections, in the order of the object.
     pub fn sections(&self) -> &[Section] {
         self.variables.sections()
     }
 
-    /// The stores that the object declares, by name, as of [`Variables::stores`].
+    /// The stores that the object declares, by name: see [`Variables::stores`].
     pub fn stores(&self) -> &BTreeMap<String, Store> {
         self.variables.stores()
     }
 
-    /// The object and its variables, which need not be kept: the programs hold their stores.
+    /// Returns the object and its variables. The variables may be dropped: the programs keep their
+    /// stores alive.
     pub fn into_parts(self) -> (Object, Variables) {
         (self.object, self.variables)
     }

@@ -26,13 +26,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The default: native variables if the kernel supports them, otherwise stores of the object
-    /// alone.
+    /// The default: native variables if the kernel supports them, otherwise stores that only this
+    /// object uses.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Uses this form, instead of choosing by the kernel.
+    /// Uses this form, even if the kernel supports native variables.
     pub fn form(mut self, form: Form) -> Self {
         self.form = Some(form);
         self

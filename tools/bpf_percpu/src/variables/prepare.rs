@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is to be done between opening and loading an object, and after.
+//! The steps between opening and loading an object, and after loading it.
 
 use std::collections::BTreeMap;
 
@@ -25,19 +25,20 @@ use crate::variables::Section;
 use bpf_percpu_lower::lower::HOLD_PROGRAM;
 use bpf_percpu_lower::lower::LOWERED_SECTION;
 
-/// Makes what the variables of `object` are in, and tells its programs. Call it as the last thing
-/// before the object is loaded, and [`Prepared::hold`] after.
+/// Creates or opens the stores or per-CPU arrays for the variables of `object`, and makes its
+/// programs use them. Call it last before loading the object, and [`Prepared::hold`] after loading
+/// it.
 ///
-/// The object is one that [`lower`](bpf_percpu_lower::lower::lower) or [`native`](bpf_percpu_lower::lower::native) has
-/// made; in another there is nothing to do. A skeleton's `open_object_mut()` gives its object. What
-/// [`store::bind`] does is done, too.
+/// The object must come from [`lower`](bpf_percpu_lower::lower::lower) or
+/// [`native`](bpf_percpu_lower::lower::native); another one has no such variables. For a skeleton,
+/// pass its `open_object_mut()`. This also does what [`store::bind`] does.
 pub fn prepare(object: &mut OpenObject, options: &Options) -> Result<Prepared> {
     let name = object.name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     prepare_as(object, &name, options)
 }
 
-/// As [`prepare`], with a name that libbpf has not shortened.
+/// Like [`prepare`], with a name that libbpf has not truncated.
 pub(super) fn prepare_as(
     object: &mut OpenObject,
     name: &str,
@@ -57,7 +58,7 @@ pub(super) fn prepare_as(
     }))
 }
 
-/// The form that the object has, and the names of its sections.
+/// Returns the form of the object's variables, and the names of its sections.
 fn sections(object: &OpenObject) -> Result<(Form, Vec<String>)> {
     for map in object.maps() {
         if map.name() == LOWERED_SECTION {
@@ -72,7 +73,7 @@ fn sections(object: &OpenObject) -> Result<(Form, Vec<String>)> {
     Ok((Form::Native, sections.collect()))
 }
 
-/// Gives libbpf a per-CPU array for each section.
+/// Creates a per-CPU array for each section, for libbpf to reuse.
 fn arrays(object: &mut OpenObject) -> Result<Vec<Section>> {
     let mut sections = Vec::new();
     for mut map in object.maps_mut() {
@@ -92,7 +93,7 @@ fn arrays(object: &mut OpenObject) -> Result<Vec<Section>> {
     Ok(sections)
 }
 
-/// Makes a store for each section, or opens the shared one, and writes which they are.
+/// Creates a store for each section, or opens the shared one, and writes their ids to the object.
 fn in_stores(
     object: &mut OpenObject,
     name: &str,
@@ -122,7 +123,7 @@ fn in_stores(
             Backing::Array(_) => None,
         });
     lowered::fill_in(table, stores);
-    // A loader that selects programs does not know this one.
+    // A loader that selects programs may have turned this one off.
     let hold = object
         .progs_mut()
         .find(|program| program.name() == HOLD_PROGRAM);
@@ -144,14 +145,14 @@ fn image(map: &OpenMapMut<'_>, section: &str) -> Result<Vec<u8>> {
         .with_context(|| format!("section {section} has no initial values"))
 }
 
-/// What was made for an object's variables. It is to be loaded now.
+/// The variables of an object that is ready to be loaded.
 #[derive(Debug)]
 #[must_use = "programs hold their stores only after hold()"]
 pub struct Prepared(Variables);
 
 impl Prepared {
-    /// Lets the programs of the object, which is loaded now, hold their stores: each lives as long
-    /// as a program that uses it is loaded.
+    /// Makes the programs of the loaded object hold their stores: each store lives as long as a
+    /// program that uses it is loaded.
     pub fn hold(self, object: &Object) -> Result<Variables> {
         let Self(variables) = self;
         if variables.form == Form::Lowered {
@@ -176,7 +177,7 @@ impl Prepared {
     }
 }
 
-/// The per-CPU variables of an object that is loaded, to be read and written.
+/// The per-CPU variables of a loaded object, to read and write.
 #[derive(Debug)]
 pub struct Variables {
     form: Form,
@@ -185,12 +186,12 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Which form they have.
+    /// Their form.
     pub fn form(&self) -> Form {
         self.form
     }
 
-    /// The sections, in the order of the object's.
+    /// The sections, in the order of the object.
     pub fn sections(&self) -> &[Section] {
         &self.sections
     }
@@ -200,8 +201,8 @@ impl Variables {
         self.sections.iter().find(|section| section.name() == name)
     }
 
-    /// A section by its name in the source, which is no longer among [`sections`](Self::sections)
-    /// then.
+    /// Removes a section from [`sections`](Self::sections) and returns it. `name` is its name in
+    /// the source.
     pub fn take_section(&mut self, name: &str) -> Option<Section> {
         let mut sections = self.sections.iter();
         let nth = sections.position(|section| section.name() == name)?;
@@ -209,8 +210,8 @@ impl Variables {
     }
 
     /// The stores that the object declares with `BPF_PERCPU_STORE()` and
-    /// `BPF_PERCPU_KEYED_STORE()`, by name. Programs do not hold them: they live as long as this, or
-    /// until they are removed after [`Store::pin`].
+    /// `BPF_PERCPU_KEYED_STORE()`, by name. Programs do not hold them: they live as long as this
+    /// value or, after [`Store::pin`], until they are removed.
     pub fn stores(&self) -> &BTreeMap<String, Store> {
         &self.stores
     }

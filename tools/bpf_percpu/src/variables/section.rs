@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A section of per-CPU variables, of an object that is loaded.
+//! A section of per-CPU variables in a loaded object.
 
 use anyhow::Result;
 
@@ -33,8 +33,8 @@ impl Section {
         self.image.len()
     }
 
-    /// What each CPU started with; of a shared store, what it would have if this object had made
-    /// it.
+    /// The initial bytes of each CPU according to this object. A shared store has those of the
+    /// object that created it.
     pub fn image(&self) -> &[u8] {
         &self.image
     }
@@ -51,8 +51,8 @@ impl Section {
         }
     }
 
-    /// Writes bytes of one CPU. What programs write to them on this CPU meanwhile may be lost; when
-    /// the kernel itself has the variables, what they write to any of the section's.
+    /// Writes bytes of one CPU. Concurrent writes by programs to these bytes may be lost. With
+    /// native variables, so may concurrent writes to any byte that the section has on this CPU.
     pub fn write(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
         match &self.backing {
             Backing::Array(array) => array.write(cpu, off, bytes),
@@ -68,7 +68,7 @@ impl Section {
         }
     }
 
-    /// Name and id of the store; nothing when the kernel itself has the variables.
+    /// The name and id of the store; `None` for native variables.
     pub fn store(&self) -> Option<(&str, u32)> {
         match &self.backing {
             Backing::Array(_) => None,

@@ -53,7 +53,7 @@ pub fn run<S: Show>(
     options: Options,
     mut look: impl FnMut() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
-    // Signals that arrive before the terminal is changed wait until it is.
+    // Block signals first, so that none ends the program before it can restore the terminal.
     let signals = Signals::new(&[&ENDING[..], &[libc::SIGWINCH, libc::SIGTSTP]].concat())?;
     let mut shown = 0;
     let mut next = Instant::now();

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::value::Word;
 
-/// The totals at one point in time, to compare the next ones with.
+/// The totals at one point in time, with which the next ones are compared.
 #[derive(Debug)]
 pub struct Rates<K> {
     word: Word,
@@ -44,7 +44,7 @@ impl<K: Copy + Eq + Hash> Rates<K> {
     }
 }
 
-/// A rate in few characters: `0`, `12.3`, `4.56k`.
+/// Formats a rate in few characters: `0`, `12.3`, `4.56k`.
 pub fn format_rate(rate: f64) -> String {
     const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let (mut rate, mut unit) = (rate, 0);

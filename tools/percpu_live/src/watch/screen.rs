@@ -16,7 +16,7 @@ use crate::watch::Size;
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// The output for frames: a terminal, or a file that gets one after the other.
+/// The output for frames: a terminal, or a file to which they are appended.
 #[derive(Debug)]
 pub struct Screen {
     full: bool,
@@ -96,7 +96,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // If it cannot be written to, it is gone.
+        // If it cannot be written to, the terminal is gone.
         let _ = self.leave();
     }
 }
@@ -112,7 +112,7 @@ pub fn size() -> Option<Size> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: The request fills this struct.
     let ret = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) };
-    // SAFETY: All zeroes are a valid value, too.
+    // SAFETY: All zeroes are a valid value.
     let size = unsafe { size.assume_init() };
     (ret == 0 && size.ws_col > 0 && size.ws_row > 0).then(|| Size {
         width: size.ws_col.into(),
@@ -125,7 +125,7 @@ pub fn bars() -> Bars {
     bars_of(|name| env::var(name).ok())
 }
 
-/// The first variable that is set decides.
+/// Uses the first variable that is set.
 fn bars_of(var: impl Fn(&str) -> Option<String>) -> Bars {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()

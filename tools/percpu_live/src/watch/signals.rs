@@ -41,7 +41,7 @@ pub struct Signals {
 pub const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
 impl Signals {
-    /// Blocks these signals, and receives them here.
+    /// Blocks these signals, so that only this receives them.
     pub fn new(signals: &[libc::c_int]) -> io::Result<Self> {
         let set: Result<SigSet, Errno> = signals.iter().copied().map(Signal::try_from).collect();
         let set = set?;
@@ -96,7 +96,7 @@ fn restore(before: &SigSet) {
 }
 
 fn timespec(duration: Duration) -> TimeSpec {
-    // The kernel refuses what is too long for it; a century is as good.
+    // The kernel rejects a timeout that is too long; a century is long enough.
     TimeSpec::from_duration(duration.min(Duration::from_secs(u32::MAX.into())))
 }
 

@@ -22,12 +22,12 @@ pub fn run(args: &Create, json: bool) -> Result<()> {
             .with_context(|| format!("the image cannot be read: {}", path.display()))?,
         None => Vec::new(),
     };
-    // What asks to end once the id is printed is not to end this before.
+    // Block signals before the id is printed: from then on, its reader may send one.
     let signals = args.no_pin.then(|| Signals::new(&ENDING)).transpose()?;
     let mut options = Options::new(&args.name, args.size)
         .image(&image)
         .pinned(!args.no_pin);
-    // clap has seen that both are given, or none.
+    // clap ensures that either both are given or neither.
     if let (Some(kind), Some(entries)) = (args.key, args.entries) {
         options = options.keyed(kind, entries);
     }
@@ -43,7 +43,7 @@ pub fn run(args: &Create, json: bool) -> Result<()> {
         result["entries"] = json!(store.entry_count());
     }
     print_as(json, &result, |_| format!("{}\n", store.id())).inspect_err(|_| {
-        // Nobody knows of it. When it cannot be removed, percpuctl list still shows it.
+        // The user did not get the id. If the store cannot be removed, percpuctl list still shows it.
         let _ = store.unpin();
     })?;
     signals.map_or(Ok(()), |signals| keep(&signals))

@@ -17,7 +17,7 @@ use crate::commands::print_as;
 use crate::commands::target::open_bytes;
 use crate::commands::target::owner;
 
-/// A part of a store, or of an entry.
+/// A part of the content of a store or an entry.
 #[derive(Serialize)]
 struct Content {
     id: u32,
@@ -30,16 +30,16 @@ struct Content {
     cpus: Vec<Copied>,
 }
 
-/// One CPU's.
+/// The part of one CPU's copy.
 #[derive(Serialize)]
 struct Copied {
     cpu: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<u64>>,
-    /// What is no whole value, in hexadecimal.
+    /// The bytes after the last whole value, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     rest: Option<String>,
-    /// All, in hexadecimal.
+    /// All bytes, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<String>,
     #[serde(skip)]
@@ -75,7 +75,7 @@ pub fn run(args: &Dump, json: bool) -> Result<()> {
     })
 }
 
-/// How many bytes there are to show.
+/// Returns the number of bytes to show.
 fn length(store: &Store, args: &Dump) -> Result<u32> {
     let Some(left) = store
         .size()
@@ -110,7 +110,8 @@ fn copied(cpu: u32, raw: Vec<u8>, kind: Type) -> Copied {
     }
 }
 
-/// A line an offset, a column a CPU; as many CPUs beside each other as fit.
+/// Formats numbers, with a line for each offset and a column for each CPU. If the columns do not
+/// fit in `room`, they go into several tables.
 fn numbers(content: &Content, word: Word, room: Option<usize>) -> String {
     let columns: Vec<Vec<String>> = content
         .cpus
@@ -154,7 +155,7 @@ fn numbers(content: &Content, word: Word, room: Option<usize>) -> String {
     text
 }
 
-/// As hexdump -C shows them.
+/// Formats bytes as `hexdump -C` does.
 fn bytes(content: &Content) -> String {
     let mut text = String::new();
     for copy in &content.cpus {
@@ -180,7 +181,7 @@ fn bytes(content: &Content) -> String {
     text
 }
 
-/// Lines, with a `*` for those that repeat the one before, but for the last.
+/// Joins lines. A `*` replaces lines that repeat the previous one, except for the last line.
 fn without_repeats(rows: impl Iterator<Item = (String, String)>) -> String {
     let rows: Vec<_> = rows.collect();
     let mut text = String::new();

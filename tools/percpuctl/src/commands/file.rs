@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files that commands write.
+//! Writing of output files.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,12 +11,12 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process;
 
-/// Writes a file as a whole, or not at all.
+/// Writes a file completely, or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What a link leads to is meant, not the link.
+    // Replace the target of a link, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
-        // What is no file cannot be replaced by one.
+        // Do not replace a device or a pipe by a file.
         return File::options().write(true).open(&path)?.write_all(bytes);
     }
     let temporary = beside(&path)?;
@@ -33,7 +33,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The name of a file of this process, in the same directory.
+/// The name of a temporary file of this process, in the same directory.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()

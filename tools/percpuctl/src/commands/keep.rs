@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeping what was made until the user has enough.
+//! Keeps what a command created until the user ends it.
 
 use std::io;
 use std::io::Read;
@@ -21,7 +21,7 @@ pub fn keep(signals: &Signals) -> Result<()> {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A closed one has ended, too.
+            // Closed standard input counts as its end.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(()),
             Err(error) => return Err(error).context("standard input cannot be read"),
         }

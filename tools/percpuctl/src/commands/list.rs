@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl list`. It does not open plain stores: that would be one more user.
+//! `percpuctl list`. It does not open plain stores, because it would then count as a user of each.
 
 use anyhow::Result;
 use bpf_percpu::store;
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::commands::print_as;
 
-/// A store, and what only keyed ones have.
+/// A store, and the information that only keyed stores have.
 #[derive(Serialize)]
 struct Row {
     #[serde(flatten)]
@@ -30,14 +30,14 @@ struct Shape {
     entries: u32,
 }
 
-/// All stores.
+/// Lists all stores.
 pub fn list(json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for info in store::list()? {
         let shape = match info.keyed {
             false => None,
             true => match Store::open_id(info.id) {
-                // It went meanwhile.
+                // The store was removed in the meantime.
                 Err(Error::NotFound { .. }) => continue,
                 store => {
                     let KeyedInfo { kind, entries, .. } = store?.keyed_info()?;
@@ -73,7 +73,7 @@ fn table(rows: &[Row]) -> String {
     table.to_string()
 }
 
-/// What becomes of a store.
+/// The state of a store: whether it is pinned or removed.
 pub fn state(info: &Info) -> &'static str {
     match (info.removed, info.pinned) {
         (true, _) => "removed",

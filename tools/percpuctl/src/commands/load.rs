@@ -36,14 +36,14 @@ use crate::commands::keep::keep;
 use crate::commands::pins::Pins;
 use crate::commands::print_as;
 
-/// What was loaded.
+/// The result of loading an object.
 #[derive(Serialize)]
 struct Report {
     object: String,
     #[serde(flatten)]
     choice: Choice,
     sections: Vec<SectionRow>,
-    /// Those that the object declares.
+    /// The stores that the object declares.
     stores: Vec<StoreRow>,
     programs: Vec<ProgramRow>,
 }
@@ -52,7 +52,7 @@ struct Report {
 struct SectionRow {
     name: String,
     bytes: usize,
-    /// Nothing when the kernel itself has the variables.
+    /// `None` for native variables.
     store: Option<String>,
     id: Option<u32>,
 }
@@ -60,7 +60,7 @@ struct SectionRow {
 #[derive(Serialize)]
 struct StoreRow {
     name: String,
-    /// Of each entry, when it is keyed.
+    /// Bytes per CPU; for a keyed store, those of each entry.
     bytes: u32,
     id: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,9 +76,9 @@ struct ProgramRow {
     kind: String,
     id: u32,
     attached: bool,
-    /// The file that keeps the program.
+    /// The file that pins the program.
     pinned: Option<PathBuf>,
-    /// The file that keeps it attached.
+    /// The file that pins the link, which keeps the program attached.
     link: Option<PathBuf>,
 }
 
@@ -91,7 +91,7 @@ pub fn run(args: &Load, json: bool) -> Result<()> {
     let path = &args.object;
     let bytes =
         fs::read(path).with_context(|| format!("the object cannot be read: {}", path.display()))?;
-    // What asks to end once the result is printed is not to end this before.
+    // Block signals before the result is printed: from then on, its reader may send one.
     let signals = match args.pin {
         Some(_) => None,
         None => Some(Signals::new(&ENDING)?),
@@ -117,14 +117,14 @@ pub fn run(args: &Load, json: bool) -> Result<()> {
     let report = report(name, choice, &loaded, programs);
     print_as(json, &report, text)?;
     if let Some(pins) = pins {
-        // The files keep the programs attached; without this, some links would detach them.
+        // The files keep the programs attached, but dropping some links would detach them.
         links.iter_mut().for_each(Link::disconnect);
         pins.keep();
     }
     signals.map_or(Ok(()), |signals| keep(&signals))
 }
 
-/// What the object is called: its file's name up to the first dot.
+/// The name of the object: the name of its file up to the first dot.
 pub fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or_default().to_string()
@@ -178,8 +178,9 @@ fn programs(
     Ok(rows)
 }
 
-/// Whether a program's section does not say to what it is to be attached: `EOPNOTSUPP`, and `EBADF`
-/// of an iterator that wants a map. They have kinds only with a newer Rust.
+/// Whether attaching failed because the program's section does not name a target: `EOPNOTSUPP`, or
+/// `EBADF` for an iterator that needs a map. Only newer versions of Rust have error
+/// kinds for them.
 fn lacks_target(error: &libbpf_rs::Error) -> bool {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
@@ -189,9 +190,9 @@ fn lacks_target(error: &libbpf_rs::Error) -> bool {
     [libc::EOPNOTSUPP, libc::EBADF].iter().any(is)
 }
 
-/// A program's type, as bpftool has it.
+/// A program's type, as bpftool prints it.
 fn kind(program: &Program<'_>) -> String {
-    // SAFETY: What is returned is a string that is never freed, or null.
+    // SAFETY: The function returns a string that is never freed, or NULL.
     let kind = unsafe {
         let text =
             libbpf_sys::libbpf_bpf_prog_type_str(program.prog_type() as libbpf_sys::bpf_prog_type);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands, one a file but for the smallest.
+//! The commands, one per file except for the smallest.
 
 mod create;
 mod dump;
@@ -38,7 +38,7 @@ use crate::commands::target::entry;
 use crate::commands::target::open;
 use crate::commands::target::owner;
 
-/// Does what was asked for.
+/// Runs a command. Returns the exit status.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let json = cli.json;
     match cli.command {
@@ -87,7 +87,7 @@ fn remove(args: &Rm, json: bool) -> Result<()> {
     print_as(json, &result, |_| String::new())
 }
 
-/// Prints JSON, or what `text` makes of the result for people.
+/// Prints the result as JSON, or as the text that `text` returns.
 fn print_as<T: Serialize>(json: bool, result: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
     match json {
         true => program::write(serde_json::to_string_pretty(result)? + "\n"),
@@ -95,7 +95,8 @@ fn print_as<T: Serialize>(json: bool, result: &T, text: impl FnOnce(&T) -> Strin
     }
 }
 
-/// For what is wrong with several arguments together: ends with status 2, as clap does.
+/// Reports arguments that clap accepts but that are invalid together. Exits with status 2, as clap
+/// does.
 fn bad_usage(message: impl std::fmt::Display) -> ! {
     Cli::command()
         .error(ErrorKind::ValueValidation, message)

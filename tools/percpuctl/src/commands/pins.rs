@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of a BPF file system, which keep programs and links.
+//! Files in a BPF file system that pin programs and links.
 
 use std::fs;
 use std::io;
@@ -14,8 +14,8 @@ use bpf_percpu::libbpf::explain;
 use bpf_percpu::store::Store;
 use percpu_live::kernel::is_on_bpffs;
 
-/// A directory in which programs are pinned. What was pinned is removed again when this is dropped,
-/// but for what was kept.
+/// A directory in which programs are pinned, and the stores that were pinned with them. Dropping it
+/// unpins all of them, unless [`Pins::keep`] was called.
 pub struct Pins<'a> {
     dir: PathBuf,
     made_dir: bool,
@@ -24,7 +24,7 @@ pub struct Pins<'a> {
 }
 
 impl<'a> Pins<'a> {
-    /// Takes a directory, or makes it.
+    /// Uses a directory, or creates it.
     pub fn new(dir: &Path) -> Result<Self> {
         let shown = dir.display();
         let made_dir = !dir.exists();
@@ -49,7 +49,7 @@ impl<'a> Pins<'a> {
         })
     }
 
-    /// Has `pin` make the file `name`.
+    /// Calls `pin` to create the file `name`.
     pub fn add(
         &mut self,
         name: &str,
@@ -69,7 +69,7 @@ impl<'a> Pins<'a> {
         Ok(path)
     }
 
-    /// Pins a store, unless it is.
+    /// Pins a store, unless it is already pinned.
     pub fn add_store(&mut self, store: &'a Store) -> Result<()> {
         if !store.info()?.pinned {
             store.pin()?;
@@ -78,7 +78,7 @@ impl<'a> Pins<'a> {
         Ok(())
     }
 
-    /// Leaves all as it is.
+    /// Keeps everything pinned.
     pub fn keep(mut self) {
         self.made_dir = false;
         self.files.clear();
@@ -88,7 +88,7 @@ impl<'a> Pins<'a> {
 
 impl Drop for Pins<'_> {
     fn drop(&mut self) {
-        // What cannot be removed is still there to be seen.
+        // Ignore errors: the user can still see and remove the files.
         let ignore = |_: io::Result<()>| ();
         for file in &self.files {
             ignore(fs::remove_file(file));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl show`. It does not open a plain store: that would be one more user.
+//! `percpuctl show`. It does not open a plain store, because it would then count as a user of it.
 
 use anyhow::Result;
 use bpf_percpu::cpus;
@@ -23,7 +23,7 @@ struct Shown {
     #[serde(flatten)]
     info: Info,
     cpus: Vec<u32>,
-    /// On all CPUs, and of all entries.
+    /// The size on all CPUs, including all entries.
     bytes: u64,
     #[serde(flatten)]
     keyed: Option<Entries>,
@@ -36,7 +36,7 @@ struct Entries {
     owners: Vec<Owner>,
 }
 
-/// One store.
+/// Shows one store.
 pub fn show(which: &Which, json: bool) -> Result<()> {
     let info = find(which)?;
     let cpus = cpus::possible()?;

@@ -20,7 +20,8 @@ use crate::commands::target::entry;
 use crate::commands::target::open;
 use crate::commands::target::sum;
 
-/// Adds up over all possible CPUs.
+/// Reads the counter of each possible CPU and prints the sum, which is computed here and not in the
+/// kernel.
 pub fn run(args: &Sum, json: bool) -> Result<()> {
     let store = open(&args.which)?;
     let store = match (&args.whose.key, store.kind()) {
@@ -51,13 +52,13 @@ struct Row {
 
 /// Prints the sum of each entry.
 fn each(store: &Store, kind: KeyKind, args: &Sum, json: bool) -> Result<()> {
-    // Wrong without entries, too.
+    // Report a bad offset even if the store has no entries.
     store.check_word(args.offset, args.kind.width() as usize)?;
     let mut sums = Vec::new();
     for entry in store.entries()? {
         let (owner, entry) = entry?;
         match sum(&entry, args.offset, args.kind) {
-            // It went meanwhile.
+            // The entry was deleted in the meantime.
             Err(Error::NoEntry { .. }) => {}
             sum => sums.push((sum?, owner)),
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which store or entry a user means.
+//! The store or entry that the arguments select.
 
 use anyhow::bail;
 use anyhow::Result;
@@ -15,7 +15,7 @@ use crate::commands::owner::parse;
 use crate::commands::owner::Bad;
 use crate::commands::owner::Owner;
 
-/// The store.
+/// Opens the store.
 pub fn open(which: &Which) -> store::Result<Store> {
     match (&which.name, which.id) {
         (_, Some(id)) => Store::open_id(id),
@@ -23,7 +23,7 @@ pub fn open(which: &Which) -> store::Result<Store> {
     }
 }
 
-/// What has bytes: the store or, of a keyed one, an entry.
+/// Opens the store or, if it is keyed, an entry: whatever has bytes.
 pub fn open_bytes(which: &Which, whose: &Whose) -> Result<Store> {
     let store = open(which)?;
     match (&whose.key, store.kind()) {
@@ -37,7 +37,7 @@ pub fn open_bytes(which: &Which, whose: &Whose) -> Result<Store> {
     }
 }
 
-/// The entry that `--key` names.
+/// Returns the entry that `--key` selects.
 pub fn entry(store: &Store, key: &str) -> Result<Store> {
     let Some(kind) = store.kind() else {
         bail!(
@@ -52,7 +52,7 @@ pub fn entry(store: &Store, key: &str) -> Result<Store> {
     }
 }
 
-/// Whose entry `store` is, if it is one.
+/// The owner, if `store` is an entry.
 pub fn owner(store: &Store) -> Option<Owner> {
     Owner::of(store.kind()?, store.owner()?)
 }

@@ -26,7 +26,7 @@ use crate::commands::owner::Owner;
 use crate::commands::target::open_bytes;
 use crate::commands::target::owner;
 
-/// What is there at one moment.
+/// The state of a store or an entry at one point in time.
 #[derive(Serialize)]
 struct Look {
     #[serde(flatten)]
@@ -49,7 +49,7 @@ struct Row {
     values: Vec<u64>,
 }
 
-/// Shows a store until a signal comes.
+/// Shows a store until a signal arrives.
 pub fn run(args: &Watch, json: bool) -> Result<()> {
     let options = Options {
         interval: args.interval,
@@ -57,7 +57,7 @@ pub fn run(args: &Watch, json: bool) -> Result<()> {
         until: None,
         json,
     };
-    // To hold the store would keep it alive: it is opened for each look, by the id of the first.
+    // Holding the store would keep it alive. Open it by id for each look instead.
     let store = open_bytes(&args.which, &args.whose)?;
     let mut watched = Watched {
         id: store.id(),
@@ -73,7 +73,7 @@ pub fn run(args: &Watch, json: bool) -> Result<()> {
     watch::run(options, || watched.look())
 }
 
-/// The counters that may be shown: from the first offset to before the second.
+/// The offsets of the counters to show: from the first up to, but not including, the second.
 fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
     let (off, width) = (args.offset.unwrap_or(0), args.kind.width());
     if off % width != 0 {
@@ -94,13 +94,13 @@ fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
 
 struct Watched<'a> {
     id: u32,
-    /// Whose entry, of a keyed store.
+    /// The number of the owner, if this is an entry.
     number: Option<u64>,
     name: String,
     owner: Option<Owner>,
     offsets: (u32, u32),
     rates: Rates<u32>,
-    /// Offsets that were not zero once.
+    /// The offsets of counters that were once not zero.
     seen: BTreeSet<u32>,
     args: &'a Watch,
 }
@@ -144,7 +144,7 @@ impl Watched<'_> {
             row.rate = rate;
         }
         let mut info = store.info()?;
-        // This look's own open file.
+        // Do not count the file that is open for this look.
         info.refs = info.refs.saturating_sub(1);
         Ok(Look {
             info,

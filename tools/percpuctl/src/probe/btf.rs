@@ -20,7 +20,7 @@ const TAG: &[u8] = b"bpf_kfunc";
 struct Btf(NonNull<libbpf_sys::btf>);
 
 impl Btf {
-    /// Takes the result of libbpf, which has set errno.
+    /// Converts the result of libbpf, which sets errno on failure.
     fn new(btf: *mut libbpf_sys::btf, whose: &str) -> Result<Self, String> {
         let error = io::Error::last_os_error();
         NonNull::new(btf)
@@ -58,7 +58,7 @@ impl Drop for Btf {
 
 /// The names of the kfuncs of `module`.
 pub fn kfuncs(module: &str) -> Result<BTreeSet<String>, String> {
-    // The error says what libbpf would print.
+    // The error contains what libbpf would print.
     set_print(None);
     let name = CString::new(module).map_err(|error| error.to_string())?;
     // SAFETY: libbpf returns a BTF object that the caller owns, or NULL.

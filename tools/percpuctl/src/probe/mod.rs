@@ -156,7 +156,7 @@ mod tests {
         ] {
             assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
         }
-        // The kernel calls it, not programs.
+        // Only the kernel calls it, never a program.
         assert!(
             !names.iter().any(|name| name.ends_with("_dtor")),
             "{names:?}"

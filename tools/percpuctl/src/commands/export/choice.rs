@@ -111,7 +111,7 @@ impl Choice {
         !info.removed && (self.stores.is_empty() || self.stores.contains(&info.name))
     }
 
-    /// The counters to export of a store with this name and size.
+    /// The counters of a store with this name and size that are to be exported.
     pub fn counters(&self, name: &str, size: u32) -> Counters<'_> {
         if let Some(named) = self.named.get(name) {
             return Counters::Named(named);
@@ -122,7 +122,7 @@ impl Choice {
         Counters::Range(first, first + count * width)
     }
 
-    /// Whether a counter at `off` fits into a store of this size.
+    /// Whether a counter at `off` fits in a store of this size.
     pub fn fits(&self, off: u32, size: u32) -> bool {
         off.checked_add(self.word.width())
             .is_some_and(|end| end <= size)

@@ -85,11 +85,11 @@ where
                 let metrics = metrics.clone();
                 tokio::spawn(async move {
                     let _permit = permit;
-                    // Errors of a client do not concern the server.
+                    // An error on one connection does not affect the server.
                     let _ = timeout(CONNECTION, serve(stream, &*metrics)).await;
                 });
             }
-            // The process may be out of file descriptors.
+            // The process may be out of file descriptors until a connection ends.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }

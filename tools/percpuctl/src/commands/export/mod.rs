@@ -24,7 +24,7 @@ use crate::commands::print_as;
 use choice::Choice;
 use scrape::scrape;
 
-/// Prints the metrics, or offers them until a signal comes.
+/// Prints the metrics, or serves them until a signal arrives.
 pub fn run(args: &Export, json: bool) -> Result<()> {
     if json && args.once && args.output.is_none() {
         bad_usage("the text of metrics is no JSON: leave out --json, or give --output");
@@ -53,12 +53,12 @@ fn serve(args: &Export, choice: Choice, json: bool) -> Result<()> {
     let listener = TcpListener::bind(args.listen).with_context(cannot)?;
     let address = listener.local_addr().with_context(cannot)?;
     let server = http::Server::new(listener).with_context(cannot)?;
-    // Before anybody knows that there is something to end.
+    // Block signals before the URL is printed: from then on, its reader may send one.
     let signals = Signals::new(&ENDING)?;
     let url = format!("http://{address}{}", http::PATH);
     let result = json!({"address": address.ip(), "port": address.port(), "url": url});
     print_as(json, &result, |_| format!("{url}\n"))?;
-    // A client that hangs up ends its connection, not percpuctl.
+    // A client that hangs up must not end percpuctl.
     let _pipe = Signals::new(&[libc::SIGPIPE])?;
     server.start(move |format| Ok(scrape(&choice)?.text(format)?));
     signals.wait(None)?;

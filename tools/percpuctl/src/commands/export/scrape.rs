@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading the stores.
+//! Reads the stores.
 
 use anyhow::Result;
 use bpf_percpu::store;
@@ -14,13 +14,13 @@ use super::families::Families;
 use super::metrics::Metrics;
 use crate::commands::owner::Owner;
 
-/// What is in the stores now. They are open as long as it takes.
+/// Reads the current metrics of the chosen stores. Each store is open only while it is read.
 pub fn scrape(choice: &Choice) -> Result<Families> {
     let mut metrics = Metrics::new(choice);
     let infos = store::list()?.into_iter();
     for info in infos.filter(|info| choice.takes(info)) {
         let store = match Store::open_id(info.id) {
-            // It went meanwhile.
+            // The store was removed in the meantime.
             Err(Error::NotFound { .. }) => continue,
             store => store?,
         };
@@ -46,7 +46,7 @@ fn entries(metrics: &mut Metrics, info: &Info, store: &Store, kind: KeyKind) -> 
     let owners = Owner::all(kind, &numbers);
     for (entry, owner) in entries.into_iter().zip(&owners) {
         let read = |off, len| match entry.read_all(off, len) {
-            // It went meanwhile.
+            // The entry was deleted in the meantime.
             Err(Error::NoEntry { .. }) => Ok(Vec::new()),
             copies => copies,
         };

@@ -36,7 +36,7 @@ pub fn run(dir: &Path, json: bool) -> Result<()> {
     print_as(json, &result, |_| String::new())
 }
 
-/// The pages, with their files' names: percpuctl's own first.
+/// The pages with the names of their files, starting with percpuctl's own page.
 fn all() -> Result<Vec<(String, String)>> {
     let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();
@@ -126,8 +126,8 @@ mod tests {
     /// The pages, by command name; percpuctl's own page has an empty name.
     fn pages() -> Vec<(String, String)> {
         let name = |file: String| {
-            let name = file.strip_suffix(".1").expect("section 1");
-            let name = name.strip_prefix("percpuctl").expect("its name");
+            let name = file.strip_suffix(".1").expect("a page in section 1");
+            let name = name.strip_prefix("percpuctl").expect("a percpuctl page");
             name.trim_start_matches('-').to_string()
         };
         let all = all().unwrap().into_iter();
