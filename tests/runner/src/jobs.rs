@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Guests and host programs: what runs at a time, and what it says.
+//! Jobs: guests and host programs that run in parallel, and their results.
 
 use std::fs;
 use std::fs::File;
@@ -32,7 +32,7 @@ pub struct Run {
     pub kernel: String,
     /// The names of its cases.
     pub cases: Vec<String>,
-    /// Whether not all cases of the suite are wanted.
+    /// Whether only some of the suite's cases are to run.
     pub is_part: bool,
 }
 
@@ -49,7 +49,7 @@ impl Run {
         format!("{}.{}", self.suite.name, self.place())
     }
 
-    /// How long it takes. A soak takes longer, but by how much the tests know.
+    /// The expected duration in seconds. A soak takes longer; the tests determine how much.
     fn expected(&self) -> u32 {
         self.suite.expected(&self.kernel)
     }
@@ -64,7 +64,7 @@ impl Run {
     }
 }
 
-/// What runs at a time: a guest with its suites, or one suite of the host.
+/// A guest with its suites, or one suite on the host.
 #[derive(Debug)]
 pub struct Job {
     pub name: String,
@@ -72,24 +72,24 @@ pub struct Job {
     options: Vec<&'static str>,
 }
 
-/// What became of a job.
+/// A job that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub job: Job,
-    /// For each run.
+    /// The results of each run, in the order of the job's runs.
     pub results: Vec<Results>,
     pub seconds: f64,
-    /// Of its processes and QEMU's.
+    /// The CPU time of its processes in seconds, including QEMU's.
     pub cpu: f64,
 }
 
-/// The longest that the suites of one guest may take together, in seconds.
+/// How long the suites in one guest may take, in seconds. A longer suite gets its own guest.
 const GUEST: u32 = 220;
 
-/// The folder of a guest that has the test targets.
+/// The directory in a guest with the test targets.
 const TARGETS: &str = "suites";
 
-/// Puts runs into guests, the longest first.
+/// Distributes runs among guests, starting with the longest.
 pub fn jobs(runs: Vec<Run>) -> Vec<Job> {
     let mut runs = runs;
     runs.sort_by_key(|run| std::cmp::Reverse(run.expected()));
@@ -127,12 +127,12 @@ pub fn jobs(runs: Vec<Run>) -> Vec<Job> {
     jobs
 }
 
-/// How long a job takes, boot and end of a guest with it.
+/// The expected duration of a job in seconds, without the boot of its guest.
 fn expected(job: &Job) -> u32 {
     job.runs.iter().map(Run::expected).sum()
 }
 
-/// Runs all jobs, `lanes` at a time, in their order.
+/// Runs all jobs in order, up to `lanes` at a time.
 pub fn run(jobs: Vec<Job>, lanes: usize, soak: bool, mut ended: impl FnMut(&Ended)) -> Vec<Ended> {
     let jobs = Mutex::new(jobs.into_iter());
     let (sender, receiver) = mpsc::channel();
@@ -145,7 +145,7 @@ pub fn run(jobs: Vec<Job>, lanes: usize, soak: bool, mut ended: impl FnMut(&Ende
                 let Some(job) = next else {
                     break;
                 };
-                sender.send(job.run(soak)).expect("it is received");
+                sender.send(job.run(soak)).expect("a receiver");
             });
         }
         drop(sender);
@@ -263,8 +263,8 @@ impl Job {
         Ok((self.said(&dir, status)?, cpu))
     }
 
-    /// A folder with the suites' test targets. A suite finds no targets of other suites beside the
-    /// programs that it runs.
+    /// Creates a directory with the suites' test targets, so that a suite does not find targets of other
+    /// suites next to the programs that it runs.
     fn targets(&self, dir: &std::path::Path) -> Result<PathBuf> {
         let folder = dir.join(TARGETS);
         fs::create_dir(&folder)?;
@@ -279,7 +279,7 @@ impl Job {
         Ok(folder)
     }
 
-    /// What the suites need beside the module and their targets.
+    /// The files that the suites need in addition to the module and their targets.
     fn files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for run in &self.runs {
@@ -298,7 +298,8 @@ impl Job {
         Ok(files)
     }
 
-    /// A script for the guest's shell: each suite, its part of the kernel's log, and the module anew.
+    /// Creates the script for the guest's shell. It runs each suite, separates the kernel's log by suite,
+    /// and reloads the module in between.
     fn session(&self, soak: bool) -> String {
         let mut text = include_str!("session.sh").to_string();
         if soak {
@@ -312,7 +313,7 @@ impl Job {
         text + "finish\n"
     }
 
-    /// What the guest's suites have reported, and what its log shows.
+    /// The results of the guest's suites, with the problems that its log shows.
     fn said(&self, dir: &std::path::Path, status: ExitStatus) -> Result<Vec<Results>> {
         let read = |name: &str| -> String {
             let bytes = fs::read(dir.join(name)).unwrap_or_default();
@@ -358,8 +359,8 @@ impl Job {
         Ok(all)
     }
 
-    /// What is wrong in the kernel's log, and in whose part: what was seen at the guest's end, as leaks
-    /// are, counts for the last suite.
+    /// The problems in the kernel's log, each with the index of the run it is attributed to. Problems that
+    /// show at the end of the guest, such as leaks, are attributed to the last run.
     fn log_problems(&self, dir: &std::path::Path) -> Result<Vec<(usize, String)>> {
         let path = dir.join("kernel.log");
         if !path.exists() {
@@ -400,19 +401,19 @@ impl Job {
     }
 }
 
-/// The last lines.
+/// The last 100 lines.
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(100)..].join("\n")
 }
 
-/// Waits for a child. How it ended, and the CPU time of it and of all that it has waited for.
+/// Waits for a child. Returns its status, and the CPU time of it and of all children that it waited for.
 fn wait(child: Child) -> Result<(ExitStatus, f64)> {
     let pid = libc::pid_t::try_from(child.id())?;
     let mut status = 0;
-    // SAFETY: All zeroes are a valid `rusage`, which is integers.
+    // SAFETY: `rusage` consists of integers, so all zeroes are valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: The pointers are valid for the call. The child was not waited for: it is dropped here.
+    // SAFETY: The pointers are valid for the call. `child` has not been waited for, and is dropped here.
     while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } < 0 {
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
@@ -427,9 +428,9 @@ fn cpu(usage: &libc::rusage) -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-/// The CPU time of all children so far that were waited for.
+/// The CPU time of all children that were waited for so far, in seconds.
 pub fn children_cpu() -> f64 {
-    // SAFETY: All zeroes are a valid `rusage`, which is integers.
+    // SAFETY: `rusage` consists of integers, so all zeroes are valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: The pointer is valid for the call.
     let failed = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };

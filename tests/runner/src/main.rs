@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the test suites, on the host and in guests. Prints a line as each suite ends; then tables of what
-//! it took and of the suites, what those said that failed, the names of the cases that failed, and the
-//! line "N passed, N failed, N skipped". `build/tests` has what the others said, and all results as JSON
-//! and KTAP.
+//! Runs the test suites, on the host and in guests. Prints a line as each suite ends. At the end it
+//! prints tables of the times and of the suites, the output of failed suites, the names of failed cases,
+//! and the line "N passed, N failed, N skipped". The output of all suites and the results as JSON and
+//! KTAP are in `build/tests`.
 
 mod jobs;
 mod programs;
@@ -35,7 +35,7 @@ use results::Results;
 use suite::host;
 use suite::Suite;
 
-/// The suites that were asked for, `NAME` or `NAME/WHERE`; all, if none were.
+/// The suites to run, as `NAME` or `NAME/PLACE`; `None` for all.
 struct Wanted(Option<Vec<String>>);
 
 impl Wanted {
@@ -44,7 +44,7 @@ impl Wanted {
         self.0.as_ref().is_none_or(|words| words.iter().any(is_one))
     }
 
-    /// Those that are none of `known`.
+    /// The suites that are not in `known`.
     fn unknown(&self, known: &[Suite]) -> Vec<&String> {
         let name = |word: &String| word.split('/').next().unwrap_or_default().to_string();
         let is_known = |word: &&String| known.iter().any(|suite| suite.name == name(word));
@@ -56,7 +56,7 @@ impl Wanted {
     }
 }
 
-/// The kernels that a suite is for, or the first for one of the host.
+/// The kernels to run a suite on; only the first for a suite on the host.
 fn kernels_of<'a>(suite: &Suite, kernels: &'a [String]) -> &'a [String] {
     match suite.is_of_kernel() {
         true => kernels,
@@ -64,7 +64,7 @@ fn kernels_of<'a>(suite: &Suite, kernels: &'a [String]) -> &'a [String] {
     }
 }
 
-/// Each suite on each kernel, whether it is for that or not.
+/// Combines each suite with each kernel, even with those that it does not run on.
 fn all_runs(suites: &[Suite], kernels: &[String], wanted: &Wanted) -> Vec<Run> {
     let mut runs = Vec::new();
     for suite in suites {
@@ -105,7 +105,7 @@ fn needs(runs: &[Run], kernels: &[String], is_all: bool) -> Needs {
     }
 }
 
-/// Fills in the cases of each run, those with `part` in their names if that is given.
+/// Fills in the cases of each run. If `part` is given, only those whose names contain it.
 fn list(runs: &mut Vec<Run>, part: Option<&str>) -> Result<()> {
     let lists = runs.iter().filter_map(|run| {
         let target = run.suite.test_target()?;
@@ -142,7 +142,7 @@ fn list(runs: &mut Vec<Run>, part: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The cases of all targets that no run has.
+/// The cases of all targets that are not in any run.
 fn unrun(targets: &BTreeMap<String, bool>, runs: &[Run]) -> Result<Vec<String>> {
     let lists: Vec<_> = targets
         .keys()
@@ -166,7 +166,7 @@ fn unrun(targets: &BTreeMap<String, bool>, runs: &[Run]) -> Result<Vec<String>> 
     Ok(unrun)
 }
 
-/// A row for a suite whose cases this kernel cannot run.
+/// The row for a suite that does not run on this kernel.
 fn skip(run: Run) -> Row {
     let cases = run
         .cases
@@ -206,7 +206,7 @@ fn run() -> Result<bool> {
     suites.retain(|suite| suite.soak || !soak);
     let is_whole = wanted.0.is_none() && !soak;
     let mut runs = all_runs(&suites, &kernels, &wanted);
-    // A name that is not in the list may be of a crate's unit tests.
+    // An unknown name may be that of a crate's unit tests, which are known only after the build.
     let is_all = is_whole || !wanted.unknown(&suites).is_empty();
     let start = Instant::now();
     let targets = programs::build(&needs(&runs, &kernels, is_all))?;
@@ -229,7 +229,7 @@ fn run() -> Result<bool> {
         );
     }
     list(&mut runs, part.as_deref())?;
-    // A crate without unit tests is no suite.
+    // Leave out crates without unit tests.
     runs.retain(|run| run.suite.test_target().is_none() || !run.cases.is_empty());
     if runs.is_empty() {
         bail!(
@@ -255,7 +255,7 @@ fn run() -> Result<bool> {
         Some(jobs) => jobs
             .parse()
             .with_context(|| format!("JOBS={jobs} is no number"))?,
-        // Suites sleep, too.
+        // Suites also sleep, so run more than one per CPU.
         None => thread::available_parallelism()?.get() * 2,
     };
     let mut trouble = Ok(());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What suites need: modules, tools, and the test targets.
+//! Builds what suites need: modules, tools and test targets.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -17,10 +17,10 @@ use serde::Deserialize;
 
 use crate::results::listed;
 
-/// Where results and test targets go.
+/// The directory for results and test targets.
 pub const OUT: &str = "build/tests";
 
-/// A command of the host, without what make has left for its own.
+/// A command on the host, without the environment variables that make sets for its own children.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     for name in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
@@ -29,7 +29,7 @@ pub fn command(program: &str) -> Command {
     command
 }
 
-/// Runs a command, shows what it says when it fails only, and returns what it prints.
+/// Runs a command and returns its standard output. If it fails, the error has all of its output.
 fn quietly(title: &str, command: &mut Command) -> Result<String> {
     eprintln!("{title}");
     let output = command.stdin(Stdio::null()).output();
@@ -41,20 +41,20 @@ fn quietly(title: &str, command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What is to be built.
+/// What to build.
 #[derive(Debug, Default)]
 pub struct Needs {
-    /// The kernels, that of the tools and the host's suites first.
+    /// The kernels. The first one is used for the tools and for the suites on the host.
     pub kernels: Vec<String>,
-    /// Modules for tests, and for which kernel.
+    /// Modules for tests, each with its kernel.
     pub modules: Vec<(&'static str, String)>,
-    /// What of the samples and tools is needed, as a target of make.
+    /// The target of make that builds the samples and tools that are needed.
     pub programs: Option<&'static str>,
-    /// The test targets; none for all that the workspace has.
+    /// The test targets; `None` for all in the workspace.
     pub targets: Option<Vec<String>>,
 }
 
-/// What cargo says of a file that it has built.
+/// cargo's message about a file that it has built.
 #[derive(Debug, Deserialize)]
 struct Artifact {
     reason: String,
@@ -68,8 +68,8 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// Builds everything. Returns the test targets: that of a library is called NAME-lib, and whether it is
-/// one of unit tests.
+/// Builds everything. Returns the name of each test target, and whether it has unit tests. The target of
+/// a library is called NAME-lib.
 pub fn build(needs: &Needs) -> Result<BTreeMap<String, bool>> {
     let first = &needs.kernels[0];
     module(first)?;
@@ -90,7 +90,7 @@ pub fn build(needs: &Needs) -> Result<BTreeMap<String, bool>> {
             )?;
         }
         let targets = tests(first, needs.targets.as_deref());
-        modules.join().expect("it does not panic")?;
+        modules.join().expect("no panic")?;
         targets
     })
 }
@@ -159,7 +159,7 @@ fn tests(kernel: &str, targets: Option<&[String]>) -> Result<BTreeMap<String, bo
     Ok(names)
 }
 
-/// The cases of each target with its filter.
+/// Lists the cases of each target that its filter selects.
 pub fn cases(lists: &[(String, String)]) -> Result<Vec<Vec<String>>> {
     let end = "end of list";
     let mut script = String::new();
@@ -174,7 +174,7 @@ pub fn cases(lists: &[(String, String)]) -> Result<Vec<Vec<String>>> {
     Ok(text.split(end).take(lists.len()).map(listed).collect())
 }
 
-/// The KUnit cases that the tree declares: `#[test]`, and a function below it.
+/// Lists the KUnit cases in the source: functions below `#[test]`.
 pub fn kunit_cases() -> Result<Vec<String>> {
     let git = quietly(
         "Listing the KUnit cases",
@@ -186,7 +186,7 @@ pub fn kunit_cases() -> Result<Vec<String>> {
     Ok(names.map(str::to_string).collect())
 }
 
-/// What `name` says, if it says anything.
+/// The value of the environment variable `name`, unless it is empty.
 pub fn asked(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is printed, and the files for others to read.
+//! The output on the terminal, and the result files for other tools.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::results::to_ktap;
 use crate::results::Outcome;
 use crate::results::Results;
 
-/// A line of the table.
+/// A line of the table of suites.
 #[derive(Debug)]
 pub struct Row {
     pub run: Run,
@@ -37,12 +37,12 @@ impl Row {
         line.trim_end().to_string()
     }
 
-    /// Where all that it says is.
+    /// The file with its whole output.
     fn log(&self) -> String {
         format!("{OUT}/{}.log", self.run.name())
     }
 
-    /// What is printed as it ends.
+    /// Writes its output to the file, and prints its counts.
     pub fn ends(&self) -> Result<()> {
         fs::write(self.log(), self.results.text(|_| true))?;
         println!(
@@ -57,7 +57,7 @@ impl Row {
     }
 }
 
-/// `results.json` and `results.ktap`.
+/// Writes `results.json` and `results.ktap`.
 pub fn files(rows: &[Row], jobs: &[Ended]) -> Result<()> {
     let suites: Vec<_> = rows
         .iter()
@@ -93,7 +93,8 @@ pub fn files(rows: &[Row], jobs: &[Ended]) -> Result<()> {
     Ok(())
 }
 
-/// Prints what builds, guests and programs took, the suites, what failed, and the sums. Whether all is well.
+/// Prints the times of builds, guests and programs, the suites, the failures, and the totals. Returns
+/// whether everything passed.
 pub fn print(rows: &[Row], jobs: &[Ended], builds: [f64; 2], unrun: &[String]) -> bool {
     println!(
         "\n{:<24} {:>7} {:>7}  SUITES",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What suites report: libtest's JSON, and KTAP.
+//! Parses the output of suites: libtest's JSON, and KTAP.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum Outcome {
     Passed,
     Failed,
-    /// With the reason.
+    /// Skipped for this reason.
     Skipped(String),
 }
 
@@ -21,7 +21,7 @@ pub struct Case {
     pub name: String,
     pub outcome: Outcome,
     pub seconds: f64,
-    /// What it has printed.
+    /// Its output.
     pub output: String,
 }
 
@@ -41,11 +41,11 @@ impl Case {
     }
 }
 
-/// What a suite has said.
+/// The results of a suite.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
 pub struct Results {
     pub cases: Vec<Case>,
-    /// What is wrong beside cases that failed.
+    /// What went wrong, other than failed cases.
     pub problems: Vec<String>,
     pub seconds: f64,
 }
@@ -55,7 +55,7 @@ impl Results {
         self.count(|outcome| *outcome == Outcome::Passed)
     }
 
-    /// Cases that failed; one more when something else is wrong.
+    /// The number of failed cases, plus one if anything else went wrong.
     pub fn failed(&self) -> usize {
         self.count(|outcome| *outcome == Outcome::Failed) + usize::from(!self.problems.is_empty())
     }
@@ -71,7 +71,7 @@ impl Results {
             .count()
     }
 
-    /// Each of `expected` must have a result, and nothing else.
+    /// Checks that exactly the cases in `expected` have a result.
     pub fn expect(&mut self, expected: &[String]) {
         let missing = |name: &&String| !self.cases.iter().any(|case| case.name == **name);
         if let Some(first) = expected.iter().find(missing) {
@@ -88,7 +88,7 @@ impl Results {
         }
     }
 
-    /// The reasons of the cases that were skipped, each once.
+    /// The reasons why cases were skipped, without repeats.
     pub fn reasons(&self) -> String {
         let mut reasons: Vec<&str> = Vec::new();
         for case in &self.cases {
@@ -101,8 +101,7 @@ impl Results {
         reasons.join("; ")
     }
 
-    /// The cases as libtest prints them, what those printed that `show` is true for, and what else is
-    /// wrong.
+    /// Formats the cases for which `show` is true as libtest does, with their output, and all problems.
     pub fn text(&self, show: impl Fn(&Case) -> bool) -> String {
         let mut text = String::new();
         for case in self.cases.iter().filter(|case| show(case)) {
@@ -123,7 +122,7 @@ impl Results {
     }
 }
 
-/// A line of libtest's JSON, or of what a guest's session reports between suites.
+/// A line of libtest's JSON, or of the reports of a guest's session between suites.
 #[derive(Debug, Deserialize)]
 struct Event {
     #[serde(rename = "type")]
@@ -136,7 +135,7 @@ struct Event {
     status: Option<i32>,
 }
 
-/// The event in a line. What a test's own children print may come before it.
+/// The event in a line. Output of a test's children may precede it.
 fn event(line: &str) -> Option<Event> {
     let mut starts = line.match_indices("{ \"type\": \"").map(|(at, _)| at);
     starts.find_map(|at| {
@@ -185,7 +184,7 @@ impl Libtest {
         }
     }
 
-    /// What was read. `status` is the program's, if it is known.
+    /// Returns the results read so far. `status` is the exit status of the program, if known.
     fn results(mut self) -> Results {
         if let Some(name) = self.running {
             let mut case = Case::new(&name, Outcome::Failed);
@@ -212,7 +211,7 @@ impl Libtest {
     }
 }
 
-/// The results in libtest's JSON, of a program that ended with `status`.
+/// Reads libtest's JSON, from a program that ended with `status`.
 pub fn libtest(text: &str, status: Option<i32>) -> Results {
     let mut libtest = Libtest {
         status,
@@ -224,7 +223,7 @@ pub fn libtest(text: &str, status: Option<i32>) -> Results {
     libtest.results()
 }
 
-/// The suites of a guest's session with their results, and what ended it early.
+/// Returns the suites of a guest's session with their results, and the reason if it ended early.
 pub fn session(text: &str) -> (Vec<(String, Results)>, Option<String>) {
     let (mut suites, mut broken) = (Vec::new(), None);
     let mut current: Option<(String, Libtest)> = None;
@@ -253,15 +252,15 @@ pub fn session(text: &str) -> (Vec<(String, Results)>, Option<String>) {
     (suites, broken)
 }
 
-/// The cases that `--list --format json` names.
+/// Reads the names of the cases from the output of `--list --format json`.
 pub fn listed(text: &str) -> Vec<String> {
     let events = text.lines().filter_map(event);
     let discovered = events.filter(|event| event.event.as_deref() == Some("discovered"));
     discovered.filter_map(|event| event.name).collect()
 }
 
-/// The results in KTAP without subtests, of a script that ended with `status`. Its plan says how many
-/// there are.
+/// Reads KTAP without subtests, from a script that ended with `status`. The number of results must match
+/// the plan.
 pub fn ktap(text: &str, status: Option<i32>) -> Results {
     let mut results = Results::default();
     let (mut plan, mut output) = (None, String::new());
@@ -288,7 +287,7 @@ pub fn ktap(text: &str, status: Option<i32>) -> Results {
     results
 }
 
-/// `ok N NAME`, `not ok N NAME`, `ok N NAME # SKIP REASON`
+/// Reads a line `ok N NAME`, `not ok N NAME` or `ok N NAME # SKIP REASON`.
 fn ktap_case(line: &str) -> Option<Case> {
     let (outcome, rest) = match line.strip_prefix("not ok ") {
         Some(rest) => (Outcome::Failed, rest),
@@ -303,7 +302,7 @@ fn ktap_case(line: &str) -> Option<Case> {
     })
 }
 
-/// All suites in KTAP, each one a test with its cases as subtests.
+/// Formats all suites as KTAP. Each suite is a test, and its cases are subtests.
 pub fn to_ktap(suites: &[(String, &Results)]) -> String {
     let mut text = format!("KTAP version 1\n1..{}\n", suites.len());
     for (number, (name, results)) in (1..).zip(suites) {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# How suites run in a guest. Reports go to the second serial port, and to the third what the kernel has
-# logged meanwhile, below a line that says whose it is. The runner adds the suites.
+# Runs suites in a guest. Reports go to the second serial port. The kernel's log goes to the third, where
+# a line with the name of each suite precedes its part. The runner appends the calls of suite().
 export RUSTC_BOOTSTRAP=1
 all=0 first=1
 
@@ -16,20 +16,20 @@ log() {
 	echo "== $1" >/dev/ttyS2
 }
 
-# Which CPUs are online, as FILE=STATE.
+# Prints which CPUs are online, as FILE=STATE.
 online() {
 	grep -H . /sys/devices/system/cpu/cpu*/online 2>/dev/null | tr : =
 }
 booted=$(online)
 
-# CPUs that a suite has taken offline or online are as they were.
+# Restores the CPUs that a suite has taken offline or online.
 reset_cpus() {
 	for cpu in $booted; do
 		grep -qx "${cpu##*=}" "${cpu%=*}" || echo "${cpu##*=}" >"${cpu%=*}"
 	done
 }
 
-# The module anew, once what is freed in the background is gone.
+# Reloads the module. rmmod fails until everything that is freed in the background is gone.
 fresh_module() {
 	tries=0
 	while grep -q '^bpf_percpu ' /proc/modules && ! rmmod bpf_percpu 2>/dev/null; do

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a suite is.
+//! Suites, and the guests they run in.
 
 /// A kind of guest.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ impl Boot {
         }
     }
 
-    /// The same guest, which does not look for leaks on the debug kernel. On others it is the same.
+    /// The same guest without kmemleak on the debug kernel. On other kernels it is identical.
     pub const fn without_kmemleak(self, name: &'static str) -> Self {
         Self {
             name,
@@ -29,7 +29,7 @@ impl Boot {
         }
     }
 
-    /// Its name on `kernel`, and the options of `scripts/vm`. Boots with the same options are one guest.
+    /// Its name and the options of `scripts/vm` on `kernel`. Suites with the same options share a guest.
     pub fn on(self, kernel: &str) -> (&'static str, Vec<&'static str>) {
         let mut options = self.options.to_vec();
         if kernel == "debug" && !self.kmemleak {
@@ -46,9 +46,9 @@ pub enum Kind {
     Guest(Boot),
     /// A test target, in the root.
     Host,
-    /// A script that prints KTAP, and is told the kernel.
+    /// A script that gets the kernel as an argument and prints KTAP.
     Script {
-        /// Once, with the first kernel, and not for each one.
+        /// Whether it runs once, with the first kernel, and not once per kernel.
         once: bool,
     },
 }
@@ -56,41 +56,41 @@ pub enum Kind {
 /// A suite of tests.
 #[derive(Debug, Clone)]
 pub struct Suite {
-    /// What `SUITES` and the results call it.
+    /// Its name in `SUITES` and in the results.
     pub name: String,
     pub kind: Kind,
     /// The test target, or the script's path.
     pub target: String,
-    /// Arguments of the test target: which of its cases.
+    /// Arguments for the test target that select cases.
     pub filter: &'static str,
-    /// The only kernel that it is for, or the only one that it is not for.
+    /// The only kernel that it runs on, or the only one that it does not run on.
     only: Option<&'static str>,
     except: Option<&'static str>,
-    /// Why its cases are skipped elsewhere. If none is said, they are not mentioned.
+    /// Why its cases are skipped on other kernels. If empty, the results do not mention them.
     pub reason: &'static str,
-    /// How long it takes, without the boot: on the host or the stock kernel, and on the debug kernel.
+    /// Its duration in seconds without the boot: on the host or the stock kernel, and on the debug kernel.
     seconds: [u32; 2],
-    /// Whether it wants the samples and all tools beside it.
+    /// Whether it needs the samples and all tools.
     pub programs: bool,
-    /// Whether it wants percpuctl only.
+    /// Whether it needs only percpuctl.
     pub percpuctl: bool,
-    /// The kernel module for tests that it wants, `KMOD_TEST`.
+    /// The kernel module of `tests/kmod` that it needs, if any: `KMOD_TEST`.
     pub module: Option<&'static str>,
-    /// Whether `make soak` runs it, for longer.
+    /// Whether `make soak` runs it, for a longer time.
     pub soak: bool,
 }
 
-/// A suite of the cases of a test target that run in a guest.
+/// A suite that runs cases of a test target in a guest.
 pub fn guest(name: &str, target: &str, boot: Boot) -> Suite {
     Suite::new(name, target, Kind::Guest(boot))
 }
 
-/// A suite of the cases of a test target that run in the root.
+/// A suite that runs cases of a test target in the root.
 pub fn host(name: &str, target: &str) -> Suite {
     Suite::new(name, target, Kind::Host)
 }
 
-/// A script that boots guests of its own, for each kernel.
+/// A script that runs once per kernel and boots its own guests.
 pub fn script(name: &str, path: &str) -> Suite {
     Suite::new(name, path, Kind::Script { once: false })
 }
@@ -118,72 +118,72 @@ impl Suite {
         }
     }
 
-    /// Some of the target's cases: libtest's arguments.
+    /// Runs only some of the target's cases, which these arguments of libtest select.
     pub fn filter(mut self, filter: &'static str) -> Self {
         self.filter = filter;
         self
     }
 
-    /// For one kernel only.
+    /// Runs it only on this kernel.
     pub fn only(mut self, kernel: &'static str, reason: &'static str) -> Self {
         self.only = Some(kernel);
         self.reason = reason;
         self
     }
 
-    /// Not for this kernel.
+    /// Does not run it on this kernel.
     pub fn except(mut self, kernel: &'static str, reason: &'static str) -> Self {
         self.except = Some(kernel);
         self.reason = reason;
         self
     }
 
-    /// How long it takes on the host or the stock kernel, and on the debug kernel.
+    /// Sets how many seconds it takes on the host or the stock kernel, and on the debug kernel.
     pub fn seconds(mut self, stock: u32, debug: u32) -> Self {
         self.seconds = [stock, debug];
         self
     }
 
-    /// It runs the samples and tools.
+    /// Provides the samples and tools.
     pub fn programs(mut self) -> Self {
         self.programs = true;
         self
     }
 
-    /// It runs percpuctl.
+    /// Provides percpuctl.
     pub fn percpuctl(mut self) -> Self {
         self.percpuctl = true;
         self
     }
 
-    /// It loads `bpf_percpu_NAME.ko`.
+    /// Provides `bpf_percpu_NAME.ko`.
     pub fn module(mut self, name: &'static str) -> Self {
         self.module = Some(name);
         self
     }
 
-    /// `make soak` runs it for longer.
+    /// Makes `make soak` run it, for a longer time.
     pub fn soak(mut self) -> Self {
         self.soak = true;
         self
     }
 
-    /// Whether it is for `kernel`.
+    /// Whether it runs on `kernel`.
     pub fn is_for(&self, kernel: &str) -> bool {
         self.only.is_none_or(|only| only == kernel) && self.except != Some(kernel)
     }
 
-    /// Whether it runs for each kernel.
+    /// Whether it runs once per kernel.
     pub fn is_of_kernel(&self) -> bool {
         matches!(self.kind, Kind::Guest(_) | Kind::Script { once: false })
     }
 
-    /// How long it takes.
+    /// Its expected duration in seconds.
     pub fn expected(&self, kernel: &str) -> u32 {
         self.seconds[usize::from(kernel == "debug" && self.is_of_kernel())]
     }
 
-    /// The test target, if it is one.
+    /// The test target, if it is not a script.
     pub fn test_target(&self) -> Option<&str> {
         match self.kind {
             Kind::Script { .. } => None,

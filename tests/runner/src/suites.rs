@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suites: what runs where, in which guest, and how long it takes.
+//! The suites: what each one runs, in which guest or on the host, and how long it takes.
 //!
-//! Suites that want the same guest share one. Each finds the module freshly loaded.
+//! Suites that need the same guest share one. The module is reloaded before each suite.
 
 use crate::suite::guest;
 use crate::suite::host;
@@ -11,21 +11,21 @@ use crate::suite::script;
 use crate::suite::Boot;
 use crate::suite::Suite;
 
-/// A guest with all that a suite may ask for: NMIs, and QEMU's monitor.
+/// A guest with everything that suites may need: NMIs, and QEMU's monitor.
 const USUAL: Boot = Boot::new("usual", &["--nmi", "--monitor"]);
 
-/// For tools on top of kfuncs that other suites have kmemleak look at, and for what it takes too long.
+/// For suites that kmemleak slows down too much, and those whose kfuncs it checks in other suites.
 const NO_KMEMLEAK: Boot = USUAL.without_kmemleak("fast");
 
-/// Some CPUs only, one of them isolated, and no PSI.
+/// Only some of the CPUs online, one of them isolated, and no PSI.
 const PARTIAL: Boot =
     Boot::new("partial", &["--append", "maxcpus=2 isolcpus=1 psi=0"]).without_kmemleak("partial");
 
-/// More CPUs than a word has bits. Their memory takes kmemleak a minute.
+/// More CPUs than a word has bits. kmemleak would take a minute to scan their memory.
 const MANY_CPUS: Boot = Boot::new("many", &["--cpus", "66"]).without_kmemleak("many");
 
-/// One instruction at a time. What has no part in it takes none: other CPUs than two, and KFENCE's
-/// timer.
+/// For tests that advance one instruction at a time. Only two CPUs and no KFENCE timer, so that
+/// nothing else takes time.
 const ONE_INSN: Boot = Boot::new(
     "one-insn",
     &[
@@ -38,11 +38,11 @@ const ONE_INSN: Boot = Boot::new(
     ],
 );
 
-/// The clock counts instructions.
+/// A guest whose clock counts instructions.
 const ICOUNT: Boot = Boot::new("icount", &["--cpus", "1", "--icount"]);
 
-/// All suites but the unit tests of the crates, each of which is one by itself. `seconds()` is what a
-/// suite takes on two CPUs, without the boot: on the host or the stock kernel, and on the debug kernel.
+/// All suites except the unit tests of the crates: those are suites named after the crate. `seconds()` is
+/// the duration on two CPUs without the boot: on the host or the stock kernel, and on the debug kernel.
 #[rustfmt::skip]
 pub fn suites() -> Vec<Suite> {
     vec![

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random ioctls. Damage to the kernel shows in its log, which `scripts/vm --check-log` checks.
+//! Random ioctls. Damage to the kernel shows up in its log, which `scripts/vm --check-log` checks.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Random {
         values[self.below(values.len() as u64) as usize]
     }
 
-    /// Mostly one of `values`, else any number.
+    /// Usually one of `values`, otherwise any number.
     fn mostly(&mut self, values: &[u32]) -> u32 {
         match self.below(16) {
             0 => self.next() as u32,
@@ -83,7 +83,8 @@ const SIZES: [u32; 9] = [1, 8, 8, 64, 100, 4096, 32768, 32769, 0];
 const OFFSETS: [u32; 9] = [0, 0, 1, 8, 60, 64, 4095, 32767, 32768];
 const CPUS: [u32; 6] = [0, 1, 2, 3, 4, uapi::ALL_CPUS];
 
-/// Makes one call, mostly with the address of the right struct, and ignores the result.
+/// Makes one call, usually with the address of the right struct. Returns the request, and the
+/// errno or 0.
 fn call(random: &mut Random, control: &Control, buf: &mut [u8], pages: &Pages) -> (u32, i32) {
     let data = random.address(buf, pages);
     let mut create = uapi::Create {
@@ -142,7 +143,7 @@ fn used() -> [i64; 2] {
     [meminfo("Percpu"), meminfo("Slab")]
 }
 
-/// Makes calls on some files, which are closed and opened now and then. Then removes all stores.
+/// Makes calls on several files, some of which are closed and reopened. Then removes all stores.
 fn run(random: &mut Random, calls: u32) -> BTreeMap<(u32, i32), u32> {
     let pages = Pages::new(libc::PROT_READ | libc::PROT_WRITE);
     // The size of the largest result of a call: 100 infos, or a whole store.
@@ -162,8 +163,8 @@ fn run(random: &mut Random, calls: u32) -> BTreeMap<(u32, i32), u32> {
     drop(files);
     for info in list(64) {
         let control = Control::new();
-        control.open_id(info.id).expect("nobody else removes them");
-        control.unpin().expect("only the pin is left");
+        control.open_id(info.id).expect("a listed store");
+        control.unpin().expect("a pin");
     }
     assert_eq!(list(64).len(), 0);
     seen
@@ -185,7 +186,7 @@ fn random_calls() {
             );
         }
         all_bytes_are_free();
-        // The allocator may keep 2 MiB for later.
+        // The allocator may keep 2 MiB for later use.
         let mut after = before;
         let fits = soon(|| {
             after = used();
@@ -199,7 +200,8 @@ fn random_calls() {
 /// The limit on the bytes per CPU of all stores.
 const MAX_BYTES: u32 = 2 << 20;
 
-/// No store is left, not even one of a byte: a store of the whole limit can be created.
+/// Checks that no store is left, not even one of a single byte: stores can be created up to the
+/// limit.
 fn all_bytes_are_free() {
     let all: Vec<_> = (0..MAX_BYTES / uapi::MAX_SIZE)
         .map(|i| Control::with(&format!("all{i}"), uapi::MAX_SIZE))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ioctls of the control file on plain stores: arguments, errors, limits, rights. `keyed` has
-//! those on keyed stores.
+//! The ioctls of the control file on plain stores: arguments, errors, limits, rights. The target
+//! `keyed` tests those on keyed stores.
 
 mod create;
 mod fuzz;

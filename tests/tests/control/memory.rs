@@ -97,7 +97,7 @@ fn past_the_end() {
             call(&witness.control, request, io(data, 0, SIZE, 0)),
             Ok(())
         );
-        // With a length of 0 no memory is touched.
+        // With a length of 0, no memory is accessed.
         assert_eq!(call(&witness.control, request, io(BAD[1], 0, 3, 0)), Ok(()));
     }
     witness.unchanged("no bytes");

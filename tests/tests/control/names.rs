@@ -61,7 +61,7 @@ fn a_name_is_taken_once() {
 fn files_share_a_store() {
     let one = Control::with("new", 16);
     let two = Control::new();
-    two.open_name("new").expect("there is one");
+    two.open_name("new").expect("a store");
     assert_eq!(two.id(), one.id());
     assert_eq!(two.open_name("new"), Err(EBUSY));
     one.write(0, 0, &7u64.to_ne_bytes()).expect("a write");
@@ -106,7 +106,7 @@ fn a_pin_outlives_the_file() {
     assert!(lives(id));
 
     let control = Control::new();
-    control.open_name("new").expect("the pin keeps it");
+    control.open_name("new").expect("a pinned store");
     assert_eq!(control.id(), id);
     assert_eq!(control.unpin(), Ok(()));
     assert_eq!(
@@ -136,12 +136,12 @@ fn pin_brings_the_name_back() {
     assert_eq!(first.pin(), Ok(()));
     assert_eq!(first.info().map(|i| i.flags), Ok(F_PINNED));
     let third = Control::new();
-    third.open_name("new").expect("it is back");
+    third.open_name("new").expect("a pinned store");
     assert_eq!(third.id(), first.id());
     assert_eq!(third.unpin(), Ok(()));
 }
 
-/// Names that come and go leave no trace that hides another name, or lets it be taken twice.
+/// Creating and removing names neither hides another name nor allows it to be used twice.
 #[test]
 fn names_come_and_go() {
     let stay: Vec<_> = (0..200)
@@ -264,7 +264,7 @@ fn one_creator_wins() {
     assert_eq!(list(8).len(), 0);
 }
 
-/// Threads race to create a store with one file, which ends up with one store.
+/// Threads race to create stores through the same file, and only one of them succeeds.
 #[test]
 fn one_call_wins_a_file() {
     const THREADS: usize = 6;

@@ -39,8 +39,8 @@ fn open_with(caps: &[u32], uid: u32) -> Option<i32> {
     }
     let opened = thread::spawn(move || {
         if uid != 0 {
-            // SAFETY: The raw call affects this thread only; the C library's function would affect
-            // all.
+            // SAFETY: The raw call affects only this thread. The C library's function would affect
+            // all threads.
             let ret = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
             assert_eq!(ret, 0, "setresuid");
         } else {

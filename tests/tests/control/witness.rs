@@ -37,7 +37,7 @@ impl Witness {
         Self { control, before }
     }
 
-    /// Checks that `result` is `errno`, and that nothing has changed.
+    /// Checks that `result` is the error `errno`, and that nothing has changed.
     pub fn refused<T>(&self, what: &str, result: Result<T>, errno: i32) {
         assert_eq!(result.err(), Some(errno), "{what}");
         self.unchanged(what);

@@ -106,6 +106,7 @@ fn images() {
     prints("rm image");
 }
 
+/// Tests `set`, `dump` and `sum`.
 #[test]
 fn values() {
     let _store = store("values", 20);
@@ -144,7 +145,7 @@ fn values() {
 
     assert_eq!(prints("sum values --offset 8"), "17\n");
     assert_eq!(json("sum values --offset 8 --type u32")["sum"], json!(17));
-    // The sum wraps, as the counters do.
+    // Sums wrap around, as counters do.
     let n = possible().len() as u64;
     assert_eq!(
         json("sum values --offset 0")["sum"],
@@ -166,7 +167,7 @@ fn all_means_every_possible_cpu() {
     }
 }
 
-/// A store that is not pinned lasts as long as percpuctl runs.
+/// A store that is not pinned exists as long as percpuctl runs.
 #[test]
 fn no_pin_until_the_input_ends() {
     let mut child = command("create nopin --size 8 --no-pin")
@@ -181,7 +182,7 @@ fn no_pin_until_the_input_ends() {
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin
         .write_all(b"input that is not the end\n")
-        .expect("it reads");
+        .expect("a reader");
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(json("show nopin")["pinned"], json!(false));
     drop(stdin);
@@ -219,7 +220,7 @@ fn manual_pages() {
     let pages = json("man /tmp/pages/man1")["pages"].clone();
     let pages: Vec<String> = serde_json::from_value(pages).expect("names");
     let mut files: Vec<String> = fs::read_dir("/tmp/pages/man1")
-        .expect("it was made")
+        .expect("a directory")
         .map(|file| {
             file.expect("a file")
                 .file_name()
@@ -260,7 +261,7 @@ fn manual_pages() {
     );
 }
 
-/// When the reader of its output is gone, percpuctl ends without a message.
+/// If the reader of its output is gone, percpuctl ends without a message.
 #[test]
 fn a_closed_pipe_is_no_error() {
     let (reader, writer) = UnixStream::pair().expect("sockets");

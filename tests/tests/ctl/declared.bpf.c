@@ -9,7 +9,7 @@ BPF_PERCPU_KEYED_STORE(tasks, "declared_tasks", BPF_PERCPU_KEY_TASK, u64, 4);
 BPF_PERCPU_KEYED_STORE(cgroups, "declared_cgroups", BPF_PERCPU_KEY_CGROUP,
 		       u64[2], 5);
 BPF_PERCPU_KEYED_STORE(keys, "declared_keys", BPF_PERCPU_KEY_U64, u64, 6);
-/* The same again. */
+/* The same declaration again. */
 BPF_PERCPU_KEYED_STORE(keys_again, "declared_keys", BPF_PERCPU_KEY_U64, u64, 6);
 
 char _license[] SEC("license") = "GPL";

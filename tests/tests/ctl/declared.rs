@@ -47,11 +47,11 @@ fn stores_are_what_the_program_wants() {
     ];
     assert_eq!(shapes, expected);
 
-    let object = open.load().expect("it loads");
+    let object = open.load().expect("an object");
     let mut programs = object.progs_mut();
     let program = programs.next().expect("a program");
     let ran = program.test_run(ProgramInput::default());
-    assert_eq!(ran.expect("it runs").return_value, 5);
+    assert_eq!(ran.expect("a run").return_value, 5);
     assert_eq!(stores["declared_plain"].sum_u64(0).expect("a counter"), 1);
     // SAFETY: `getpid()` has no preconditions.
     let tid = unsafe { libc::gettid() } as u64;
@@ -71,7 +71,7 @@ fn stores_are_what_the_program_wants() {
     assert!(Store::open("declared_keys").is_err());
 }
 
-/// An existing store is used if it matches the declaration, else it is an error.
+/// An existing store is used if it matches the declaration. If not, it is an error.
 #[test]
 fn others_are_not_taken_for_them() {
     let create = |kind, entries| {
@@ -138,12 +138,12 @@ fn load() {
             (&json!(true), &store["id"])
         );
     }
-    fs::remove_dir_all(DIR).expect("it is pinned");
+    fs::remove_dir_all(DIR).expect("a directory");
     for store in stores {
         prints(&format!("rm {}", store["name"].as_str().expect("a name")));
     }
 
-    // A failed load leaves no store, though all of them were pinned here.
+    // A failed load removes all stores, although they have been pinned.
     let full = File::options().write(true).open("/dev/full");
     let output = command(&format!("load /tmp/declared.o --pin {DIR}"))
         .stdout(full.expect("/dev/full"))

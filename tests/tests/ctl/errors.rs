@@ -215,8 +215,8 @@ fn without_rights() {
     assert!(line.contains("run as root or with CAP_BPF"), "{line}");
 }
 
-/// Output that cannot be written is an error, and `create` then removes the store: nobody got its
-/// id.
+/// It is an error if the output cannot be written. `create` then removes the store, because the
+/// user did not get its id.
 #[test]
 fn a_full_disk() {
     let full = || {

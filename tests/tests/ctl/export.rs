@@ -23,7 +23,7 @@ use tests::percpuctl::store;
 
 const COUNTER: &str = "bpf_percpu_store_counter";
 
-/// The output of `dump` as the exporter has it: offset, CPU and value.
+/// The output of `dump` as the exporter shows it: offset, CPU and value.
 fn dumped(line: &str) -> Vec<(String, u64)> {
     let dump = json(&format!("dump {line}"));
     let mut all = Vec::new();
@@ -257,7 +257,7 @@ fn entries_by_cgroup() {
     }));
 }
 
-/// A request shows the stores of that moment, and keeps none of them alive.
+/// A request shows the stores that exist at that time, and keeps none of them alive.
 #[test]
 fn stores_come_and_go() {
     let first = numbers("export");
@@ -289,7 +289,7 @@ fn stores_come_and_go() {
     assert!(!has(&exporter, "export2", 0));
 }
 
-/// The exporter uses the module only during a request. It says if the module is gone.
+/// The exporter uses the module only during a request, and reports if the module is not loaded.
 #[test]
 fn the_module_may_go() {
     let exporter = Exporter::start("");
@@ -310,14 +310,14 @@ fn other_clients() {
     let exporter = Exporter::start("export");
     let url = format!("http://127.0.0.1:{}/metrics", exporter.port);
     let output = Command::new("wget").args(["-q", "-O", "-", &url]).output();
-    let output = output.expect("wget is on PATH");
+    let output = output.expect("wget on PATH");
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(Metrics::of(&text).0, exporter.scrape().0);
 }
 
-/// For the textfile collector: the Prometheus format, in which a counter's family has the name of
-/// its samples.
+/// The Prometheus format, for the textfile collector. In it a counter's family has the name of its
+/// samples.
 #[test]
 fn once() {
     let _store = numbers("export");

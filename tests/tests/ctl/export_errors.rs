@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl export`: clients that misbehave, and what cannot be exported.
+//! `percpuctl export`: clients that misbehave, and stores that cannot be exported.
 
 use std::fs;
 use std::io::Read;
@@ -123,7 +123,8 @@ fn clients_choose_the_format() {
     }
 }
 
-/// Clients that send nothing, or half a request, delay others by seconds at most, and are closed.
+/// Clients that send nothing or only half a request delay others by at most some seconds, and their
+/// connections are closed.
 #[test]
 fn silent_clients() {
     let _store = store("export", 8);
@@ -148,7 +149,7 @@ fn silent_clients() {
     exporter.scrape();
 }
 
-/// Clients that go away before the answer.
+/// Clients that close the connection before the response.
 #[test]
 fn impatient_clients() {
     let store = store("export", 32768);
@@ -214,7 +215,7 @@ fn what_is_not_there() {
         "export --once --output /nothing/here",
         &["/nothing/here", "No such file"],
     );
-    // In an export of all stores, one that is too small has no value.
+    // An export of all stores leaves out the values of a store that is too small.
     assert!(!prints("export --once --offset 24").contains("store=\"export\",offset"));
 }
 

@@ -28,7 +28,7 @@ pub struct Exporter {
     pub port: u16,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -43,7 +43,7 @@ impl Exporter {
         Self::start_at(&format!("{line} --listen 127.0.0.1:0"))
     }
 
-    /// Starts an exporter on the address that `line` says.
+    /// Starts an exporter on the address in `line`.
     pub fn start_at(line: &str) -> Self {
         let mut child = command(&format!("export --json {line}"))
             .stdout(Stdio::piped())
@@ -68,9 +68,9 @@ impl Exporter {
         }
     }
 
-    /// A connection on which nothing was sent yet.
+    /// Opens a connection without sending anything.
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a listener");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream
     }
@@ -96,7 +96,7 @@ impl Exporter {
 
     /// Ends it with a signal.
     pub fn end(mut self, signal: i32) -> Ran {
-        let child = self.child.take().expect("it runs");
+        let child = self.child.take().expect("a child");
         // SAFETY: The child has not been waited for, so the pid is still its own.
         unsafe { libc::kill(child.id() as i32, signal) };
         ends(child)

@@ -4,7 +4,7 @@
 #include <bpf/bpf_helpers.h>
 #include "bpf_percpu.bpf.h"
 
-/* struct Take in keyed.rs */
+/* struct Take in take.rs. */
 struct take {
 	u64 owner; /* a thread id, the id of a cgroup, or a key */
 	u64 val;

@@ -134,7 +134,7 @@ fn images_are_of_each_entry() {
     prints("rm image");
 }
 
-/// Keys that are numbers, of each width and in each notation.
+/// Keys that are numbers, in each width and notation.
 #[test]
 fn values_of_keys() {
     let taken = Taken::new("values", KeyKind::U64, 4);
@@ -181,7 +181,7 @@ fn values_of_keys() {
     assert_eq!(json("sum values --key 5 --offset 0 --type u32")["sum"], 3);
 }
 
-/// Without a key `sum` prints a line for each owner, the largest sum first.
+/// Without a key, `sum` prints a line for each owner, starting with the largest sum.
 #[test]
 fn sums_of_all() {
     let taken = Taken::new("sums", KeyKind::U64, 600);
@@ -200,7 +200,7 @@ fn sums_of_all() {
     ]);
     assert_eq!(sums, expected);
 
-    // More than one LIST_KEYS returns.
+    // More entries than one ENTRY_LIST returns.
     for key in 1000..1596 {
         taken.add(key, 0, key);
     }
@@ -213,7 +213,7 @@ fn sums_of_all() {
     assert_eq!(json("show sums")["used"], 600);
 }
 
-/// A task is a thread, and is shown with its name. Its entry goes with it.
+/// A task is a thread, and is shown with its name. Its entry is deleted when it ends.
 #[test]
 fn tasks() {
     let taken = Taken::new("tasks", KeyKind::Task, 8);
@@ -263,13 +263,13 @@ fn tasks() {
     );
 
     drop(end);
-    thread.join().expect("it ends");
+    thread.join().expect("no panic");
     let one = |owners: Value| owners.as_array().map(Vec::len) == Some(1);
     assert!(soon(|| one(owners("tasks"))), "{}", owners("tasks"));
     assert!(soon(|| json("show tasks")["waiting"] == 0));
 }
 
-/// A cgroup is found by id and by path, and shown by path. Its entry goes with it.
+/// A cgroup is found by id and by path, and shown by path. Its entry is deleted when it ends.
 #[test]
 fn cgroups() {
     let taken = Taken::new("cgroups", KeyKind::Cgroup, 8);
@@ -334,7 +334,7 @@ fn owners_without_a_name() {
     assert_eq!(owners("nameless"), json!([{"cgroup": id, "path": null}]));
     let sums = prints("sum nameless --offset 0");
     assert_eq!(cells(&sums)[1], [&*id.to_string(), "-", "5"]);
-    child.wait().expect("it has ended");
+    child.wait().expect("a child");
     assert!(soon(|| owners("nameless") == json!([])));
 }
 
@@ -359,7 +359,7 @@ fn entries_are_removed() {
     });
     assert_eq!(removed, expected);
     assert_eq!(json("sum remove --offset 0"), json!([{"key": 1, "sum": 1}]));
-    // The entries are free again, and zero.
+    // The entries are free again, and their bytes are zero.
     assert!(soon(|| json("show remove")["waiting"] == 0));
     taken.add(2, 8, 9);
     assert_eq!(prints("sum remove --key 2 --offset 0"), "0\n");

@@ -60,7 +60,7 @@ fn create() {
     assert!(Store::open("x").is_err(), "a failed call changes nothing");
 }
 
-/// The limits of the module are for plain and keyed stores together.
+/// The limits of the module apply to plain and keyed stores together.
 #[test]
 fn limits() {
     module::remove_soon();
@@ -87,7 +87,7 @@ fn limits() {
     }
 }
 
-/// A command that needs a key asks for it; one that does not refuses it.
+/// A command that needs a key asks for it. A command that takes none refuses it.
 #[test]
 fn keys_that_are_missing_or_too_much() {
     let _plain = store("plain", 8);
@@ -218,7 +218,7 @@ fn bad_usage() {
     assert!(Store::open("x").is_err());
 }
 
-/// A command for plain stores refuses a keyed store of the same size, and the other way round.
+/// A command for plain stores refuses a keyed store of the same size, and vice versa.
 #[test]
 fn the_other_kind() {
     let plain = store("plain", 16);
@@ -250,7 +250,7 @@ fn the_other_kind() {
             .create_or_open(),
     );
 
-    // Per-CPU variables refuse it, too, in a section of that size.
+    // A section of per-CPU variables of the same size refuses it, too.
     let size = Options::new("keyed8", 8).keyed(KeyKind::U64, 4).create();
     let _keyed8 = size.expect("a store");
     let lowered = variables::Options::new().form(variables::Form::Lowered);
@@ -263,5 +263,5 @@ fn the_other_kind() {
     };
     let said = format!("{refused:#}");
     assert!(said.contains("'keyed8' is keyed"), "{said}");
-    load(lowered).expect("nothing else is wrong");
+    load(lowered).expect("an object");
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The commands of percpuctl, as a user runs them: `create`, `set`, `sum`, `watch`, `export` and so
-//! on. What they do and print on plain stores is in `commands`, on keyed stores in `keyed`; their
-//! errors are in `errors` and `keyed_errors`. `percpuctl load` is in the target `lower_load`.
+//! on. `commands` tests what they do and print on plain stores, `keyed` does the same for keyed
+//! stores, and `errors` and `keyed_errors` test their errors. The target `lower_load` tests
+//! `percpuctl load`.
 
 mod commands;
 mod declared;

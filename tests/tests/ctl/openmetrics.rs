@@ -149,7 +149,7 @@ const RIGHT: &str = "# HELP a What it is\n\
 
 #[test]
 fn what_is_right_is_read() {
-    let families = parse(RIGHT).expect("it is right");
+    let families = parse(RIGHT).expect("families");
     let a = &families["a"];
     assert_eq!((&*a.kind, &a.unit), ("counter", &None));
     let values: Vec<_> = a.samples.iter().map(|sample| sample.value).collect();

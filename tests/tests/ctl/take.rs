@@ -13,7 +13,7 @@ use tests::object;
 /// The return value of a program that got no entry.
 const NO_ENTRY: u32 = 2;
 
-/// `struct take`.
+/// Mirrors `struct take` in `keyed.bpf.c`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 struct Take {
@@ -36,7 +36,7 @@ impl Taken {
         Self::of(created.unwrap_or_else(|e| panic!("{name}: {e}")))
     }
 
-    /// Uses a store that exists.
+    /// Uses an existing store.
     pub fn of(store: Store) -> Self {
         let programs = ["take_key", "take_task", "take_cgroup"];
         let programs = load_some(object!("ctl-keyed"), &programs)
@@ -44,7 +44,8 @@ impl Taken {
         Self { store, programs }
     }
 
-    /// Adds to the number at `off` in the owner's entry, on some CPU. False if it gets no entry.
+    /// Adds to the number at `off` in the owner's entry, on some CPU. Returns false if the owner
+    /// gets no entry.
     pub fn try_add(&self, owner: u64, off: u32, val: u64) -> bool {
         let program = match self.store.kind().expect("a keyed store") {
             KeyKind::Task => "take_task",
@@ -66,14 +67,14 @@ impl Taken {
             ..Default::default()
         };
         let ran = self.programs.program_named(program).test_run(input);
-        match ran.expect("the program runs").return_value {
+        match ran.expect("a run").return_value {
             0 => true,
             NO_ENTRY => false,
             other => panic!("{program} returned {other} for {owner}"),
         }
     }
 
-    /// As [`Self::try_add`], for an owner that must get an entry.
+    /// Like [`Self::try_add`], but panics if the owner gets no entry.
     pub fn add(&self, owner: u64, off: u32, val: u64) {
         assert!(self.try_add(owner, off, val), "no entry for {owner}");
     }

@@ -97,7 +97,7 @@ impl Terminal {
         self.output.lock().expect("no panic").clone()
     }
 
-    /// Waits for a frame that is as `wanted`. Panics with the output if none comes.
+    /// Waits for a frame for which `wanted` is true. Panics with the output if there is none.
     fn frame(&self, wanted: impl Fn(&[String]) -> bool) -> Result<Vec<String>, String> {
         let mut frame = None;
         let came = soon(|| {
@@ -262,7 +262,7 @@ fn frames_fit_and_follow_the_size() {
     );
     let heads = frame[1].clone();
 
-    // The next interval is a minute away: only the new size triggers a frame.
+    // The next frame is due in a minute: only the new size can trigger one now.
     terminal.resize(120, 6);
     let frame = terminal.frame(|frame| frame.get(5).is_some_and(|line| line == "and 5 more rows"));
     let frame = frame.expect("6 lines");
@@ -294,7 +294,7 @@ fn narrow_windows() {
     assert_eq!(ends(child).status, Some(0));
 }
 
-/// A terminal shows each line to its last character, and nothing of the previous frame.
+/// A terminal shows all characters of each line, and nothing of the previous frame.
 #[test]
 fn what_is_shown() {
     let store = store("tty-shown", 64);
@@ -313,7 +313,7 @@ fn what_is_shown() {
     kill(&child, libc::SIGINT);
     assert_eq!(ends(child).status, Some(0));
     let output = terminal.end();
-    let (output, _) = output.rsplit_once(LEAVE).expect("it was left");
+    let (output, _) = output.rsplit_once(LEAVE).expect("an end");
     let shown = shown(output, width.into(), height.into());
     let title = prints("watch tty-shown --iterations 1");
     let title: String = title.chars().take(40).collect();
@@ -348,7 +348,7 @@ fn is_left_while_it_is_stopped() {
     assert!(terminal.end().ends_with(LEAVE));
 }
 
-/// The control: on a terminal that cannot do it there are no escape sequences.
+/// The control: a terminal without cursor movement gets no escape sequences.
 #[test]
 fn dumb_terminals_get_plain_tables() {
     let _store = counted("tty-dumb");
@@ -356,7 +356,7 @@ fn dumb_terminals_get_plain_tables() {
     let mut command = command("watch tty-dumb --iterations 2 --interval 0.1");
     let stdout = Stdio::from(terminal.slave.try_clone().expect("dup"));
     let status = command.env("TERM", "dumb").stdout(stdout).status();
-    // It holds a descriptor of the slave, too.
+    // The command also holds a descriptor of the slave.
     drop(command);
     assert_eq!(status.expect("percpuctl").code(), Some(0));
     let output = terminal.end();

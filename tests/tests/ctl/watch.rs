@@ -75,8 +75,7 @@ fn a_live_counter() {
         .collect();
     assert!(totals.is_sorted() && totals[0] < totals[3], "{totals:?}");
     assert_eq!(frames[0]["rows"][0]["rate"], Value::Null);
-    // The time that passed, according to the rates. A frame that is late is soon followed by the
-    // next.
+    // The elapsed time, calculated from the rates. After a late frame, the next one follows soon.
     let grown = (1..4).filter(|i| totals[*i] > totals[i - 1]);
     let passed = grown.map(|i| {
         let rate = frames[i]["rows"][0]["rate"].as_f64().expect("a number");
@@ -131,8 +130,8 @@ fn counters_that_go_back() {
         .map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"))
         .find(|frame| frame["rows"][0]["total"] == json!(40))
         .expect("a look after the write");
-    // The frames are apart by at least a tenth of the interval, however late the first was, and by
-    // at most the time since the start.
+    // The time between the frames is at least a tenth of the interval, no matter how late the first
+    // one was, and at most the time since the start.
     let rate = frame["rows"][0]["rate"].as_f64().expect("a number");
     let slowest = -60.0 / start.elapsed().as_secs_f64();
     assert!((-60.0 / 0.2..=slowest).contains(&rate), "{rate}");
@@ -141,7 +140,7 @@ fn counters_that_go_back() {
     assert_eq!(ends(child).status, Some(0));
 }
 
-/// `watch` does not keep a store alive, and says when it is gone.
+/// `watch` does not keep a store alive, and reports when it is gone.
 #[test]
 fn a_store_that_goes() {
     let pinned = Options::new("goes", 8)
@@ -176,7 +175,7 @@ fn signals_end_it() {
         unsafe { libc::kill(child.id() as i32, signal) };
         assert_eq!(ends(child).status, Some(0), "{signal}");
     }
-    // The control: it does not end by itself.
+    // The control: without a signal it does not end.
     let mut child = command("watch ends --interval 0.05")
         .stdout(Stdio::null())
         .spawn()
@@ -184,7 +183,7 @@ fn signals_end_it() {
     thread::sleep(Duration::from_secs(1));
     assert!(child.try_wait().expect("a child").is_none());
     child.kill().expect("a child");
-    child.wait().expect("it ends");
+    child.wait().expect("a child");
 }
 
 #[test]

@@ -37,14 +37,14 @@ struct call {
 	u64 result; /* in and out: the kfunc's result, if it has one */
 	u64 entry; /* out: the entry's address */
 	u64 key; /* out: the key of the entry */
-	u64 owner_key; /* out: the key that it must have */
+	u64 owner_key; /* out: the key that the entry must have */
 	u32 id; /* of the store */
 	u32 kind;
 	u32 way;
 	u32 op;
 	u32 bits;
 	u32 off;
-	u32 cpu; /* whose copy */
+	u32 cpu; /* the CPU whose copy to use */
 	s32 error; /* out: the kfunc's errno */
 	u32 entry_id; /* out */
 	u32 entry_size; /* out */

@@ -24,7 +24,7 @@ pub const CREATE: u64 = 1;
 pub const NO_ENTRY: u32 = 3;
 pub const NO_VIEW: u32 = 4;
 
-/// `enum way`.
+/// Mirrors `enum way` in `call.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Entry,
@@ -34,7 +34,7 @@ pub enum Way {
 
 pub const WAYS: [Way; 3] = [Way::Entry, Way::Acquired, Way::View];
 
-/// `enum op`.
+/// Mirrors `enum op` in `call.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Add,
@@ -46,7 +46,7 @@ pub enum Op {
 
 pub const OPS: [Op; 5] = [Op::Add, Op::AddReturn, Op::Xchg, Op::Cmpxchg, Op::Sum];
 
-/// `struct call`.
+/// Mirrors `struct call` in `call.h`.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct Call {
@@ -71,7 +71,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call about the entry of `owner` in `store`.
+    /// A call on the entry of `owner` in `store`.
     pub fn new(store: &Store, owner: u64) -> Self {
         Self {
             owner,
@@ -123,7 +123,7 @@ pub fn find(programs: &Loaded, store: &Store, owner: u64) -> Option<Call> {
     get(programs, store, owner, 0)
 }
 
-/// Finds or creates the entry of `owner`. None if no entry is free.
+/// Finds or creates the entry of `owner`. Returns `None` if no entry is free.
 pub fn create(programs: &Loaded, store: &Store, owner: u64) -> Option<Call> {
     get(programs, store, owner, CREATE)
 }

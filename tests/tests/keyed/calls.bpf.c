@@ -214,7 +214,7 @@ int operate_on_store(struct call *c)
 	return ret;
 }
 
-/* The same by the store's id. */
+/* The same, using the store's id. */
 SEC("?syscall")
 int by_id(struct call *c)
 {

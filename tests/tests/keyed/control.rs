@@ -71,7 +71,7 @@ impl Witness {
         let keyed = with_image(KeyKind::U64, 19, 3, &[0x5a; 19]);
         let programs = calls(&["find"]);
         for key in [7, u64::MAX] {
-            create(&programs, &keyed, key).expect("one is free");
+            create(&programs, &keyed, key).expect("a free entry");
         }
         let plain = Control::with_image("plain", 19, &[0xa5; 19]);
         Self { plain, keyed }
@@ -92,7 +92,7 @@ impl Witness {
 
     fn control(&self) -> Control {
         let control = Control::new();
-        control.open_id(self.keyed.id()).expect("it is there");
+        control.open_id(self.keyed.id()).expect("the store");
         control
     }
 
@@ -146,7 +146,7 @@ fn bad_creations() {
             try_create(|a| (a.store.size, a.entries) = (size, entries))
         });
     }
-    // Without the other store it would fit.
+    // It would fit if the other store did not exist.
     witness.refused("with the others", ENOSPC, || {
         try_create(|a| (a.store.size, a.entries) = (8, MAX_BYTES / 8))
     });
@@ -179,7 +179,7 @@ fn bad_creations() {
     try_create(|_| ()).expect("good arguments");
 }
 
-/// Calls on entries. The arguments are valid until a test changes one.
+/// Makes a call on an entry. Its arguments are valid except for what `change` changes.
 fn entry_io(
     request: libc::Ioctl,
     control: &Control,
@@ -217,7 +217,7 @@ fn bad_reads_and_writes() {
     let index_of_other = indices.find(|(owner, _)| *owner != 7);
     let other = index_of_other
         .and_then(|(_, entry)| entry.index())
-        .expect("two");
+        .expect("two entries");
     type Change<'a> = &'a dyn Fn(&mut uapi::EntryIo);
     let cases: &[(&str, i32, Change)] = &[
         ("an unknown owner", ENOENT, &|a| a.entry.owner = 8),
@@ -255,17 +255,17 @@ fn bad_reads_and_writes() {
     }
     // The control, for one CPU and for all.
     for cpu in [0, uapi::ALL_CPUS] {
-        entry_io(uapi::IOC_ENTRY_READ, &control, |a| a.io.cpu = cpu).expect("it is there");
+        entry_io(uapi::IOC_ENTRY_READ, &control, |a| a.io.cpu = cpu).expect("an entry");
     }
     let before = bytes(&witness.keyed, u64::MAX);
-    entry_io(uapi::IOC_ENTRY_WRITE, &control, |a| a.io.off = 0).expect("it is there");
+    entry_io(uapi::IOC_ENTRY_WRITE, &control, |a| a.io.off = 0).expect("an entry");
     let mut expected = vec![vec![0x5a; 19]; before.len()];
     expected[0] = vec![0x11; 19];
     assert_eq!(bytes(&witness.keyed, 7), expected, "one CPU's");
     entry_io(uapi::IOC_ENTRY_WRITE, &control, |a| {
         a.io.cpu = uapi::ALL_CPUS
     })
-    .expect("it is there");
+    .expect("an entry");
     assert_eq!(bytes(&witness.keyed, 7), vec![vec![0x11; 19]; before.len()]);
     assert_eq!(bytes(&witness.keyed, u64::MAX), before, "another's");
 }

@@ -3,7 +3,7 @@
 #include "call.h"
 #include <bpf/bpf_tracing.h>
 
-/* The results of looking an entry up, and of creating it. */
+/* The results of looking up and creating an entry. */
 struct tried {
 	u64 found; /* the entry's address, or 0 */
 	u64 created;

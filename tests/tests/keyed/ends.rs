@@ -33,7 +33,7 @@ use crate::owner::tid;
 use crate::owner::Owner;
 use crate::owner::Thread;
 
-/// `struct tried`.
+/// Mirrors `struct tried` in `ends.bpf.c`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 struct Tried {
@@ -119,7 +119,7 @@ impl Drop for Process {
     }
 }
 
-/// The next owner gets the entry zeroed.
+/// The next owner gets a zeroed entry.
 #[test]
 fn entries_go_with_their_owners() {
     let calls = calls(&["find"]);
@@ -129,7 +129,7 @@ fn entries_go_with_their_owners() {
             let owner = Owner::new(kind, round);
             let number = owner.number;
             let ends = owner.ends();
-            create(&calls, &store, number).expect("one is free");
+            create(&calls, &store, number).expect("a free entry");
             assert!(bytes(&store, number).concat().iter().all(|byte| *byte == 0));
             store
                 .entry(number)
@@ -138,7 +138,7 @@ fn entries_go_with_their_owners() {
                 .expect("an entry");
             drop(owner);
             if !ends {
-                // The control: no other owner takes it.
+                // The control: an owner that does not end keeps its entry.
                 assert_eq!(info(&store).used, 1);
                 break;
             }
@@ -154,13 +154,13 @@ fn entries_go_with_their_owners() {
 fn processes_take_theirs_with_them() {
     let calls = calls(&["find"]);
     let store = store(KeyKind::Task, 16, 2);
-    let own = create(&calls, &store, tid()).expect("one is free");
+    let own = create(&calls, &store, tid()).expect("a free entry");
     let process = Process::new();
     assert!(
         find(&calls, &store, process.number()).is_none(),
         "it has what its parent has"
     );
-    create(&calls, &store, process.number()).expect("one is free");
+    create(&calls, &store, process.number()).expect("a free entry");
     drop(process);
     assert!(soon(|| info(&store).used == 1));
     wait_until_free(&store);
@@ -175,14 +175,14 @@ fn a_process_that_becomes_another_keeps_its_own() {
     let calls = calls(&["find"]);
     let store = store(KeyKind::Task, 16, 1);
     let process = Process::new();
-    let entry = create(&calls, &store, process.number()).expect("one is free");
+    let entry = create(&calls, &store, process.number()).expect("a free entry");
     store
         .entry(process.number())
         .expect("a keyed store")
         .write_all(0, &[0xee; 16])
         .expect("an entry");
     process.become_another();
-    let found = find(&calls, &store, process.number()).expect("it is there");
+    let found = find(&calls, &store, process.number()).expect("the entry");
     assert_eq!((found.entry, found.key), (entry.entry, entry.key));
     let bytes = bytes(&store, process.number()).concat();
     assert!(bytes.iter().all(|byte| *byte == 0xee));
@@ -193,7 +193,7 @@ fn a_process_that_becomes_another_keeps_its_own() {
 fn end<T>(task: T, number: u64) -> (Call, Shared) {
     let calls = calls(&["find"]);
     let (with, without) = (store(KeyKind::Task, 16, 1), other_store(KeyKind::Task));
-    let entry = create(&calls, &with, number).expect("one is free");
+    let entry = create(&calls, &with, number).expect("a free entry");
     let programs = programs(&["exits", "frees"]);
     programs.set_global(
         ".bss",
@@ -207,7 +207,7 @@ fn end<T>(task: T, number: u64) -> (Call, Shared) {
     // Attached after the stores exist, so that the module is notified of the end first.
     let links = ["exits", "frees"].map(|name| {
         let program = programs.program_named(name);
-        program.attach().expect("the kernel has it")
+        program.attach().expect("a link")
     });
     drop(task);
     assert!(soon(|| shared(&programs).frees == 1), "no end is seen");
@@ -287,8 +287,8 @@ fn other_store(kind: KeyKind) -> Store {
     options.create().unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// An owner that has ended exists while there are references to it. It keeps its entries until
-/// then, and gets no new one.
+/// An owner that has ended exists as long as there are references to it. Until then it keeps its
+/// entries, but gets no new ones.
 #[test]
 fn dead_ones_get_none() {
     let calls = calls(&["find"]);
@@ -296,7 +296,7 @@ fn dead_ones_get_none() {
         let (store, other) = (store(kind, 16, 2), other_store(kind));
         let owner = Owner::new(kind, 0);
         let number = owner.number;
-        let entry = create(&calls, &store, number).expect("one is free");
+        let entry = create(&calls, &store, number).expect("a free entry");
         let keeper = Keeper::new(&store, number);
         // The control: the owner has not ended yet.
         assert!(keeper.get(&other, CREATE).is_some());
@@ -324,7 +324,7 @@ fn dead_ones_can_lose_theirs() {
     for kind in [KeyKind::Task, KeyKind::Cgroup] {
         let store = store(kind, 16, 2);
         let owner = Owner::new(kind, 0);
-        create(&calls, &store, owner.number).expect("one is free");
+        create(&calls, &store, owner.number).expect("a free entry");
         let keeper = Keeper::new(&store, owner.number);
         drop(owner);
         assert_eq!(keeper.delete(&store), 0, "{kind}");
@@ -351,10 +351,10 @@ fn idle_tasks_have_entries() {
             ..Default::default()
         },
     );
-    let link = programs.program().attach().expect("the kernel has it");
+    let link = programs.program().attach().expect("a link");
     let all_idle = soon(|| {
         for cpu in &online {
-            // A thread that wakes and sleeps there makes the CPU switch to its idle task.
+            // A thread that wakes up and sleeps on this CPU makes it switch to its idle task.
             cpus::set_affinity(&[*cpu].into());
             thread::sleep(Duration::from_millis(1));
         }

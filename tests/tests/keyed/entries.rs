@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries: each is found by its owner only, has a copy for each CPU, and lasts until it is
+//! Entries: only its owner finds an entry, which has a copy for each CPU and exists until it is
 //! deleted.
 
 use bpf_percpu::store::KeyKind;
@@ -71,13 +71,13 @@ fn each_owner_has_one() {
             for owner in &owners {
                 assert!(find(&programs, &store, owner.number).is_none());
                 assert_eq!(info(&store).used as usize, entries.len(), "{kind}");
-                let entry = create(&programs, &store, owner.number).expect("one is free");
+                let entry = create(&programs, &store, owner.number).expect("a free entry");
                 assert_eq!(bytes(&store, owner.number), initial(image), "{kind}");
                 assert_eq!(
                     bytes_by_bpf(&programs, &store, owner.number),
                     initial(image)
                 );
-                // What is written to one entry shows in no other.
+                // A write to one entry does not affect the others.
                 store
                     .entry(owner.number)
                     .expect("a keyed store")
@@ -86,9 +86,9 @@ fn each_owner_has_one() {
                 entries.push(entry.entry);
             }
             for (owner, entry) in owners.iter().zip(&entries) {
-                let again = find(&programs, &store, owner.number).expect("it is there");
+                let again = find(&programs, &store, owner.number).expect("the entry");
                 assert_eq!(again.entry, *entry, "{kind}: another is found");
-                let again = create(&programs, &store, owner.number).expect("it is there");
+                let again = create(&programs, &store, owner.number).expect("the entry");
                 assert_eq!(again.entry, *entry, "{kind}: another is created");
             }
             let mut numbers: Vec<u64> = owners.iter().map(|owner| owner.number).collect();
@@ -125,7 +125,7 @@ fn model(call: &Call, op: Op, was: u64, sum: u64) -> (i32, u64, u64) {
     }
 }
 
-/// The number of `bits` bits at `off`, as far as it is within the copy.
+/// The number of `bits` bits at `off`. Bytes past the end of the copy are left out.
 fn number(copy: &[u8], off: u32, bits: u32) -> u64 {
     let bytes = copy.get(off as usize..).unwrap_or(&[]);
     let mut word = [0; 8];
@@ -175,7 +175,7 @@ fn every_operation_works_on_it() {
         let owners = Owner::several(kind, 2);
         let (one, other) = (owners[0].number, owners[1].number);
         for owner in [one, other] {
-            create(&programs, &store, owner).expect("one is free");
+            create(&programs, &store, owner).expect("a free entry");
             for cpu in &possible {
                 let copy: Vec<u8> = (0..SIZE).map(|i| (i * 7 + cpu * 41 + 0xc0) as u8).collect();
                 store
@@ -234,7 +234,7 @@ fn after_a_deletion_it_is_as_new() {
                 for owner in [&owners[0], &owners[1], &owners[0]] {
                     let owner = owner.number;
                     assert_eq!(delete(&programs, &store, owner), -ENOENT);
-                    create(&programs, &store, owner).expect("one is free");
+                    create(&programs, &store, owner).expect("a free entry");
                     assert_eq!(bytes(&store, owner), initial(image), "{kind}");
                     store
                         .entry(owner)
@@ -262,7 +262,7 @@ fn what_user_space_deletes_is_gone() {
         let store = store(kind, SIZE, 2);
         let owners = Owner::several(kind, 2);
         for owner in &owners {
-            create(&programs, &store, owner.number).expect("one is free");
+            create(&programs, &store, owner.number).expect("a free entry");
         }
         store
             .entry(owners[0].number)
@@ -287,7 +287,7 @@ fn the_store_itself_has_no_bytes() {
     for kind in KINDS {
         let store = store(kind, SIZE, 1);
         let owner = Owner::new(kind, 0);
-        create(&programs, &store, owner.number).expect("one is free");
+        create(&programs, &store, owner.number).expect("a free entry");
         for bits in [32, 64] {
             for off in [0, 8, u32::MAX - 7] {
                 for op in OPS {
@@ -339,7 +339,7 @@ fn many_and_large_entries() {
         // The first, the last, and some in between.
         let step = entries as usize / looked_at;
         for key in 0..u64::from(entries) {
-            create(&programs, &store, key).expect("one is free");
+            create(&programs, &store, key).expect("a free entry");
         }
         assert!(create(&programs, &store, u64::MAX).is_none());
         assert_eq!((info(&store).used, info(&store).full), (entries, 1));
@@ -366,7 +366,7 @@ fn many_and_large_entries() {
     }
 }
 
-/// User space can write to the entries of a list.
+/// User space can write to the entries that it lists.
 #[test]
 fn lists_say_where_entries_are() {
     let programs = calls(&["find"]);
@@ -374,14 +374,14 @@ fn lists_say_where_entries_are() {
         let store = store(kind, 8, 4);
         let owners = Owner::several(kind, 3);
         for owner in &owners {
-            create(&programs, &store, owner.number).expect("one is free");
+            create(&programs, &store, owner.number).expect("a free entry");
         }
         for entry in store.entries().expect("a keyed store") {
             let (number, entry) = entry.expect("an entry");
             assert!(owners.iter().any(|owner| owner.number == number));
             entry
                 .write_all(0, &number.to_ne_bytes())
-                .expect("it is there");
+                .expect("the entry");
         }
         for owner in &owners {
             let copies = bytes(&store, owner.number);
@@ -389,7 +389,7 @@ fn lists_say_where_entries_are() {
         }
         for entry in store.entries().expect("a keyed store") {
             let (_, entry) = entry.expect("an entry");
-            entry.delete().expect("it is there");
+            entry.delete().expect("the entry");
         }
         assert_eq!(info(&store).used, 0);
         wait_until_free(&store);

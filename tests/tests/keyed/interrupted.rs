@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs of `recursion.bpf.c` that interrupt the module at a chosen function.
+//! A fixture for the tests in `recursion.rs`, without tests of its own: programs of
+//! `recursion.bpf.c` that interrupt the module at a chosen function.
 //!
-//! BPF programs can attach kprobes where ftrace has a hook, which is in the module's C functions
-//! only. For Rust functions there are the CPU's breakpoints.
+//! BPF programs can attach kprobes only where ftrace has a hook, which is in the module's C
+//! functions. For Rust functions they use the CPU's hardware breakpoints.
 
 use std::fs;
 use std::os::fd::IntoRawFd;
@@ -33,7 +34,7 @@ use crate::call::wait_until_free;
 /// The key of the interrupted call.
 pub const KEY: u64 = 1;
 
-/// `struct tried`.
+/// Mirrors `struct tried` in `recursion.bpf.c`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Tried {
@@ -42,7 +43,7 @@ pub struct Tried {
     pub deleted: i64,
 }
 
-/// The global variables of the programs.
+/// The global variables of the programs. Mirrors `shared` in `recursion.bpf.c`.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct Shared {
@@ -64,7 +65,7 @@ pub struct Shared {
     pub nmis: u64,
 }
 
-/// `TRY_*`.
+/// Mirror `TRY_*` in `recursion.bpf.c`.
 pub const FIND: u32 = 1;
 pub const CREATE: u32 = 2;
 pub const DELETE: u32 = 4;
@@ -78,13 +79,13 @@ pub const OUTER: [&str; 3] = ["outer_syscall", "outer_raw_tp", "outer_tp_btf"];
 pub enum Place {
     /// A C function, by a kprobe.
     Helper(&'static str),
-    /// A Rust function whose symbol has these parts, by a breakpoint. Its context is as strict as
-    /// an NMI's.
+    /// A Rust function whose symbol contains these parts, by a hardware breakpoint. The program
+    /// runs with NMI restrictions.
     Rust([&'static str; 3]),
 }
 
 impl Place {
-    /// Attaches the program for a kprobe or for a breakpoint, on every CPU.
+    /// Attaches the program for a kprobe or the one for a breakpoint, on every CPU.
     fn attach(self, programs: &Loaded, [kprobe, breakpoint]: [&str; 2]) -> Vec<Link> {
         match self {
             Self::Helper(name) => {
@@ -105,7 +106,7 @@ impl Place {
     }
 }
 
-/// The address of the module's function whose symbol has these parts.
+/// The address of the module's Rust function whose symbol contains these parts.
 fn address(parts: [&str; 3]) -> u64 {
     let symbols = fs::read_to_string("/proc/kallsyms").expect("/proc/kallsyms");
     let mut found = symbols.lines().filter_map(|line| {
@@ -123,10 +124,10 @@ fn address(parts: [&str; 3]) -> u64 {
 /// What interrupts the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// A program that runs at the place.
+    /// A program at the place.
     Program,
-    /// An NMI, for which a program at the place waits. The place must be a helper: elsewhere
-    /// interrupts are off, and in guests without KVM no NMI came in time.
+    /// An NMI. A program at the place spins until it arrives. The place must be a helper: Rust
+    /// breakpoints run with interrupts off, and without KVM the NMI arrives too late.
     Nmi,
 }
 
@@ -141,7 +142,7 @@ pub struct Recursion {
 }
 
 impl Recursion {
-    /// The module will be interrupted at `place`.
+    /// Attaches programs that interrupt the module at `place`.
     pub fn new(outer: &'static str, by: By, place: Place) -> Self {
         let inner = match by {
             By::Program => ["interrupt", "interrupt_at"],
@@ -166,7 +167,7 @@ impl Recursion {
         }
     }
 
-    /// Creates or deletes the entry of `key`. The program that interrupts this does `what` with
+    /// Creates or deletes the entry of `key`. The interrupting program runs the calls in `what` on
     /// `keys`.
     pub fn run(&self, key: u64, deletes: bool, keys: [u64; 3], what: u32) -> Shared {
         self.programs.set_global(
@@ -201,7 +202,8 @@ impl Recursion {
         }
     }
 
-    /// NMIs arrive at CPU 0. Another CPU sends them, since CPU 0 spins until one comes.
+    /// Runs the outer program on CPU 0, which spins until an NMI arrives. Another CPU sends the
+    /// NMIs.
     fn run_outer_with(&self, watchdog: &Watchdog) {
         let online = sysfs("online");
         set_affinity(&(&online - &[0].into()));
@@ -211,7 +213,7 @@ impl Recursion {
                 self.run_outer();
             });
             while !outer.is_finished() {
-                // An NMI for which no program waits does nothing.
+                // An NMI has no effect if no program waits for it.
                 watchdog.fire();
                 thread::sleep(Duration::from_millis(1));
             }
@@ -225,7 +227,7 @@ impl Recursion {
 
     pub fn create(&self, key: u64) -> u64 {
         let entry = create(&self.calls, &self.store, key);
-        entry.expect("one is free").entry
+        entry.expect("a free entry").entry
     }
 
     pub fn delete(&self, key: u64) -> i32 {
@@ -275,8 +277,8 @@ impl Recursion {
         assert_eq!(info(&self.store).full, 0);
     }
 
-    /// A key in the same bucket as `KEY`, and one in another bucket. A key whose entry can be
-    /// created while the bucket is locked is in another.
+    /// Finds a key in the same bucket as `KEY`, and one in another bucket. If an entry can be
+    /// created while `KEY`'s bucket is locked, its key is in another bucket.
     pub fn neighbours(&self, deletes: bool) -> (u64, u64) {
         let (mut same, mut other) = (None, None);
         for key in 2..1000 {

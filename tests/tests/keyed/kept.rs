@@ -54,7 +54,7 @@ fn a_deleted_one_stays_while_it_is_used() {
         let store = store(kind, 16, 1);
         let owners = Owner::several(kind, 2);
         let (one, other) = (owners[0].number, owners[1].number);
-        let entry = create(&programs, &store, one).expect("one is free");
+        let entry = create(&programs, &store, one).expect("a free entry");
         keep(&kept, &store, one);
         assert_eq!(add(&kept, 5).result, 5);
 
@@ -73,7 +73,7 @@ fn a_deleted_one_stays_while_it_is_used() {
 
         assert_eq!(let_go(&kept), 0);
         wait_until_free(&store);
-        create(&programs, &store, other).expect("it is free");
+        create(&programs, &store, other).expect("a free entry");
         assert!(bytes(&store, other).concat().iter().all(|byte| *byte == 0));
     }
 }
@@ -87,7 +87,7 @@ fn it_stays_when_its_owner_goes() {
         if !owner.ends() {
             continue;
         }
-        create(&programs, &store, owner.number).expect("one is free");
+        create(&programs, &store, owner.number).expect("a free entry");
         keep(&kept, &store, owner.number);
         add(&kept, 5);
         drop(owner);
@@ -98,7 +98,7 @@ fn it_stays_when_its_owner_goes() {
         assert!(create(&programs, &store, other.number).is_none());
         assert_eq!(let_go(&kept), 0);
         wait_until_free(&store);
-        create(&programs, &store, other.number).expect("it is free");
+        create(&programs, &store, other.number).expect("a free entry");
     }
 }
 
@@ -109,7 +109,7 @@ fn a_map_that_ends_gives_it_back() {
     for kind in KINDS {
         let store = store(kind, 16, 1);
         let owner = Owner::new(kind, 0);
-        create(&programs, &store, owner.number).expect("one is free");
+        create(&programs, &store, owner.number).expect("a free entry");
         let kept = kept();
         keep(&kept, &store, owner.number);
         assert_eq!(let_go(&kept), 0);
@@ -129,18 +129,18 @@ fn a_map_that_ends_gives_it_back() {
         assert_eq!(info(&store).waiting, 1);
         drop(kept);
         wait_until_free(&store);
-        create(&programs, &store, owner.number).expect("it is free");
+        create(&programs, &store, owner.number).expect("a free entry");
     }
 }
 
-/// The memory of an entry lasts as long as a reference to it, even after the store is gone.
+/// The memory of an entry exists as long as a reference to it, even after the store is gone.
 #[test]
 fn it_outlives_its_store() {
     let (programs, kept) = (calls(&["find"]), kept());
     for kind in KINDS {
         let store = store(kind, 16, 2);
         let owner = Owner::new(kind, 0);
-        create(&programs, &store, owner.number).expect("one is free");
+        create(&programs, &store, owner.number).expect("a free entry");
         keep(&kept, &store, owner.number);
         add(&kept, 5);
         let id = store.id();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls that find no entry, or get none: they return NULL or `ENOENT` and change nothing.
+//! Calls that neither find nor get an entry return NULL or `ENOENT`, and change nothing.
 
 use bpf_percpu::store::KeyKind;
 use bpf_percpu::store::Store;
@@ -39,7 +39,7 @@ fn stores_of_another_kind() {
     let owners = KINDS.map(|kind| Owner::new(kind, 0));
     for (kind, its) in KINDS.iter().zip(&owners) {
         let store = with_image(*kind, 16, 2, &[0xa5; 16]);
-        create(&programs, &store, its.number).expect("one is free");
+        create(&programs, &store, its.number).expect("a free entry");
         let (before, plain_before) = (all(&store), plain.all());
         for (other, owner) in KINDS.iter().zip(&owners) {
             let ids = [(store.id(), other != kind), (plain.id(), true)];
@@ -70,7 +70,7 @@ fn stores_of_another_kind() {
 fn an_entry_has_no_entries() {
     let programs = calls(&["find", "entry_as_store"]);
     let store = with_image(KeyKind::U64, 16, 2, &[0xa5; 16]);
-    create(&programs, &store, 0).expect("one is free");
+    create(&programs, &store, 0).expect("a free entry");
     let before = all(&store);
     for kind in KINDS {
         let owner = Owner::new(kind, 0);
@@ -95,7 +95,7 @@ fn unknown_flags() {
     for kind in KINDS {
         let store = store(kind, 16, 2);
         let owners = Owner::several(kind, 2);
-        create(&programs, &store, owners[0].number).expect("one is free");
+        create(&programs, &store, owners[0].number).expect("a free entry");
         let before = all(&store);
         for bits in (1..64).map(|bit| 1 << bit).chain([u64::MAX]) {
             for flags in [bits, bits | CREATE] {
@@ -120,9 +120,9 @@ fn full_stores() {
         for entries in [1, 2, 3] {
             let store = store(kind, 16, entries as u32);
             let owners = Owner::several(kind, entries + 1);
-            let (last, others) = owners.split_last().expect("one more");
+            let (last, others) = owners.split_last().expect("several owners");
             for (i, owner) in others.iter().enumerate() {
-                create(&programs, &store, owner.number).expect("one is free");
+                create(&programs, &store, owner.number).expect("a free entry");
                 store
                     .entry(owner.number)
                     .expect("a keyed store")
@@ -144,7 +144,7 @@ fn full_stores() {
             assert_eq!(after, before);
             assert_eq!(delete(&programs, &store, others[0].number), 0);
             wait_until_free(&store);
-            create(&programs, &store, last.number).expect("one is free again");
+            create(&programs, &store, last.number).expect("the freed entry");
             assert_eq!(info(&store).full, 10);
         }
     }
@@ -156,7 +156,7 @@ fn first_and_last_key() {
     let store = store(KeyKind::U64, 16, 3);
     for key in [0, u64::MAX, 1] {
         assert!(find(&programs, &store, key).is_none(), "{key:#x}");
-        create(&programs, &store, key).expect("one is free");
+        create(&programs, &store, key).expect("a free entry");
     }
     assert_eq!(owners_of(&store), [0, 1, u64::MAX]);
     for key in [0, u64::MAX, 1] {

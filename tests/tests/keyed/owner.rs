@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Owners of entries, whose end a test controls.
+//! Owners of entries. The tests control when they end.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -24,12 +24,12 @@ impl Thread {
         let (end, ended) = channel::<()>();
         let (tell, told) = channel();
         let thread = thread::spawn(move || {
-            tell.send(tid()).expect("somebody waits");
+            tell.send(tid()).expect("a receiver");
             // Returns when the sender is dropped.
             let _ = ended.recv();
         });
         Self {
-            tid: told.recv().expect("the thread tells"),
+            tid: told.recv().expect("a tid"),
             end: Some(end),
             thread: Some(thread),
         }
@@ -40,7 +40,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            thread.join().expect("it only waits");
+            thread.join().expect("no panic");
         }
     }
 }
@@ -102,7 +102,7 @@ impl Owner {
         (0..count).map(|i| Self::new(kind, i)).collect()
     }
 
-    /// Whether dropping this deletes the entry.
+    /// Whether the owner's entry is deleted when this is dropped.
     pub fn ends(&self) -> bool {
         match &self.alive {
             Alive::Thread(_) | Alive::Group(_) => true,

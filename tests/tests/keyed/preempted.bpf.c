@@ -6,7 +6,7 @@
 struct {
 	u64 key;
 	u64 entry; /* the entry that the program got */
-	u64 found; /* the entry that it found later */
+	u64 found; /* the entry that the program found later */
 	s64 deleted;
 	u32 id; /* of the store */
 	u32 holding; /* the program has its entry */

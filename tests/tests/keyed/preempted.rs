@@ -38,7 +38,8 @@ struct Shared {
 
 const GO: usize = 40;
 
-/// Enough entries: none becomes free while the program is preempted in an RCU section.
+/// Enough entries for all rounds: none becomes free while the program is preempted in an RCU
+/// section.
 const ROUNDS: u64 = 100;
 const ENTRIES: u32 = 2 * ROUNDS as u32 + 2;
 
@@ -49,20 +50,20 @@ fn shared(program: &Loaded) -> Shared {
 /// Uses entries on the same CPU while the program is preempted.
 fn others_come_and_go(program: &Loaded, id: u32) {
     let calls = calls(&["find", "delete"]);
-    let store = bpf_percpu::store::Store::open_id(id).expect("it is there");
+    let store = bpf_percpu::store::Store::open_id(id).expect("the store");
     set_affinity(&[0].into());
     real_time();
     let its = shared(program);
     for key in 2..2 + ROUNDS {
-        let entry = create(&calls, &store, key).expect("it is not busy");
+        let entry = create(&calls, &store, key).expect("a free entry");
         assert_ne!(entry.entry, its.entry);
         assert_eq!(delete(&calls, &store, key), 0);
-        // The entry that the preempted program uses.
-        let found = find(&calls, &store, its.key).expect("it is there");
+        // The preempted program's entry is still there.
+        let found = find(&calls, &store, its.key).expect("the entry");
         assert_eq!(found.entry, its.entry);
     }
     assert_eq!(delete(&calls, &store, its.key), 0);
-    let again = create(&calls, &store, its.key).expect("it is not busy");
+    let again = create(&calls, &store, its.key).expect("a free entry");
     assert_ne!(again.entry, its.entry, "the other still has that one");
     let now = shared(program);
     assert_eq!(
@@ -99,7 +100,7 @@ fn check(name: &'static str) {
             })
             .join();
         program.set_global(".bss", GO, 1_u32);
-        assert_eq!(held.join().expect("it only runs the program"), 0);
+        assert_eq!(held.join().expect("no panic"), 0);
         assert!(holds && ended.is_ok(), "what the other says is above");
     });
     let its = shared(&program);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Entries in programs of many types: once, in the first run of each. */
+/* Programs of many types. Each uses entries once, in its first run. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -9,7 +9,7 @@ char _license[] SEC("license") = "GPL";
 
 #define CREATE BPF_LOCAL_STORAGE_GET_F_CREATE
 
-/* struct Done in program_types.rs. */
+/* struct Counted in program_types.rs. */
 struct {
 	u64 tid;
 	u64 cgroup;

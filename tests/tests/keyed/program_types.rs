@@ -20,7 +20,7 @@ use crate::call::owners_of;
 use crate::call::KINDS;
 use crate::owner::Owner;
 
-/// `counted`: input and results of the program.
+/// Mirrors the program's variable `counted`: its input and results.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Counted {
@@ -176,7 +176,7 @@ fn perf_event() {
         .program
         .program()
         .attach_perf_event(event.into_raw_fd())
-        .expect("the event takes a program");
+        .expect("a link");
     for i in 0..100_000_000_u64 {
         black_box(i);
         if i % 1_000_000 == 0 && counting.counted().done != 0 {

@@ -12,17 +12,17 @@ struct tried {
 	s64 deleted; /* an errno */
 };
 
-/* What an interrupting program tries: bits. */
+/* The calls that an interrupting program tries, as bits. */
 #define TRY_FIND 1
 #define TRY_CREATE 2
 #define TRY_DELETE 4
 
-/* struct Shared in recursion.rs. */
+/* struct Shared in interrupted.rs. */
 struct {
 	u64 keys[3]; /* of the interrupting program */
 	struct tried tried[3];
 	u64 key; /* of the interrupted program */
-	u64 entry; /* the entry that it got */
+	u64 entry; /* the entry that the interrupted program got */
 	s64 deleted;
 	u32 id; /* of the store */
 	u32 what; /* TRY_* of the interrupting program */
@@ -70,7 +70,7 @@ static __always_inline u32 this_thread(void)
 	return bpf_get_current_pid_tgid();
 }
 
-/* Whether this is the armed thread, for the first time. */
+/* Whether this thread is armed. If it is, arms @then instead. */
 static __always_inline bool is_armed(u32 then)
 {
 	u32 thread = this_thread();
@@ -96,10 +96,10 @@ int interrupt_at(void *ctx)
 	return 0;
 }
 
-/* A timeout in ns: far longer than the test takes to send an NMI. */
+/* A timeout in ns, far longer than the test takes to send an NMI. */
 #define PATIENCE 60000000000
 
-/* Attached there, too: waits until an NMI has come. */
+/* Attached to the same function: spins until an NMI has arrived. */
 SEC("?kprobe")
 int await_nmi(void *ctx)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that interrupt a call, also while it holds a lock, and make calls themselves: a call
+//! Programs that interrupt a call, even while it holds a lock, and make calls themselves. A call
 //! that would have to wait fails, and the interrupted call is not affected.
 
 use std::sync::atomic::AtomicBool;
@@ -43,14 +43,14 @@ const POP: Place = Place::Rust(["5keyed9free_list", "8FreeList", "3pop"]);
 const PUSH: Place = Place::Rust(["5keyed6bucket", "5Chain", "4push"]);
 const REMOVE: Place = Place::Rust(["5keyed6bucket", "5Chain", "6remove"]);
 
-/// There is no entry, and none can be created.
+/// The result if there is no entry and none can be created.
 const NOTHING: Tried = Tried {
     found: 0,
     created: 0,
     deleted: -(ENOENT as i64),
 };
 
-/// There is an entry, and it cannot be deleted.
+/// The result if there is an entry that cannot be deleted.
 fn there(entry: u64) -> Tried {
     Tried {
         found: entry,
@@ -121,7 +121,7 @@ fn check_deletion(place: Place) {
     }
 }
 
-/// The interrupting program takes the entry that would have been next.
+/// The interrupting program takes the entry that the interrupted call would have taken.
 #[test]
 fn in_a_creation_that_looks_for_a_free_one() {
     check_creation(POP);
@@ -147,7 +147,8 @@ fn in_a_deletion_after_that() {
     check_deletion(UNLOCK);
 }
 
-/// A call that is interrupted before it has the lock finds the entry that was created meanwhile.
+/// A call that is interrupted before it takes the lock finds the entry that was created in the
+/// meantime.
 #[test]
 fn before_a_creation() {
     for by in [By::Program, By::Nmi] {
@@ -162,7 +163,7 @@ fn before_a_creation() {
         assert_eq!((recursion.used(), recursion.locked()), (1, 0));
         recursion.delete_all([KEY; 3]);
 
-        // If that entry was deleted again, the call gets another one.
+        // If that entry has been deleted again, the call gets another one.
         let shared = recursion.run(KEY, false, [KEY; 3], ALL);
         let mut entries: Vec<u64> = shared.tried.iter().map(|tried| tried.created).collect();
         entries.push(shared.entry);
@@ -175,7 +176,7 @@ fn before_a_creation() {
     }
 }
 
-/// Of two calls that delete the same entry, one succeeds.
+/// If several calls delete the same entry, only one succeeds.
 #[test]
 fn before_a_deletion() {
     for by in [By::Program, By::Nmi] {
@@ -191,7 +192,7 @@ fn before_a_deletion() {
     }
 }
 
-/// NMIs run the program that they interrupt, at any point of it.
+/// NMIs interrupt a program at any point and run the same program.
 #[test]
 fn nmis_at_any_time() {
     const NMIS: u64 = 500;
@@ -202,7 +203,7 @@ fn nmis_at_any_time() {
     .unwrap_or_else(|log| panic!("{log}"));
     let calls = calls(&["find", "delete"]);
     let store = store(KeyKind::U64, 16, 4096);
-    create(&calls, &store, 7).expect("one is free");
+    create(&calls, &store, 7).expect("a free entry");
     programs.set_global(
         ".bss",
         0,
@@ -214,7 +215,7 @@ fn nmis_at_any_time() {
     );
     let nmis = || programs.global::<Shared>(".bss", 0).nmis;
     let program = programs.program_named("nmi_comes_and_goes");
-    let link = program.attach().expect("the kernel has it");
+    let link = program.attach().expect("a link");
     let watchdog = Watchdog::new();
     let done = AtomicBool::new(false);
     let enough = thread::scope(|scope| {

@@ -22,7 +22,7 @@ use crate::call::wait_until_free;
 use crate::call::KINDS;
 use crate::owner::Owner;
 
-/// `struct walk`.
+/// Mirrors `struct walk` in `walks.bpf.c`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 struct Walk {
@@ -60,7 +60,7 @@ fn run(programs: &Loaded, program: &str, id: u32, limit: u64) -> Walk {
     walk
 }
 
-/// How often walks visited each entry.
+/// Returns how often walks visited each entry.
 fn visits(store: &Store) -> Vec<u64> {
     let entries = store.entries().expect("a keyed store");
     entries
@@ -76,7 +76,7 @@ fn each_entry_once() {
         assert_eq!(run(&programs, "walk", store.id(), u64::MAX).steps, 0);
         let owners = Owner::several(kind, 4);
         for (i, owner) in owners.iter().enumerate() {
-            create(&calls, &store, owner.number).expect("one is free");
+            create(&calls, &store, owner.number).expect("a free entry");
             let walk = run(&programs, "walk", store.id(), u64::MAX);
             assert_eq!(walk.steps, i as u64 + 1, "{kind}");
         }
@@ -97,13 +97,13 @@ fn a_thousand() {
     let store = store(KeyKind::U64, 8, 1000);
     let keys: Vec<u64> = (0..1000).map(|i: u64| i * i * i).collect();
     for key in &keys {
-        create(&calls, &store, *key).expect("one is free");
+        create(&calls, &store, *key).expect("a free entry");
     }
     assert!(create(&calls, &store, 2).is_none(), "there are only 1000");
     assert_eq!(owners_of(&store), keys);
     let mut entries: Vec<u64> = keys
         .iter()
-        .map(|key| find(&calls, &store, *key).expect("it is there").entry)
+        .map(|key| find(&calls, &store, *key).expect("the entry").entry)
         .collect();
     entries.sort();
     entries.dedup();
@@ -128,7 +128,7 @@ fn walks_may_end_early() {
     let (programs, calls) = (programs(&["walk"]), calls(&["find"]));
     let store = store(KeyKind::U64, 8, 10);
     for key in 0..10 {
-        create(&calls, &store, key).expect("one is free");
+        create(&calls, &store, key).expect("a free entry");
     }
     for limit in [0, 1, 9, 10, 11] {
         let before: u64 = visits(&store).iter().sum();
@@ -145,7 +145,7 @@ fn walks_may_delete_what_they_come_to() {
     let store = store(KeyKind::U64, 8, 100);
     for _ in 0..3 {
         for key in 0..100 {
-            create(&calls, &store, key).expect("one is free");
+            create(&calls, &store, key).expect("a free entry");
         }
         assert_eq!(run(&programs, "delete_all", store.id(), 0).steps, 100);
         assert_eq!(info(&store).used, 0);
@@ -161,7 +161,7 @@ fn walks_may_create() {
     let (programs, calls) = (programs(&["create_more"]), calls(&["find"]));
     let store = store(KeyKind::U64, 8, 100);
     for key in 0..50 {
-        create(&calls, &store, key).expect("one is free");
+        create(&calls, &store, key).expect("a free entry");
     }
     let walk = run(&programs, "create_more", store.id(), 0);
     assert!((50..=100).contains(&walk.steps), "{walk:?}");
@@ -189,14 +189,14 @@ fn what_has_no_entries_has_no_walk() {
         assert_eq!((walk.error, walk.steps), (0, 0));
         let owners = Owner::several(kind, 3);
         for owner in &owners {
-            create(&calls, &store, owner.number).expect("one is free");
+            create(&calls, &store, owner.number).expect("a free entry");
         }
         // After the end, the iterator stays at the end.
         let walk = run(&programs, "by_hand", store.id(), 0);
         assert_eq!((walk.error, walk.steps), (0, 3));
     }
     let store = store(KeyKind::U64, 8, 1);
-    create(&calls, &store, 0).expect("one is free");
+    create(&calls, &store, 0).expect("a free entry");
     let walk = run(&programs, "of_an_entry", store.id(), 0);
     assert_eq!((walk.error, walk.steps), (-EINVAL, 0));
 }

@@ -9,7 +9,7 @@
 
 #define STORE_NAME "calls"
 
-/* How the program reaches the store. */
+/* How the program accesses the store. */
 enum way {
 	BY_GET,
 	BY_LOOKUP,

@@ -17,7 +17,7 @@ pub const STORE_NAME: &str = "calls";
 pub const NO_STORE: u32 = 1;
 pub const NO_VIEW: u32 = 2;
 
-/// How a program reaches the store: `enum way`.
+/// How a program accesses the store. Mirrors `enum way` in `call.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Get,
@@ -37,7 +37,7 @@ pub const WAYS: [Way; 6] = [
     Way::Data,
 ];
 
-/// `enum op`.
+/// Mirrors `enum op` in `call.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Add,
@@ -48,7 +48,7 @@ pub enum Op {
 
 pub const OPS: [Op; 4] = [Op::Add, Op::AddReturn, Op::Xchg, Op::Cmpxchg];
 
-/// `struct call`.
+/// Mirrors `struct call` in `call.h`.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct Call {
@@ -94,7 +94,7 @@ pub fn offers(way: Way, op: Op) -> bool {
     way != Way::Id || op == Op::Add
 }
 
-/// The id of a store that is gone.
+/// Returns the id of a store that no longer exists.
 pub fn dead_id() -> u32 {
     let id = Control::with("dead", 64).id();
     assert!(cpus::soon(|| !lives(id)));
@@ -106,7 +106,7 @@ pub fn on_cpu<T>(cpu: u32, f: impl FnOnce() -> T) -> T {
     let all = cpus::allowed();
     cpus::set_affinity(&Cpus::from([cpu]));
     let ret = f();
-    // The mask lacks a CPU that came online meanwhile.
+    // `f` may have brought a CPU online that the mask does not contain.
     cpus::set_affinity(&(&all | &cpus::sysfs("online")));
     ret
 }

@@ -46,7 +46,7 @@ fn spare_of_every_size() {
                 if fits {
                     continue;
                 }
-                // What a program has written there, the next does not find.
+                // The next program does not find what the previous one has written there.
                 for val in [u64::MAX, 1] {
                     let call = Call {
                         val,
@@ -92,8 +92,8 @@ fn stores_that_are_there() {
     }
 }
 
-/// The verifier believes a size of 4 GiB. There is memory up to the last byte that it lets a
-/// program access.
+/// The verifier accepts a size of nearly 4 GiB. There is memory up to the last byte that it allows
+/// a program to access.
 #[test]
 fn furthest_reach() {
     let programs =
@@ -116,7 +116,7 @@ fn furthest_reach() {
     assert_eq!(store.all(), before);
 }
 
-/// How often the kernel's log has the message about a store that is gone.
+/// Returns how many messages the kernel's log has about this store being gone.
 fn complaints(id: u32) -> usize {
     const SYSLOG_ACTION_READ_ALL: i32 = 3;
     let mut log = vec![0_u8; 1 << 20];
@@ -138,7 +138,8 @@ fn complaints(id: u32) -> usize {
 fn one_complaint_per_id() {
     let programs =
         load(object!("store-errors"), "data_often").unwrap_or_else(|log| panic!("{log}"));
-    // The kernel's rate limit is ten lines in five seconds, and other cases may have used some.
+    // The kernel's rate limit is ten lines in five seconds, and other cases may have used some of
+    // them.
     thread::sleep(Duration::from_secs(6));
     let small = Control::with("small", 4);
     let ids = [dead_id(), dead_id(), small.id()];
@@ -151,12 +152,12 @@ fn one_complaint_per_id() {
         };
         for _ in 0..10 {
             assert_eq!(call.run(&programs, "data_often").0, 0);
-            // The message comes from an interrupt, later.
+            // An irq_work prints the message later.
             assert!(cpus::soon(|| complaints(id) > 0), "nothing of {id}");
         }
         assert_eq!(complaints(id), 1, "of {id}, after 1000 calls");
     }
-    // The control: there is no message for a store that exists, and it has counted.
+    // The control: there is no message about a store that exists.
     let call = Call {
         id: alive.id(),
         ..Default::default()

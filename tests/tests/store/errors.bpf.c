@@ -36,7 +36,7 @@ static __always_inline int view_of(struct call *c, struct bpf_percpu_store *s)
 		return see(c, VIEW(c, s, 32769), 32769);
 	case 0x7fffffff:
 		return see(c, VIEW(c, s, 0x7fffffff), 8);
-	/* Negative: the verifier takes it for nearly 4 GiB. */
+	/* Negative: to the verifier, it is nearly 4 GiB. */
 	case 0x80000000:
 		return see(c, VIEW(c, s, 1 << 31), 8);
 	case 0xffffffc8:

@@ -34,7 +34,7 @@ fn store(size: u32) -> Control {
     Control::with_image(STORE_NAME, size, &image)
 }
 
-/// Offsets around each bound that an offset is compared with.
+/// Offsets around each bound that offsets are compared with.
 fn offsets(size: u32) -> Vec<u32> {
     let near = [0, size, 1 << 15, 1 << 16, 1 << 29, 1 << 31, u32::MAX];
     let mut offsets: Vec<u32> = near
@@ -102,11 +102,12 @@ fn calls() -> impl Iterator<Item = (Way, Op, u32)> {
 fn no_such_store() {
     let programs = load(object!("store-slots"), "call").unwrap_or_else(|log| panic!("{log}"));
     let dead = dead_id();
-    // With another name than the one that programs look up.
+    // Its name differs from the one that programs look up.
     let alive = Control::with_image("alive", 64, &[0x5a; 64]);
     let next = alive.id() + 1;
     let before = alive.all();
-    // Ids that differ from the store's in one bit. In a table of any size, some share its place.
+    // Ids that differ from the store's in one bit. Whatever the size of the table, some of them map
+    // to the same slot.
     let near = (0..32).map(|bit| alive.id() ^ (1 << bit));
     for id in near.chain([0, dead, next, 1 << 31, u32::MAX - 1, u32::MAX]) {
         for way in WAYS.into_iter().filter(|way| *way != Way::Data) {
@@ -134,7 +135,7 @@ fn no_such_store() {
         }
         assert_eq!(alive.all(), before, "id {id}");
     }
-    // The control: the same with the store's own id.
+    // The control: the same call with the store's own id.
     let call = Call {
         id: alive.id(),
         val: 1,
@@ -146,8 +147,8 @@ fn no_such_store() {
     assert_ne!(alive.all(), before);
 }
 
-/// The sizes of views in `errors.bpf.c`, as the verifier sees them, the negative ones last. There
-/// is no view of size 0, since kernels before 7.3 would let a program read a byte of it.
+/// The sizes of views in `errors.bpf.c`, as the verifier sees them, with negative ones last. There
+/// is no view of size 0, because kernels before 7.3 would allow a program to read a byte of it.
 const VIEWS: [u32; 12] = [
     0,
     1,
@@ -234,7 +235,7 @@ fn views_of_impossible_cpus() {
         let (ret, done) = on_cpu(0, || call.run(&programs, "view"));
         (ret, done.result)
     };
-    // The control: the bytes are those of the CPU that was asked for, not of the one that asks.
+    // The control: a view has the bytes of the given CPU, not of the CPU that the program runs on.
     for (i, cpu) in cpus::sysfs("possible").into_iter().enumerate() {
         assert_eq!(view(cpu), (0, (i as u64 + 1) * 0x101), "CPU {cpu}");
     }

@@ -13,7 +13,7 @@ use tests::cpus;
 use tests::object;
 use tests::stores::Control;
 
-/// `counted`: input and results of the program.
+/// Mirrors the program's variable `counted`: its input and results.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Counted {
@@ -23,7 +23,8 @@ struct Counted {
     missing: u32,
 }
 
-/// `struct counts`: the offset of each counter, and how often it is counted.
+/// The fields of `struct counts`: the offset of each counter, and how often the program counts in
+/// it.
 const COUNTS: [(u32, &str, u64); 5] = [
     (0, "by id", 1),
     (8, "by a handle from get", 1),
@@ -141,7 +142,7 @@ fn perf_event() {
         .program
         .program()
         .attach_perf_event(event.into_raw_fd())
-        .expect("the event takes a program");
+        .expect("a link");
     for i in 0..100_000_000_u64 {
         black_box(i);
         if i % 1_000_000 == 0 && counting.counted().done != 0 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Each operation on one slot, in each way. */
+/* Performs each operation on one slot, in each way. */
 #include "call.h"
 
 /* The size of the stores that are used through bpf_percpu_data(). */
@@ -116,7 +116,7 @@ static __always_inline int by_get(struct call *c)
 	return ret;
 }
 
-/* Outside of any RCU section: the reference is enough. */
+/* Outside of any RCU section: the reference suffices. */
 static __always_inline int by_reference(struct call *c)
 {
 	struct bpf_percpu_store *s, *owned = NULL;

@@ -82,7 +82,7 @@ impl Slots {
                 }
             }
         }
-        // A u32 may be where a u64 may not, and at the very end.
+        // A u32 may be at offsets where a u64 may not: at 4, and at the very end.
         for op in OPS.into_iter().filter(|op| offers(way, *op)) {
             let end = if way == Way::Data { 52 } else { 60 };
             self.check_values(cpu, self.call(way, op, 32, 4));
@@ -129,14 +129,15 @@ impl Slots {
     }
 }
 
-/// Does to `slot` what `call` does, and returns its result.
+/// Applies `call` to `slot`, and returns its result.
 fn model(slot: &mut [u8], call: &Call) -> u64 {
     let bytes = &mut slot[call.off as usize..][..call.bits as usize / 8];
     let mut word = [0; 8];
     word[..bytes.len()].copy_from_slice(bytes);
     let old = u64::from_ne_bytes(word);
     let sum = old.wrapping_add(call.val) & max(call.bits);
-    // An operation without a result leaves the field, of which by_handle() keeps `bits` bits.
+    // An operation without a result does not change the field, but by_handle() truncates it to
+    // `bits` bits.
     let poison = match call.way {
         way if way == Way::Get as u32 => POISON & max(call.bits),
         way if way == Way::Lookup as u32 => POISON & max(call.bits),
@@ -192,7 +193,7 @@ fn late_cpu() {
     check_late(&slots, cpu);
 }
 
-/// Booted with `maxcpus=2`: a CPU that was never online before.
+/// A CPU that was never online before, because the guest booted with `maxcpus=2`.
 #[test]
 fn partial_boot() {
     let cpu = 2;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A sum over a mask is the sum of what user space reads from each of its CPUs.
+//! A sum over a mask equals the sum of the values that user space reads for the CPUs in the mask.
 
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -20,7 +20,7 @@ use crate::call::STORE_NAME;
 
 const SIZE: u32 = 64;
 
-/// `enum mask`.
+/// Mirrors `enum mask` in `errors.bpf.c`.
 #[derive(Debug, Clone, Copy)]
 enum Mask {
     Possible,
@@ -95,16 +95,16 @@ impl Sums {
         let map = object
             .maps()
             .find(|map| map.name() == "memory")
-            .expect("the object has it");
+            .expect("the map");
         map.update(&[0; 4], mask, MapFlags::ANY)
-            .expect("the map can be written");
+            .expect("a writable map");
     }
 
     /// The size of a `struct cpumask`.
     fn memory_size(&self) -> usize {
         let object = self.programs.object();
         let map = object.maps().find(|map| map.name() == "memory");
-        map.expect("the object has it").value_size() as usize
+        map.expect("the map").value_size() as usize
     }
 }
 
