@@ -15,10 +15,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A misc device whose open files hold the module.
+/// A misc device whose open files hold a reference to the module.
 ///
 /// [`MiscDeviceRegistration`](kernel::miscdevice::MiscDeviceRegistration) does not set the `owner` of the
-/// file operations, so that the module could be unloaded while a file is open. This registers the same
+/// file operations, so the module could be unloaded while a file is open. This registers the same
 /// device with an owner.
 ///
 /// # Invariants
@@ -33,11 +33,11 @@ pub(crate) struct Device {
 
 // SAFETY: A device can be deregistered by any thread.
 unsafe impl Send for Device {}
-// SAFETY: There is nothing that a `&Device` can do.
+// SAFETY: A `&Device` gives no access to the fields.
 unsafe impl Sync for Device {}
 
 impl Device {
-    /// Registers the device. devtmpfs makes `/dev/NAME` with mode 0600.
+    /// Registers the device. devtmpfs creates `/dev/NAME` with mode 0600.
     ///
     /// Context: process, may sleep.
     pub(crate) fn new<T: MiscDevice>(
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn is_its_owners_only() -> Result {
-        // What devtmpfs makes 0600.
+        // For this mode, devtmpfs creates the node with 0600.
         let device = device()?;
         // SAFETY: The device is registered, and nobody writes it any more.
         assert_eq!(unsafe { (*device.misc.get()).mode }, 0);

@@ -99,11 +99,11 @@ const ENTRY_READ: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 12);
 const ENTRY_WRITE: u32 = _IOW::<bpf_percpu_entry_io>(BPF_PERCPU_IOC, 13);
 const ENTRY_DELETE: u32 = _IOW::<bpf_percpu_entry>(BPF_PERCPU_IOC, 14);
 
-/// Lets structs be copied from and to user space. Each is given with the sizes of its fields.
+/// Allows structs to be copied from and to user space. Each is listed with the sizes of its fields.
 macro_rules! impl_bytes {
     ($($ty:ty = $($field:literal)+;)+) => {
         $(
-            // No padding, which would leak what is on the kernel's stack.
+            // Padding would leak bytes of the kernel's stack.
             const _: () = assert!(size_of::<$ty>() == 0 $(+ $field)+);
 
             // SAFETY: The struct has integers only, and by the assertion no padding.
@@ -199,8 +199,8 @@ impl ControlFile {
         })
     }
 
-    /// Makes the file refer to the store that `new` creates. `create` is what the struct at `arg` begins
-    /// with.
+    /// Makes the file refer to the store that `new` creates. `create` is the start of the struct at
+    /// `arg`.
     fn create_as(
         &self,
         create: bpf_percpu_create,
@@ -223,8 +223,8 @@ impl ControlFile {
         let new = new(name, &image, pinned)?;
         let id = Arg(arg.0.wrapping_add(offset_of!(bpf_percpu_create, id)));
         if let Err(error) = id.write(&new.id()) {
-            // The store goes with `new`, unless somebody has found it meanwhile. The only error is that
-            // somebody has unpinned it already.
+            // Dropping `new` frees the store, unless another user has found it. The only error is that
+            // another user has already unpinned it.
             let _ = store::unpin(&new);
             return Err(error);
         }
@@ -272,7 +272,7 @@ impl ControlFile {
         Ok(())
     }
 
-    /// The store; `ERANGE` unless it has all the bytes that `io` is about.
+    /// The store; `ERANGE` if the range of `io` is not within it.
     fn store_for(&self, io: &bpf_percpu_io) -> Result<ARef<Store>> {
         if io.pad != 0 {
             return Err(EINVAL);
@@ -341,7 +341,7 @@ impl ControlFile {
         arg.write(&list)
     }
 
-    /// The entry that `io` is about; `ERANGE` unless it has all the bytes.
+    /// The entry that `io` names; `ERANGE` if the range of `io` is not within it.
     fn entry_for(&self, io: &bpf_percpu_entry_io) -> Result<ARef<Storage>> {
         let index = index(&io.entry)?;
         if io.io.pad != 0 {
@@ -427,7 +427,7 @@ fn index(entry: &bpf_percpu_entry) -> Result<Option<u32>> {
     Ok(Some(entry.index).filter(|index| *index != BPF_PERCPU_ANY_INDEX))
 }
 
-/// What `INFO` and `LIST` tell of `store`, without the `own` references of the caller.
+/// What `INFO` and `LIST` report about `store`, without the caller's `own` references.
 fn info(store: &Store, own: u32) -> bpf_percpu_info {
     let flag = |flag, is: bool| if is { flag } else { 0 };
     bpf_percpu_info {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the calls read from user space and write there.
+//! Copies arguments and bytes of calls between user space and the kernel.
 
 use kernel::{
     prelude::*,

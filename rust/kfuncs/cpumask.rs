@@ -75,7 +75,7 @@ pub(crate) unsafe extern "C" fn bpf_get_active_cpumask() -> *const bindings::cpu
     cpumask::active().as_raw()
 }
 
-/// The CPUs that do housekeeping of type `r#type`, an `enum hk_type`, as of the newest call.
+/// The CPUs that do housekeeping of type `r#type`, an `enum hk_type`, as of the latest call.
 ///
 /// NULL from `HK_TYPE_MAX` on. The mask lives as long as the module, to which a program that calls
 /// this holds a reference.

@@ -2,8 +2,8 @@
 
 //! `bpf_percpu_data()`: this CPU's slot of a store, for programs that do not check for NULL.
 //!
-//! The kfunc never returns NULL, and the verifier trusts the size that the program asks for. Where
-//! the store is gone, or has fewer bytes, the program gets fallback memory of that size.
+//! The kfunc never returns NULL, and the verifier trusts the size that the program asks for. If
+//! the store is gone or smaller, the program gets fallback memory of that size.
 
 use crate::{
     bindings::{
@@ -32,8 +32,8 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The start of this CPU's slot of the store with `id`, of `rdwr_buf_size` bytes. Never NULL: when
-/// there is no such store, or it has fewer bytes, this is zeroed fallback memory.
+/// Returns the first `rdwr_buf_size` bytes of this CPU's slot of the store with `id`, or zeroed
+/// fallback memory if there is no such store or it is smaller. Never NULL.
 ///
 /// Context: any.
 ///
@@ -47,7 +47,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_data(id: u32, rdwr_buf_size: c_int) -
     let size = rdwr_buf_size as u32;
     // SAFETY: The program runs in an RCU section, or in one of RCU tasks trace, for both of which a
     // store's memory stays after its last reference is dropped.
-    unsafe { store::get(id) }
+    unsafe { store::lookup_rcu(id) }
         .and_then(|store| store.memory().this_cpu_ptr(0, size))
         .unwrap_or_else(|| fallback(id, size))
 }
@@ -66,8 +66,8 @@ kernel::sync::global_lock! {
 
 #[cold]
 fn fallback(id: u32, size: u32) -> *mut u8 {
-    COMPLAINT.file(id, size);
-    // ORDERING: Relaxed suffices: the pointer was stored before the kfuncs were registered.
+    WARNING.queue(id, size);
+    // ORDERING: Relaxed is enough: the pointer was stored before the kfuncs were registered.
     //
     // SAFETY: Freed by `FallbackGuard` only, after the last program.
     let fallback = unsafe { FALLBACK.load(Relaxed).as_ref() };
@@ -81,9 +81,10 @@ fn fallback(id: u32, size: u32) -> *mut u8 {
         .unwrap_or(ptr::null_mut())
 }
 
-/// Filters calls of the module's kfuncs: allows them once the memory exists that
-/// [`bpf_percpu_data`] may have to return. It is made for the first program that calls any of them,
-/// because the filter learns the BTF id of the kfunc and not its name.
+/// Allocates the fallback mapping before the first program that calls a kfunc is accepted.
+///
+/// Any kfunc of the module counts, not only [`bpf_percpu_data`]: the filter gets the kfunc's BTF id and
+/// not its name.
 ///
 /// Context: process, may sleep.
 ///
@@ -96,7 +97,7 @@ pub(super) unsafe extern "C" fn filter(_prog: *const bindings::bpf_prog, _kfunc:
         return 0;
     }
     let _lock = MAKE_MAPPING.lock();
-    // ORDERING: Relaxed suffices under the lock, under which alone the mapping is made.
+    // ORDERING: Relaxed is enough: `MAPPING` is only set with the lock held.
     if MAPPING.load(Relaxed).is_null() {
         match FallbackMapping::new().and_then(|new| Ok(KBox::new(new, GFP_KERNEL)?)) {
             // ORDERING: Publishes the mapping. Pairs with the Acquire loads above and in
@@ -123,9 +124,9 @@ impl FallbackGuard {
         // SAFETY: The caller calls this once, before anything can use the lock or the work.
         unsafe {
             MAKE_MAPPING.init();
-            COMPLAINT.init();
+            WARNING.init();
         }
-        // ORDERING: Relaxed suffices: the kfuncs that load it are registered later.
+        // ORDERING: Relaxed is enough: the kfuncs that load it are registered later.
         FALLBACK.store(KBox::into_raw(fallback), Relaxed);
         Ok(Self(()))
     }
@@ -133,7 +134,7 @@ impl FallbackGuard {
 
 impl Drop for FallbackGuard {
     fn drop(&mut self) {
-        COMPLAINT.finish();
+        WARNING.finish();
         // SAFETY: Both pointers came from boxes. No program is left that could use them.
         unsafe {
             free(&FALLBACK);
@@ -148,7 +149,7 @@ impl Drop for FallbackGuard {
 ///
 /// The pointer is null or came from a box, and nothing uses it any more.
 unsafe fn free<T>(ptr: &Atomic<*mut T>) {
-    // ORDERING: Relaxed suffices: no program is left, so there is no other access.
+    // ORDERING: Relaxed is enough: no program is left, so there is no other access.
     let ptr = NonNull::new(ptr.xchg(ptr::null_mut(), Relaxed));
     // SAFETY: The caller guarantees that it came from a box and is unused.
     drop(ptr.map(|ptr| unsafe { KBox::from_raw(ptr.as_ptr()) }));
@@ -156,24 +157,24 @@ unsafe fn free<T>(ptr: &Atomic<*mut T>) {
 
 /// A warning about programs that got fallback memory. Programs may hold locks that printk needs, so
 /// an `irq_work` prints it.
-struct Complaint {
+struct Warning {
     work: Opaque<bindings::irq_work>,
-    /// The newest case: id and size.
-    newest: Atomic<u64>,
+    /// Id and size of the most recent fallback.
+    latest: Atomic<u64>,
     /// The id of the last warning, or -1. A program that runs often must not flood the log.
-    told: Atomic<i64>,
+    last_warned: Atomic<i64>,
 }
 
-static COMPLAINT: Complaint = Complaint {
+static WARNING: Warning = Warning {
     work: Opaque::uninit(),
-    newest: Atomic::new(0),
-    told: Atomic::new(-1),
+    latest: Atomic::new(0),
+    last_warned: Atomic::new(-1),
 };
 
 // SAFETY: Any thread may queue an `irq_work`. The other fields are atomic.
-unsafe impl Sync for Complaint {}
+unsafe impl Sync for Warning {}
 
-impl Complaint {
+impl Warning {
     /// Initializes `work`.
     ///
     /// # Safety
@@ -181,17 +182,17 @@ impl Complaint {
     /// Called once, before any other method.
     unsafe fn init(&'static self) {
         // SAFETY: The caller guarantees that nothing uses `work` yet. It is a static.
-        unsafe { bpf_percpu_helper_init_irq_work(self.work.get(), Some(tell)) };
+        unsafe { bpf_percpu_helper_init_irq_work(self.work.get(), Some(print)) };
     }
 
-    /// Warns about store `id`, unless the last warning was about it.
+    /// Queues a warning about store `id`, unless the last warning was about it.
     ///
     /// Context: any.
-    fn file(&'static self, id: u32, size: u32) {
-        if self.told.load(Relaxed) != id.into() {
-            // ORDERING: Relaxed suffices: id and size are one word, and queueing the work orders
+    fn queue(&'static self, id: u32, size: u32) {
+        if self.last_warned.load(Relaxed) != id.into() {
+            // ORDERING: Relaxed is enough: id and size are one word, and queueing the work orders
             // the store before the interrupt that loads it.
-            self.newest
+            self.latest
                 .store(u64::from(id) << 32 | u64::from(size), Relaxed);
             // SAFETY: `init()` was called before programs can run.
             unsafe { bindings::irq_work_queue(self.work.get()) };
@@ -211,14 +212,16 @@ impl Complaint {
 ///
 /// # Safety
 ///
-/// Called with the work of [`COMPLAINT`].
-unsafe extern "C" fn tell(_work: *mut bindings::irq_work) {
-    let newest = COMPLAINT.newest.load(Relaxed);
-    let (id, size) = ((newest >> 32) as u32, newest as u32);
+/// Called with the work of [`WARNING`].
+unsafe extern "C" fn print(_work: *mut bindings::irq_work) {
+    let latest = WARNING.latest.load(Relaxed);
+    let (id, size) = ((latest >> 32) as u32, latest as u32);
     // SAFETY: Has no preconditions.
-    if COMPLAINT.told.load(Relaxed) != id.into() && unsafe { bpf_percpu_helper_ratelimit() } {
-        COMPLAINT.told.store(id.into(), Relaxed);
-        pr_warn!("store {id} is gone, or has fewer than {size} bytes: a program counts in vain\n");
+    if WARNING.last_warned.load(Relaxed) != id.into() && unsafe { bpf_percpu_helper_ratelimit() } {
+        WARNING.last_warned.store(id.into(), Relaxed);
+        pr_warn!(
+            "store {id} is gone, or has fewer than {size} bytes: the program's updates are lost\n"
+        );
     }
 }
 

@@ -56,7 +56,7 @@ unsafe fn with_int<T: Primitive>(
     }
 }
 
-/// Says what is wrong with `index`. Out of line, so that the good case saves no registers for it.
+/// Returns the errno for a bad `index`. Out of line, so that the common case saves no registers.
 #[cold]
 #[inline(never)]
 fn offset_errno<T: Primitive>(store: &Storage, index: Index<T>) -> c_int {
@@ -100,7 +100,7 @@ unsafe fn add<T: Primitive>(s: *const bpf_percpu_store, off: u32, val: T) -> c_i
 unsafe fn id_add<T: Primitive>(id: u32, off: u32, val: T) -> c_int {
     let index = Index::new(off);
     // SAFETY: The RCU section of the caller keeps the store, which is not used after this call.
-    match unsafe { store::get(id) }.and_then(|store| store.int_at(index)) {
+    match unsafe { store::lookup_rcu(id) }.and_then(|store| store.int_at(index)) {
         Some(int) => {
             int.add(val);
             0
@@ -110,8 +110,8 @@ unsafe fn id_add<T: Primitive>(id: u32, off: u32, val: T) -> c_int {
     }
 }
 
-/// Says why [`id_add`] found no integer. The second lookup may find a store that has been created
-/// since, or miss one that has gone since.
+/// Returns the errno for an [`id_add`] that found no integer. The second lookup may find a store that
+/// was created since, or miss one that was removed since.
 ///
 /// # Safety
 ///
@@ -120,7 +120,7 @@ unsafe fn id_add<T: Primitive>(id: u32, off: u32, val: T) -> c_int {
 #[inline(never)]
 unsafe fn id_errno<T: Primitive>(id: u32, index: Index<T>) -> c_int {
     // SAFETY: The RCU section of the caller keeps the store, which is not used after this call.
-    let store = unsafe { store::get(id) }.filter(|store| store.int_at(index).is_none());
+    let store = unsafe { store::lookup_rcu(id) }.filter(|store| store.int_at(index).is_none());
     store.map_or(ENOENT.to_errno(), |store| offset_errno(store, index))
 }
 

@@ -20,7 +20,7 @@ use kernel::{
 
 /// The PSI data of `cgrp` on `cpu`; that of the whole system for the root.
 ///
-/// NULL for a `cpu` that is not possible, where PSI is off, at boot (`psi=0`) or for this cgroup
+/// NULL for a `cpu` that is not possible, if PSI is off, globally (`psi=0`) or for this cgroup
 /// (`cgroup.pressure`), for a cgroup that is removed, even if references to it remain, and for
 /// cgroups of version 1 below the root.
 ///
@@ -44,8 +44,9 @@ pub(crate) unsafe extern "C" fn bpf_cgroup_psi_cpu(
 /// The address, on `cpu`, of `percpu`, a `__percpu` pointer of the kernel; NULL for NULL, and for a
 /// `cpu` that is not possible.
 ///
-/// To a program the result is a number, and no more valid than the pointer that it passed. It reads
-/// there by `bpf_probe_read_kernel()`, or through the result of `bpf_core_cast()`.
+/// The verifier treats the result as a number. It is only as valid as the pointer that the program
+/// passed. Programs read the memory by `bpf_probe_read_kernel()`, or through the result of
+/// `bpf_core_cast()`.
 ///
 /// Context: any.
 ///

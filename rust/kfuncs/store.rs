@@ -73,7 +73,7 @@ fn into_handle(store: Option<ARef<Storage>>) -> *mut bpf_percpu_store {
     })
 }
 
-/// The store with `id`; NULL when there is none. Valid until the end of the RCU section.
+/// Looks up the store with `id`; NULL if there is none. Valid until the end of the RCU section.
 ///
 /// Context: any, in an RCU read-side critical section.
 ///
@@ -83,10 +83,10 @@ fn into_handle(store: Option<ARef<Storage>>) -> *mut bpf_percpu_store {
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_get(id: u32) -> *mut bpf_percpu_store {
     // SAFETY: The verifier has proven that the program is in an RCU section.
-    unsafe { store::get(id) }.map_or(ptr::null_mut(), |store| handle(store))
+    unsafe { store::lookup_rcu(id) }.map_or(ptr::null_mut(), |store| handle(store))
 }
 
-/// A reference to the store of this name; NULL when there is none.
+/// Takes a reference to the store with this name; NULL if there is none.
 ///
 /// Context: any.
 ///
@@ -104,7 +104,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_lookup(
     into_handle(found.map(Store::into_storage))
 }
 
-/// A reference to the store; NULL when its last one is already gone.
+/// Takes a reference to the store; NULL if the last one was already dropped.
 ///
 /// Context: any.
 ///
@@ -147,7 +147,7 @@ pub(crate) unsafe extern "C" fn bpf_percpu_store_dtor(s: *mut c_void) {
     unsafe { bpf_percpu_store_release(s.cast()) };
 }
 
-/// The size of a view, which is unsigned to the verifier. `None` for 0, with which kernels before
+/// The size of a view, which is unsigned to the verifier. `None` for 0, for which kernels before
 /// 7.3 let a program read one byte.
 fn view_size(size: c_int) -> Option<u32> {
     Some(size as u32).filter(|size| *size != 0)
@@ -161,7 +161,7 @@ fn view_size(size: c_int) -> Option<u32> {
 /// # Safety
 ///
 /// Called by BPF: the verifier has proven that `s` is a handle. It lets the program use that many
-/// bytes for as long as it runs, which the grace periods before the store is freed outlast.
+/// bytes for as long as it runs, and the store is freed only after grace periods that wait for it.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_percpu_store_this_cpu(
     s: *mut bpf_percpu_store,

@@ -109,7 +109,7 @@ impl PerCpuArea {
     /// `base` is the per-CPU address of `size` bytes, at most [`MAX_SIZE`](super::MAX_SIZE), which
     /// stay allocated while the value is used. It is aligned for every [`Primitive`].
     pub(super) unsafe fn new(base: NonNull<u8>, size: u32) -> Self {
-        // INVARIANT: The caller guarantees just this.
+        // INVARIANT: The caller guarantees this.
         Self {
             base,
             size: size.into(),
@@ -194,7 +194,7 @@ impl PerCpuArea {
         })
     }
 
-    /// Says why [`int_at`](Self::int_at) has no integer with index `index`.
+    /// Returns why [`int_at`](Self::int_at) has no integer with index `index`.
     #[cold]
     pub(crate) fn offset_error<T: Primitive>(&self, index: Index<T>) -> OffsetError {
         if self.contains(index.off(), size_of::<T>() as u32) {
@@ -204,7 +204,7 @@ impl PerCpuArea {
         }
     }
 
-    /// Whether `len` bytes from `off` on are inside.
+    /// Whether the `len` bytes from `off` on are inside the area.
     #[inline]
     pub(crate) fn contains(&self, off: u32, len: u32) -> bool {
         u64::from(off).wrapping_add(len.into()) <= self.size
@@ -244,7 +244,7 @@ impl PerCpuArea {
         let to = buf.as_mut_ptr();
         for (at, width) in words(from as usize, buf.len()) {
             // SAFETY: Both pointers are valid for the word at `at`, and `from` is aligned to its
-            // width. The load is volatile because `cpu` may write the word meanwhile: it yields the
+            // width. The load is volatile because `cpu` may write the word concurrently: it yields the
             // old value or the new one.
             unsafe {
                 let (from, to) = (from.add(at), to.add(at));
@@ -268,7 +268,7 @@ impl PerCpuArea {
     /// Writes `bytes` to the slot of `cpu`, from `off` on, word by word as
     /// [`read_on`](Self::read_on) reads.
     ///
-    /// What `cpu` itself adds to these bytes meanwhile may be lost.
+    /// Concurrent updates of these bytes by `cpu` may be lost.
     pub(crate) fn write_on(
         &self,
         cpu: PossibleCpu,
@@ -282,7 +282,7 @@ impl PerCpuArea {
         let from = bytes.as_ptr();
         for (at, width) in words(to as usize, bytes.len()) {
             // SAFETY: Both pointers are valid for the word at `at`, and `to` is aligned to its
-            // width. The store is volatile because `cpu` may read the word meanwhile: it gets the
+            // width. The store is volatile because `cpu` may read the word concurrently: it gets the
             // old value or the new one.
             unsafe {
                 let (from, to) = (from.add(at), to.add(at));

@@ -20,8 +20,8 @@ use kernel::{
 
 /// A CPU that is possible: that could ever come online.
 ///
-/// The kernel crate's [`CpuId`] is only known to be below `nr_cpu_ids`, and not each number below
-/// that is a possible CPU.
+/// The kernel crate's [`CpuId`] is only known to be below `nr_cpu_ids`, and not every such number is
+/// a possible CPU.
 ///
 /// # Invariants
 ///

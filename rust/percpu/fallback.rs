@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory to hand out where there is no store, of whatever size was asked for.
+//! Fallback memory of any requested size, for when there is no store.
 //!
 //! C header: [`include/linux/vmalloc.h`](srctree/include/linux/vmalloc.h)
 
@@ -18,11 +18,11 @@ use kernel::{
     prelude::*, //
 };
 
-/// Up to [`MAX_SIZE`] bytes of each CPU, which hold no data.
+/// [`MAX_SIZE`] bytes for each CPU, which hold no data.
 pub(crate) struct Fallback(PerCpuMem);
 
 impl Fallback {
-    /// Allocates them.
+    /// Allocates the memory.
     ///
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
@@ -30,8 +30,8 @@ impl Fallback {
         Ok(Self(memory))
     }
 
-    /// `size` bytes of this CPU's, zeroed now; `None` for more than [`MAX_SIZE`]. Programs that got
-    /// them before may still use them.
+    /// The first `size` bytes of this CPU's slot, zeroed now; `None` for more than [`MAX_SIZE`].
+    /// Programs that got them before may still use them.
     ///
     /// Context: any.
     pub(crate) fn get(&self, size: u32) -> Option<*mut u8> {
@@ -56,7 +56,7 @@ unsafe impl Sync for FallbackMapping {}
 impl FallbackMapping {
     const PAGES: usize = (1 << 32) / PAGE_SIZE;
 
-    /// Maps the page. Takes 8 MiB of page tables where pages have 4 KiB.
+    /// Maps the page. With pages of 4 KiB, the page tables take 8 MiB.
     ///
     /// Context: process, may sleep.
     pub(crate) fn new() -> Result<Self> {
@@ -83,7 +83,7 @@ impl FallbackMapping {
     ///
     /// Context: any.
     pub(crate) fn get(&self) -> *mut u8 {
-        // SAFETY: The first page of the mapping, which is the one page that there is.
+        // SAFETY: The first page of the mapping, which maps the only page.
         unsafe { zero(self.addr, PAGE_SIZE) };
         self.addr
     }
@@ -96,7 +96,7 @@ impl Drop for FallbackMapping {
     }
 }
 
-/// Zeroes memory that programs may use meanwhile.
+/// Zeroes memory that programs may use concurrently.
 ///
 /// # Safety
 ///

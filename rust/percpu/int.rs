@@ -103,7 +103,7 @@ impl<'a, T: Primitive, B: Ops<T>> PerCpuInt<'a, T, B> {
     /// `ptr` is the per-CPU address of an aligned `T`, which stays allocated for `'a`.
     #[inline]
     pub(super) unsafe fn new(ptr: *mut T) -> Self {
-        // INVARIANT: The caller guarantees just this.
+        // INVARIANT: The caller guarantees this.
         Self {
             ptr,
             _memory: PhantomData,
@@ -166,11 +166,11 @@ impl<'a, T: Primitive, B: Ops<T>> PerCpuInt<'a, T, B> {
     #[inline]
     pub(crate) fn read_on(&self, cpu: PossibleCpu) -> T {
         // SAFETY: By the type invariant each possible CPU has an aligned `T` there. The load is
-        // volatile because `cpu` may write meanwhile: it yields the old value or the new one.
+        // volatile because `cpu` may write concurrently: it yields the old value or the new one.
         unsafe { self.ptr.wrapping_byte_add(cpu.offset()).read_volatile() }
     }
 
-    /// The sum over the slots of `cpus`. A change that is made meanwhile may be in it or not.
+    /// The sum over the slots of `cpus`. A concurrent change may or may not be included.
     #[inline]
     pub(crate) fn sum_on(&self, cpus: PossibleCpus) -> T {
         cpus.fold_offsets(T::ZERO, |sum, offset| {

@@ -17,7 +17,7 @@ use kernel::{
 /// The largest size: `PCPU_MIN_UNIT_SIZE`, which is 32 KiB in whole pages.
 pub(crate) const MAX_SIZE: u32 = 32 << 10;
 
-/// The alignment of each allocation, and what its size is rounded up to: the width of the widest
+/// The alignment of each allocation, whose size is a multiple of it: the width of the widest
 /// [`Primitive`](crate::percpu::Primitive).
 const ALIGN: u32 = 8;
 

@@ -31,7 +31,7 @@ impl<T: Primitive, B: Ops<T>> View<T, B> {
     /// aligned.
     #[inline]
     pub(crate) unsafe fn new(ptr: *mut T) -> Self {
-        // INVARIANT: The caller guarantees just this.
+        // INVARIANT: The caller guarantees this.
         Self {
             ptr,
             _backend: PhantomData,

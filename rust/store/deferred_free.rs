@@ -2,9 +2,9 @@
 
 //! Frees stores after the grace periods that their readers need.
 //!
-//! The last reference may be dropped in any context, by a program in an NMI too, and others may still
-//! use the store: lookups in RCU sections, and programs that have views. Sleepable programs run under
-//! RCU tasks trace, all others under RCU. An NMI can start neither grace period, so the steps are:
+//! The last reference may be dropped in any context, even NMI, while others may still use the store:
+//! lookups in RCU sections, and programs that have views. Sleepable programs run under RCU tasks trace,
+//! all others under RCU. An NMI can start neither grace period, so the steps are:
 //!
 //! ```text
 //!   queue() --irq_work--> call_rcu_tasks_trace() --> call_rcu() --> Store::after_grace_periods()
@@ -39,7 +39,7 @@ use kernel::{
 /// Stores that were queued and are not freed yet.
 static WAITING: Atomic<u32> = Atomic::new(0);
 
-/// The part of a store that its deferred free uses.
+/// The fields of a store that its deferred free needs.
 pub(super) struct DeferredFree {
     work: Opaque<bindings::irq_work>,
     rcu: Opaque<bindings::callback_head>,
@@ -62,7 +62,7 @@ impl DeferredFree {
 ///
 /// `store` has no reference left, and lookups no longer find it. Called once for each store.
 pub(super) unsafe fn queue(store: NonNull<Store>) {
-    // ORDERING: Relaxed is enough: the interrupt and the callbacks come after this, and count down.
+    // ORDERING: Relaxed is enough: the irq_work, which leads to the decrement, is queued later.
     WAITING.add(1, Relaxed);
     // SAFETY: The store stays until `after_rcu()`, which runs after the irq_work. By the function's
     // contract nobody else uses its `deferred_free`.
@@ -77,8 +77,8 @@ pub(super) unsafe fn queue(store: NonNull<Store>) {
 ///
 /// `work` is that of a [`DeferredFree`]. Called once for each.
 unsafe extern "C" fn in_interrupt(work: *mut bindings::irq_work) {
-    // SAFETY: `queue()` has queued the work of a store, which stays until `after_rcu()`. Nobody uses
-    // the callback head but this and what follows from it.
+    // SAFETY: `queue()` has queued the work of a store, which stays until `after_rcu()`. Only
+    // this function and the callbacks that follow use the callback head.
     unsafe {
         let work = Opaque::cast_from(work).cast_mut();
         let store = container_of!(work, Store, deferred_free.work);
@@ -99,9 +99,9 @@ unsafe extern "C" fn after_rcu_tasks_trace(head: *mut bindings::callback_head) {
 ///
 /// `head` is that of a [`DeferredFree`]. Called once for each, when both grace periods are over.
 unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
-    // SAFETY: The head is part of a store that `queue()` was called with, so that it was released.
-    // Programs run in sections of RCU or RCU tasks trace, and those that could have found the store
-    // are over.
+    // SAFETY: The head is part of a store that was passed to `queue()`, so the store was released.
+    // Programs run in sections of RCU or RCU tasks trace, and all sections that could have found the
+    // store have ended.
     unsafe {
         let head = Opaque::cast_from(head).cast_mut();
         let store = container_of!(head, Store, deferred_free.rcu);
@@ -111,24 +111,24 @@ unsafe extern "C" fn after_rcu(head: *mut bindings::callback_head) {
 
 /// Called when a store that was queued is freed.
 pub(super) fn count_freed() {
-    // ORDERING: Pairs with the Acquire in `waiting()`: the store's reservation was given back before.
+    // ORDERING: Pairs with the Acquire in `waiting()`: the store's reservation was dropped before.
     WAITING.fetch_sub(1, Release);
 }
 
 /// The number of stores that wait to be freed.
 pub(super) fn waiting() -> u32 {
-    // ORDERING: Pairs with the Release in `count_freed()`: a creation that sees that none waits sees
-    // the bytes of all that were freed, and does not fail with `ENOSPC` for them.
+    // ORDERING: Pairs with the Release in `count_freed()`: a creation that reads 0 sees that the
+    // bytes of all freed stores are available, and does not fail with `ENOSPC` because of them.
     WAITING.load(Acquire)
 }
 
-/// Waits until the stores that were dropped before are freed, but for those that another CPU has
-/// dropped a moment ago, and for keyed stores with entries in use.
+/// Waits until the stores that were dropped before are freed, except stores that another CPU has just
+/// dropped (its irq_work may be pending), and keyed stores with entries in use.
 ///
 /// Context: process, may sleep.
 pub(super) fn wait() {
     // SAFETY: Sleeping is allowed here. The first barrier waits for calls of `after_rcu_tasks_trace()`,
-    // which make the RCU callbacks that the second one waits for.
+    // which queue the RCU callbacks that the second barrier waits for.
     unsafe {
         bpf_percpu_helper_rcu_barrier_tasks_trace();
         bindings::rcu_barrier();
@@ -139,7 +139,7 @@ pub(super) fn wait() {
 
 /// Waits until all stores that were dropped are freed, and until no CPU runs code of this file.
 ///
-/// Context: process, may sleep. Nobody drops a store meanwhile.
+/// Context: process, may sleep. No store is dropped during the call.
 pub(super) fn wait_for_all() {
     while waiting() != 0 {
         wait();
@@ -187,7 +187,7 @@ mod tests {
         rcu, //
     };
 
-    /// A store of `0x5a`, which is found but not owned once it is dropped.
+    /// A store filled with `0x5a`, not pinned.
     fn create_full() -> Result<ARef<Store>> {
         Store::create(name("kunit")?, 64, &[0x5a; 64], false)
     }
@@ -278,7 +278,7 @@ mod tests {
         let (waited, full) = {
             let _rcu = rcu::read_lock();
             // SAFETY: In the RCU section above.
-            let dead = unsafe { store::get(store.id()) }.ok_or(ENOENT)?;
+            let dead = unsafe { store::lookup_rcu(store.id()) }.ok_or(ENOENT)?;
             drop(store);
             for _ in 0..50 {
                 // SAFETY: Has no preconditions.
@@ -297,13 +297,13 @@ mod tests {
     fn waits_for_sleepable_readers() -> Result {
         wait_for_all();
         let store = create_full()?;
-        // SAFETY: The section is left below. It keeps the store, as `get()` asks.
+        // SAFETY: The section is left below. It keeps the store, as `lookup_rcu()` requires.
         let (waited, full) = unsafe {
             bpf_percpu_helper_rcu_read_lock_trace();
-            let dead = store::get(store.id());
+            let dead = store::lookup_rcu(store.id());
             drop(store);
             bindings::msleep(100);
-            // Not an RCU grace period alone.
+            // An RCU grace period alone does not free the store.
             bindings::synchronize_rcu();
             let waited = (waiting(), dead.is_some_and(is_full));
             bpf_percpu_helper_rcu_read_unlock_trace();
@@ -321,7 +321,7 @@ mod tests {
         wait_for_all();
         for _ in 0..3 {
             drop(create("kunit", 8)?);
-            // Until the interrupt has come, on whatever CPU the case runs now.
+            // Lets the irq_work run, even if the case has migrated to another CPU.
             // SAFETY: Sleeping is allowed here.
             unsafe { bindings::msleep(1) };
             wait();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From an id to a store: an array of pointers, indexed by the low bits of the id.
+//! Maps ids to stores: an array of pointers, indexed by the low bits of the id.
 //!
-//! A lookup is one load and one compare. The store's own id is compared with the one that is looked
-//! up, so that a stale id does not find the store that now has its cell (ABA). An empty cell points to
-//! a sentinel whose id nobody looks up there, so that a lookup need not test for NULL.
+//! A lookup loads the array's address and mask, the pointer in the cell, and the id that it points to. It
+//! compares that id with the requested one, so that a stale id does not find the store that now has its
+//! cell (ABA). An empty cell points to a sentinel whose id selects another cell, so that a lookup need not
+//! test for NULL.
 
 use super::{
     table::Table,
@@ -26,7 +27,7 @@ use kernel::{
     },
 };
 
-/// What an empty cell points to: an id at the offset where stores have theirs.
+/// The target of an empty cell: an id at the offset of a store's id.
 #[repr(C, align(8))]
 struct Sentinel {
     _before_id: [u8; Storage::ID_OFFSET],
@@ -43,18 +44,18 @@ impl Sentinel {
     }
 }
 
-/// For cell 0: this id leads to the last cell.
+/// For cell 0: this id selects the last cell.
 static FIRST: Sentinel = Sentinel::new(u32::MAX);
 
-/// For all other cells: this id leads to cell 0.
+/// For all other cells: this id selects cell 0.
 static OTHER: Sentinel = Sentinel::new(0);
 
 /// A cell of the table.
 ///
 /// # Invariants
 ///
-/// Points to a store, whose id leads to this cell, or to a [`Sentinel`]. If the table has two cells at
-/// least, the sentinel's id does not lead to this cell.
+/// Points to a store whose id selects this cell, or to a [`Sentinel`]. If the table has at least two
+/// cells, the sentinel's id selects another cell.
 struct IdCell(Atomic<*mut Store>);
 
 impl IdCell {
@@ -80,19 +81,19 @@ impl IdCell {
             .any(|sentinel| ptr::eq(*sentinel, store.cast()))
     }
 
-    /// The store with `id`, which leads to this cell.
+    /// Looks up the store with `id`, which selects this cell, without taking a reference.
     ///
     /// # Safety
     ///
-    /// As for [`IdTable::get`].
+    /// As for [`IdTable::lookup`].
     #[inline]
-    unsafe fn get<'a>(&self, id: u32) -> Option<&'a Store> {
-        // As `rcu_dereference()`: what is read through the pointer depends on it. The kernel crate's
-        // atomics call C, which would take longer than all the rest.
+    unsafe fn lookup<'a>(&self, id: u32) -> Option<&'a Store> {
+        // Like `rcu_dereference()`: reads through the pointer depend on it. The kernel crate's atomics
+        // call C, which would take longer than the rest of the lookup.
         // ORDERING: The dependency pairs with the Release in `publish()`.
         // SAFETY: The pointer to the atomic is valid, and a volatile read of it is atomic.
         let store: *const Store = unsafe { self.0.as_ptr().read_volatile() };
-        // SAFETY: By the type invariant it points to something.
+        // SAFETY: By the type invariant it points to a store or a sentinel.
         unsafe { assert_unchecked(!store.is_null()) };
         // SAFETY: Stores and sentinels have an id at this offset. By the function's contract a store here
         // lives for `'a`, and its id does not change after it was published.
@@ -113,14 +114,14 @@ impl IdTable {
         Self(Table::new(&UNALLOCATED))
     }
 
-    /// Makes room for `len` stores at least, of 1 to 2^31.
+    /// Makes room for at least `len` stores, 1 to 2^31.
     ///
     /// # Safety
     ///
     /// As for [`Table::allocate`].
     pub(super) unsafe fn allocate(&self, len: u32) -> Result {
-        // INVARIANT: Two cells at least, as the sentinels need.
-        // SAFETY: The caller promises what `Table::allocate()` asks for.
+        // INVARIANT: At least two cells, as the sentinels need.
+        // SAFETY: The caller promises what `Table::allocate()` requires.
         unsafe { self.0.allocate(len.max(2), IdCell::empty) }
     }
 
@@ -128,7 +129,7 @@ impl IdTable {
     ///
     /// As for [`Table::free`].
     pub(super) unsafe fn free(&self) {
-        // SAFETY: The caller promises what `Table::free()` asks for.
+        // SAFETY: The caller promises what `Table::free()` requires.
         unsafe { self.0.free(&UNALLOCATED) };
     }
 
@@ -137,17 +138,17 @@ impl IdTable {
         self.0.len()
     }
 
-    /// The store with `id`.
+    /// Looks up the store with `id`, without taking a reference.
     ///
     /// Context: any.
     ///
     /// # Safety
     ///
-    /// For `'a` the caller is in a section of RCU or RCU tasks trace, or nothing is removed.
+    /// For all of `'a`, the caller is in a section of RCU or RCU tasks trace, or no store is removed.
     #[inline]
-    pub(super) unsafe fn get<'a>(&self, id: u32) -> Option<&'a Store> {
-        // SAFETY: The caller promises what `IdCell::get()` asks for, and the id leads to this cell.
-        unsafe { self.0.get(id).get(id) }
+    pub(super) unsafe fn lookup<'a>(&self, id: u32) -> Option<&'a Store> {
+        // SAFETY: The caller promises what `IdCell::lookup()` requires, and the id selects this cell.
+        unsafe { self.0.get(id).lookup(id) }
     }
 
     /// The store in the cell with this index, modulo the table's length.
@@ -156,32 +157,32 @@ impl IdTable {
     ///
     /// # Safety
     ///
-    /// As for [`get`](Self::get).
+    /// As for [`lookup`](Self::lookup).
     pub(super) unsafe fn at<'a>(&self, index: u32) -> Option<&'a Store> {
         // ORDERING: Pairs with the Release in `publish()`: the store is initialized.
         let store = self.0.get(index).0.load(Acquire);
         // SAFETY: By the invariant of `IdCell` this is a store. It is freed after grace periods that
-        // begin when it was removed, so that it lives for `'a`.
+        // begin after its removal, so it lives for `'a`.
         (!IdCell::is_sentinel(store)).then(|| unsafe { &*store })
     }
 
-    /// Whether the cell that `id` leads to is empty.
+    /// Whether the cell that `id` selects is empty.
     pub(super) fn is_free(&self, id: u32) -> bool {
-        // ORDERING: Relaxed is enough: stores are published with the registry's lock held, as here, and
+        // ORDERING: Relaxed is enough: the caller holds the registry's lock, as for `publish()`, and
         // nothing of a removed store is read.
         IdCell::is_sentinel(self.0.get(id).0.load(Relaxed))
     }
 
-    /// Makes lookups find `store` by its id, whose cell is empty.
+    /// Makes lookups find `store` by its id. The cell that the id selects is empty.
     ///
     /// # Safety
     ///
     /// The store is not freed before a grace period of RCU and one of RCU tasks trace that begin after
     /// it is removed.
     pub(super) unsafe fn publish(&self, store: &Store) {
-        // ORDERING: Pairs with the dependency in `IdCell::get()` and the Acquire in `at()`: who finds the
-        // store sees its id and all the rest.
-        // INVARIANT: The store's id leads to this cell.
+        // ORDERING: Pairs with the dependency in `IdCell::lookup()` and the Acquire in `at()`: a lookup
+        // that finds the store sees it initialized, including its id.
+        // INVARIANT: The store's id selects this cell.
         self.0
             .get(store.id())
             .0
@@ -194,8 +195,8 @@ impl IdTable {
     pub(super) fn remove(&self, id: u32) {
         let index = id & self.len().wrapping_sub(1);
         // INVARIANT: The sentinel for this index.
-        // ORDERING: Relaxed is enough: sentinels never change. The grace periods that the store is freed
-        // after order this against its readers, and `Reservation::release_count()` against `insert()`.
+        // ORDERING: Relaxed is enough: sentinels never change. The grace periods before the store is
+        // freed order this against its readers, and `Reservation::release_count()` against `insert()`.
         self.0.get(id).0.store(IdCell::sentinel(index), Relaxed);
     }
 }
@@ -221,7 +222,7 @@ mod tests {
     /// The id of the store that `table` has for `id`.
     fn get(table: &IdTable, id: u32) -> Option<u32> {
         // SAFETY: The tests hold the stores that they publish.
-        unsafe { table.get(id) }.map(|store| store.id())
+        unsafe { table.lookup(id) }.map(|store| store.id())
     }
 
     /// Ids of the sentinels, and those next to them.

@@ -322,10 +322,10 @@ mod tests {
         let (refs, got, named, found) = {
             let _rcu = rcu::read_lock();
             // SAFETY: In the RCU section above.
-            let dead = unsafe { get(store.id()) }.ok_or(ENOENT)?;
+            let dead = unsafe { lookup_rcu(store.id()) }.ok_or(ENOENT)?;
             drop(store);
             // SAFETY: In the RCU section above.
-            let found = unsafe { get(dead.id()) }.is_some();
+            let found = unsafe { lookup_rcu(dead.id()) }.is_some();
             let refs = dead.refs();
             // A reference, if there is one, must not be dropped: the last one was.
             let got = dead.try_get().map(core::mem::forget).is_some();

@@ -4,27 +4,28 @@
 //!
 //! A store has memory of its own, or it is [`keyed`] and its entries have the memory.
 //!
-//! # From an id to a store
+//! # How a store is found
 //!
-//! [`id_table`] leads from an id to a store, [`name_table`] from a name to an id. [`registry`] has both,
-//! and the lookups that the rest of the module calls.
+//! [`id_table`] maps ids to stores, [`name_table`] maps names to ids. [`registry`] owns both, and has the
+//! lookups that the rest of the module calls.
 //!
 //! # What frees a store, and when
 //!
-//! Open files, the pin and the handles of BPF programs, in maps or not, hold references. The registry
-//! holds none.
+//! Open files, the pin and the handles of BPF programs, including those in maps, hold references. The
+//! registry holds none.
 //!
-//! 1. `Store::release()` runs where the last reference is dropped, in any context. It removes the store
-//!    from the registry, so that lookups no longer find it.
+//! 1. `Storage::dec_ref()` drops a reference, in any context. After the last one it calls
+//!    `Store::release()`, which removes the store from the registry: lookups no longer find it.
 //! 2. [`deferred_free`] waits for a grace period of RCU tasks trace and one of RCU: until then, programs
-//!    may use what they found before.
-//! 3. `Store::after_grace_periods()` frees a plain store. A keyed store stays until all its entries are
-//!    free, because programs may hold references to them.
-//! 4. `Store::free()` gives the memory back.
+//!    may still use a store that they found before.
+//! 3. `Store::after_grace_periods()` frees a plain store. For a keyed store it calls `Keyed::close()`:
+//!    programs may hold references to entries, so `Keyed::clean_up()` frees the store when all its
+//!    entries are free.
+//! 4. `Store::free()` frees the memory.
 //!
 //! # Lock order
 //!
-//! The locks of callers, then [`registry`]'s lock, then those of [`keyed`]. Lookups take no lock, and
+//! Locks of callers, then [`registry`]'s lock, then those of [`keyed`]. Lookups take no lock, and
 //! neither does the drop of the last reference.
 
 mod deferred_free;
@@ -45,7 +46,7 @@ pub(crate) use name::Name;
 pub(crate) use registry::{
     find,
     find_id,
-    get,
+    lookup_rcu,
     next,
     pin,
     unpin,
@@ -89,8 +90,8 @@ use keyed::{
 use name_table::NameIndex;
 use registry::Reservation;
 
-/// Checks the size of a store, or of the entries of a keyed one, and of the image that each CPU's copy
-/// begins with.
+/// Checks the size of a store, or of each entry of a keyed store, and the size of the image that each
+/// CPU's copy begins with.
 ///
 /// # Errors
 ///
@@ -106,7 +107,7 @@ pub(crate) fn check_size(size: u32, image_size: usize) -> Result {
     Ok(())
 }
 
-/// Per-CPU memory with a name and an id, or entries that have such memory.
+/// A name and an id for per-CPU memory, or for entries that have per-CPU memory.
 ///
 /// A store with references is a leaked [`KBox`], which [`Store::free`] takes back.
 #[repr(C)]
@@ -122,17 +123,17 @@ pub(crate) struct Store {
     reservation: Reservation,
 }
 
-/// What a store has.
+/// The contents of a store.
 enum Contents {
     Memory(PerCpuMem),
     Entries(KBox<Keyed>),
 }
 
-// SAFETY: Every field is `Send` but `deferred_free`, which only the path that drops the last reference
-// uses, once.
+// SAFETY: Every field is `Send` except `deferred_free`, which is used once, by the path that drops the
+// last reference.
 unsafe impl Send for Store {}
-// SAFETY: Every field is `Sync` but `deferred_free`, which only the path that drops the last reference
-// uses, once.
+// SAFETY: Every field is `Sync` except `deferred_free`, which is used once, by the path that drops the
+// last reference.
 unsafe impl Sync for Store {}
 
 impl Store {
@@ -169,7 +170,7 @@ impl Store {
     /// # Errors
     ///
     /// As for [`create`](Self::create); `EINVAL` for no entries; `E2BIG` for more bytes than the registry
-    /// ever allows; `EOPNOTSUPP` if the kernel does not tell when owners end.
+    /// ever allows; `EOPNOTSUPP` if the kernel lacks the tracepoint that reports the end of owners.
     ///
     /// Context: process, may sleep.
     pub(crate) fn create_keyed(
@@ -228,22 +229,22 @@ impl Store {
         }
     }
 
-    /// Its name, even if the name was given up.
+    /// The store's name, even after it was given up.
     pub(crate) fn name(&self) -> &Name {
         &self.name
     }
 
-    /// Whether lookups by name find it.
+    /// Whether lookups by name find the store.
     pub(crate) fn is_named(&self) -> bool {
         self.name_index.is_some()
     }
 
-    /// Whether it outlives its users.
+    /// Whether the pin holds a reference, so that the store outlives its users.
     pub(crate) fn is_pinned(&self) -> bool {
         self.pinned.load(Relaxed)
     }
 
-    /// Another reference, unless the last one was dropped.
+    /// Takes a reference, unless the last one was already dropped.
     ///
     /// Context: any.
     #[inline]
@@ -253,7 +254,7 @@ impl Store {
         Some(unsafe { ARef::from_raw(ARef::into_raw(storage).cast()) })
     }
 
-    /// The same reference, as one to the store's storage.
+    /// Converts the reference into one to the store's storage.
     pub(crate) fn into_storage(store: ARef<Self>) -> ARef<Storage> {
         // SAFETY: The storage is the first field of the store, and counts the store's references.
         unsafe { ARef::from_raw(ARef::into_raw(store).cast()) }
@@ -295,7 +296,7 @@ impl Store {
         }
     }
 
-    /// Gives the memory back.
+    /// Frees the store and its memory.
     ///
     /// Context: any but NMI.
     ///

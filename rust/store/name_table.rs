@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From a name to the id of a store: a hash table with open addressing and linear probing.
+//! Maps names to ids of stores: a hash table with open addressing and linear probing.
 //!
 //! Searches take no lock. Names are added with the registry's lock held. They are removed without it, in
 //! any context, because the last reference may be dropped in an NMI: a removal leaves a tombstone.
@@ -45,9 +45,9 @@ static TOMBSTONES: Atomic<u32> = Atomic::new(0);
 /// As for [`Table::allocate`].
 pub(super) unsafe fn allocate(count: u32) -> Result {
     // Names fill a quarter of the table at most, which keeps searches short.
-    // SAFETY: The caller promises what `Table::allocate()` asks for.
+    // SAFETY: The caller promises what `Table::allocate()` requires.
     unsafe { NAMES.allocate(count.saturating_mul(4), |_| Atomic::new(EMPTY))? };
-    // ORDERING: Relaxed is enough, as for the table: nobody searches yet.
+    // ORDERING: Relaxed is enough, as for the table: there are no searches yet.
     // SAFETY: Has no preconditions.
     SEED.store(unsafe { kernel::bindings::get_random_u32() }, Relaxed);
     Ok(())
@@ -57,7 +57,7 @@ pub(super) unsafe fn allocate(count: u32) -> Result {
 ///
 /// As for [`Table::free`].
 pub(super) unsafe fn free() {
-    // SAFETY: The caller promises what `Table::free()` asks for.
+    // SAFETY: The caller promises what `Table::free()` requires.
     unsafe { NAMES.free(&NOTHING) };
 }
 
@@ -91,8 +91,8 @@ fn hash(name: &Name) -> u32 {
 pub(super) fn find<T>(name: &Name, mut found: impl FnMut(u32) -> Option<T>) -> Option<T> {
     let hash = hash(name);
     for i in 0..NAMES.len() {
-        // ORDERING: Pairs with the Release in `add()`: `found` sees the store of the id, by the id and
-        // with its name.
+        // ORDERING: Pairs with the Release in `add()`: a lookup of the id by `found` finds the store,
+        // and sees its name.
         match NAMES.get(index(hash, i)).load(Acquire) {
             EMPTY => break,
             TOMBSTONE => (),
@@ -115,15 +115,15 @@ pub(super) fn add(store: &Store) -> Result {
         reclaim_tombstones();
     }
     let hash = hash(&store.name);
-    // ORDERING: Relaxed is enough: with the lock held others only write tombstones, and one that is not
-    // seen yet is passed over.
+    // ORDERING: Relaxed is enough: while the lock is held, others only write tombstones, and one that is
+    // not visible yet is skipped.
     let is_free = |i: &u32| {
         let id = NAMES.get(index(hash, *i)).load(Relaxed);
         id == EMPTY || id == TOMBSTONE
     };
     let at = index(hash, (0..NAMES.len()).find(is_free).ok_or(ENOSPC)?);
     store.name_index.0.store(at, Relaxed);
-    // ORDERING: Pairs with the Acquire in `find()`: the store was published by its id, and has its index.
+    // ORDERING: Pairs with the Acquire in `find()`: the store is published by its id, and its index is set.
     NAMES.get(at).store(store.id(), Release);
     Ok(())
 }
@@ -132,22 +132,22 @@ pub(super) fn add(store: &Store) -> Result {
 ///
 /// Context: any.
 pub(super) fn remove(store: &Store) -> bool {
-    // ORDERING: Relaxed is enough: the exchange decides who removes the name, and no more.
+    // ORDERING: Relaxed is enough: the exchange only decides which caller removes the name.
     let at = store.name_index.0.xchg(NameIndex::NONE, Relaxed);
     if at == NameIndex::NONE {
         return false;
     }
-    // ORDERING: Relaxed is enough: a search that reads the tombstone reads nothing else of the store.
+    // ORDERING: Relaxed is enough: a search that reads the tombstone accesses no field of the store.
     NAMES.get(at).store(TOMBSTONE, Relaxed);
     TOMBSTONES.add(1, Relaxed);
     true
 }
 
-/// Empties the tombstones that no name comes after, so that searches end there.
+/// Empties the tombstones at the end of probe sequences, so that searches end there.
 ///
-/// Called with the registry's lock held, so that names are only removed meanwhile.
+/// Called with the registry's lock held, so names may be removed during the call, but not added.
 fn reclaim_tombstones() {
-    // Twice around, because probe sequences go from the end to the start.
+    // Two passes, because probe sequences wrap around at the end of the table.
     for at in (0..NAMES.len().saturating_mul(2)).rev() {
         // ORDERING: Relaxed is enough: only this function and `add()` replace a tombstone, both with the
         // lock held.

@@ -2,10 +2,10 @@
 
 //! The stores that exist, by id and by name, and the limits for them.
 //!
-//! Ids count up and are not used twice. A new store gets the next id whose cell in
-//! [`id_table`](super::id_table) is empty. [`name_table`] has the ids of names.
+//! Ids count up and are never reused. A new store gets the next id whose cell in
+//! [`id_table`](super::id_table) is empty. [`name_table`] maps names to ids.
 //!
-//! The registry's lock serializes what adds to the tables. Lookups take no lock, and neither does
+//! The registry's lock serializes additions to the tables. Lookups take no lock, and neither does
 //! the removal of a store whose last reference is dropped.
 
 #[cfg(CONFIG_KUNIT = "y")]
@@ -43,14 +43,14 @@ use kernel::{
 static STORES: IdTable = IdTable::new();
 
 // ORDERING: Relaxed is enough for the limits, which are set before the first store is created, and
-// for `BYTES`: the sum is checked and added to with the lock held, and nothing depends on what
-// makes it smaller.
+// for `BYTES`: the sum is checked and increased with the lock held, and nothing depends on
+// decreases.
 
 /// Bytes per CPU of all stores, including those that wait to be freed.
 static BYTES: Atomic<u32> = Atomic::new(0);
 static MAX_BYTES: Atomic<u32> = Atomic::new(0);
 
-/// Stores that are in [`STORES`], or have a [`Reservation`] to be.
+/// Stores in [`STORES`], and those with a [`Reservation`] for a place in it.
 static COUNT: Atomic<u32> = Atomic::new(0);
 static MAX_COUNT: Atomic<u32> = Atomic::new(0);
 
@@ -59,7 +59,7 @@ kernel::sync::global_lock! {
     unsafe(uninit) static NEXT_ID: Mutex<u32> = 1;
 }
 
-/// What all stores together may use.
+/// Limits for all stores together.
 pub(crate) struct Limits {
     /// The number of stores.
     pub(crate) stores: u32,
@@ -68,7 +68,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Whether the limits leave room for the arithmetic on them, and for the length of the tables.
+    /// Whether arithmetic on the limits cannot overflow, and tables of this length can be allocated.
     fn are_possible(&self) -> bool {
         (1..=1 << 20).contains(&self.stores) && self.bytes <= 1 << 31
     }
@@ -116,7 +116,7 @@ impl Registry {
 impl Drop for Registry {
     /// Context: process, may sleep.
     fn drop(&mut self) {
-        // Files and programs hold the module, so that only pins are left.
+        // Open files and programs hold references to the module, so only pins are left.
         let mut cursor = 0;
         while let Some(store) = next(&mut cursor) {
             let _ = unpin(&store);
@@ -139,7 +139,7 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// How often a creation waits for stores that were dropped to be freed.
+    /// How often a creation waits for dropped stores to be freed.
     const WAITS: u32 = 8;
 
     /// Whether the limits allow `bytes` at all.
@@ -168,10 +168,10 @@ impl Reservation {
         let _lock = NEXT_ID.lock();
         let max_count = MAX_COUNT.load(Relaxed);
         let total = BYTES.load(Relaxed).checked_add(bytes)?;
-        // ORDERING: Pairs with the Release in `release_count()`: `insert()` finds the cells of the
-        // stores that are no longer counted empty.
+        // ORDERING: Pairs with the Release in `release_count()`: the cells of stores that are no
+        // longer counted are empty when `insert()` looks for one.
         let count = COUNT.load(Acquire);
-        // Stores that wait to be freed take memory too, even if they are small.
+        // Even small stores take memory while they wait to be freed.
         if count >= max_count
             || total > MAX_BYTES.load(Relaxed)
             || deferred_free::waiting() > max_count.max(MIN_WAITING)
@@ -186,13 +186,13 @@ impl Reservation {
         })
     }
 
-    /// Gives up the place in [`STORES`], which the store has left.
+    /// Gives up the place in [`STORES`], from which the store was removed.
     fn release_count(&self) {
         // ORDERING: Relaxed is enough: `remove()` comes first, and the grace periods before
         // `drop()`.
         if self.counted.xchg(false, Relaxed) {
-            // ORDERING: Pairs with the Acquire in `try_new()`: whoever gets this place finds the
-            // store's cell empty.
+            // ORDERING: Pairs with the Acquire in `try_new()`: the creation that gets this place
+            // sees that the store's cell is empty.
             COUNT.fetch_sub(1, Release);
         }
     }
@@ -208,42 +208,44 @@ impl Drop for Reservation {
 /// The number of stores that may wait to be freed even if the limit for stores is lower.
 const MIN_WAITING: u32 = 1024;
 
-/// The store with `id`.
+/// Looks up the store with `id`, without taking a reference.
 ///
 /// Context: any.
 ///
 /// # Safety
 ///
-/// For `'a` the caller is in a read-side critical section of RCU or of RCU tasks trace.
+/// The caller is in a read-side critical section of RCU or of RCU tasks trace for all of `'a`.
 #[inline]
-pub(crate) unsafe fn get<'a>(id: u32) -> Option<&'a Store> {
-    // SAFETY: For `'a` the caller is in a section, as `IdTable::get()` asks.
-    unsafe { STORES.get(id) }
+pub(crate) unsafe fn lookup_rcu<'a>(id: u32) -> Option<&'a Store> {
+    // SAFETY: The caller is in a section for all of `'a`, as `IdTable::lookup()` requires.
+    unsafe { STORES.lookup(id) }
 }
 
-/// A reference to the store with `id`.
+/// Looks up the store with `id`, and takes a reference.
 ///
 /// Context: any.
 pub(crate) fn find_id(id: u32) -> Option<ARef<Store>> {
     let _rcu = rcu::read_lock();
     // SAFETY: In the RCU section above.
-    unsafe { get(id) }.and_then(Store::try_get)
+    unsafe { lookup_rcu(id) }.and_then(Store::try_get)
 }
 
-/// A reference to the store that is called `name`.
+/// Looks up the store with the name `name`, and takes a reference.
 ///
 /// Context: any.
 pub(crate) fn find(name: &Name) -> Option<ARef<Store>> {
     let _rcu = rcu::read_lock();
     name_table::find(name, |id| {
         // SAFETY: In the RCU section above.
-        let store = unsafe { get(id) }.filter(|store| store.name == *name && store.is_named());
-        store.and_then(Store::try_get)
+        let store = unsafe { lookup_rcu(id) };
+        store
+            .filter(|store| store.name == *name && store.is_named())
+            .and_then(Store::try_get)
     })
 }
 
-/// A reference to the next store of a walk, which begins with a `cursor` of 0. Moves the cursor
-/// past the store.
+/// Takes a reference to the next store of a walk, and moves `cursor` past it. A walk begins with a
+/// `cursor` of 0.
 ///
 /// Context: any.
 pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
@@ -259,7 +261,7 @@ pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
     None
 }
 
-/// Gives `store` an id, makes lookups find it, and pins it or not.
+/// Gives `store` an id, makes lookups find it, and pins it if `pinned` is set.
 ///
 /// # Errors
 ///
@@ -269,8 +271,8 @@ pub(crate) fn next(cursor: &mut u32) -> Option<ARef<Store>> {
 pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     let mut next_id = NEXT_ID.lock();
     check_name(&store.name)?;
-    // Every store in the table is counted, and so is this one, which is not in it yet: of as many
-    // ids as there are cells, one has an empty cell. `u32::MAX` is no id.
+    // `COUNT` includes every store in the table, and this one, which is not in it yet. So among as
+    // many consecutive ids as there are cells, one has an empty cell. `u32::MAX` is not a valid id.
     let end = next_id.saturating_add(STORES.len());
     let mut free = (*next_id..end).filter(|id| STORES.is_free(*id));
     let id = free.next().ok_or(ENOSPC)?;
@@ -278,11 +280,11 @@ pub(super) fn insert(store: KBox<Store>, pinned: bool) -> Result<ARef<Store>> {
     store.set_id(id);
 
     let store = NonNull::from(KBox::leak(store));
-    // SAFETY: The store has one reference, which this takes over. `Store::free()` takes the box
-    // back.
+    // SAFETY: The store has one reference, which the `ARef` takes over. `Store::free()` takes the
+    // box back.
     let store = unsafe { ARef::<Store>::from_raw(store) };
     if let Some(keyed) = store.any_keyed() {
-        // SAFETY: Before the store is freed, `Keyed` ends the watch.
+        // SAFETY: `Keyed` ends the watch before the store is freed.
         unsafe { keyed::watch(keyed) };
     }
     // SAFETY: `Store::release()` removes the store, and then has `deferred_free` wait for both
@@ -321,7 +323,7 @@ pub(crate) fn pin(store: &Store) -> Result {
     Ok(())
 }
 
-/// Gives up the name and the pin of `store`, so that the store goes with its last user.
+/// Gives up the name and the pin of `store`, so that the store is freed after its last user.
 ///
 /// # Errors
 ///

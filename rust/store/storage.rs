@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a handle refers to: the part that a store and an entry of a keyed store have in common.
+//! The target of a handle: the common part of a store and of an entry of a keyed store.
 
 use super::{
     keyed::{
@@ -56,9 +56,9 @@ pub(crate) struct Storage {
     is_entry: bool,
 }
 
-// SAFETY: What changes is atomic, and `Keyed` may be shared between threads.
+// SAFETY: Fields that change are atomic, and `Keyed` may be shared between threads.
 unsafe impl Send for Storage {}
-// SAFETY: What changes is atomic, and `Keyed` may be shared between threads.
+// SAFETY: Fields that change are atomic, and `Keyed` may be shared between threads.
 unsafe impl Sync for Storage {}
 
 impl Storage {
@@ -133,10 +133,10 @@ impl Storage {
     /// The key of an entry.
     #[inline]
     pub(crate) fn key(&self) -> u64 {
-        // The kernel crate's atomics call C, which would take longer than all the rest.
+        // The kernel crate's atomics call C, which would take longer than the rest of a lookup.
         // ORDERING: Relaxed is enough: lookups depend on the pointer to the entry, which is published
-        // after its key. One that reads a key while `Entry::claim_in_chain()` clears it finds the entry
-        // as if it had come before.
+        // after its key. A lookup that reads the key while `Entry::claim_in_chain()` clears it may
+        // find the entry, as if it had run before.
         // SAFETY: The pointer is valid, and a volatile read of an aligned `u64` is atomic.
         unsafe { self.key.as_ptr().read_volatile() }
     }
@@ -154,11 +154,11 @@ impl Storage {
     /// The entries, if this is a keyed store.
     #[inline]
     pub(crate) fn any_keyed(&self) -> Option<&Keyed> {
-        // SAFETY: By the type invariant it is null, or points to entries that live as long as this.
+        // SAFETY: By the type invariant it is null, or points to entries that live as long as `self`.
         unsafe { self.keyed.as_ref() }
     }
 
-    /// The number of references at the moment.
+    /// The current number of references.
     pub(crate) fn refs(&self) -> u32 {
         self.refs.as_atomic().load(Relaxed).max(0) as u32
     }
@@ -168,7 +168,7 @@ impl Storage {
         self.refs.set(1);
     }
 
-    /// Another reference, unless the last one was dropped.
+    /// Takes a reference, unless the last one was already dropped.
     ///
     /// Context: any.
     #[inline]
@@ -195,7 +195,7 @@ unsafe impl AlwaysRefCounted for Storage {
             return;
         }
         // SAFETY: By the type invariant the storage is the first field of what it is cast to. Its last
-        // reference was dropped just now, so that this is called once.
+        // reference was dropped just now, so this is called once.
         unsafe {
             if this.is_entry {
                 Entry::release(storage.cast());

@@ -33,11 +33,11 @@ impl<T: Sync + 'static> Table<T> {
         }
     }
 
-    /// Gives the table at least `len` elements, 1 to 2^31, which `new` makes from their indices.
+    /// Gives the table at least `len` elements, 1 to 2^31. `new` creates each from its index.
     ///
     /// # Safety
     ///
-    /// Nobody uses the table meanwhile, and [`free`](Self::free) is called before the module is
+    /// Nobody uses the table during the call, and [`free`](Self::free) is called before the module is
     /// unloaded.
     pub(super) unsafe fn allocate(&self, len: u32, new: impl Fn(u32) -> T) -> Result {
         let mask = u32::MAX
@@ -49,7 +49,7 @@ impl<T: Sync + 'static> Table<T> {
             elements.push(new(index), GFP_KERNEL)?;
         }
         let (first, _, _) = elements.into_raw_parts();
-        // INVARIANT: As many elements were pushed.
+        // INVARIANT: `mask + 1` elements were pushed.
         // SAFETY: By the function's contract nobody else reads the fields now.
         unsafe {
             *self.first.get() = first;

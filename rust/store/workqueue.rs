@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The workqueue for what has to sleep before memory can be freed.
+//! The workqueue for work that sleeps before it frees memory.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -36,8 +36,8 @@ impl Workqueue {
         if queue.is_null() {
             return Err(ENOMEM);
         }
-        // ORDERING: Relaxed is enough, here and below: whoever uses the workqueue has got a store from a
-        // creation that came after this.
+        // ORDERING: Relaxed is enough, here and below: users of the workqueue have a store, which was
+        // created after this.
         WORKQUEUE.store(queue, Relaxed);
         Ok(Self(()))
     }

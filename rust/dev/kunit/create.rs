@@ -125,7 +125,7 @@ mod tests {
         let first = user.call(&a, CREATE, &create(b"kunit", 8))?;
         assert_eq!(user.error(&b, CREATE, &create(b"kunit", 8)), Some(EEXIST));
         assert_eq!(b.store().err(), Some(ENOENT));
-        // With the file goes its store.
+        // The store is freed with its file.
         drop(a);
         assert!(store::find_id(first.id).is_none());
         let second = user.call(&b, CREATE, &create(b"kunit", 8))?;

@@ -134,8 +134,8 @@ macro_rules! impl_ops {
                     return seen;
                 }
             }
-            // Other CPUs keep writing here, so this is not memory of this CPU's own, and no more is
-            // promised than an ordinary operation.
+            // Other CPUs keep writing this integer, so it is not this CPU's own, and only an ordinary
+            // operation is promised.
             impl_ops!(@store $segment, $suffix, $val, ptr, val);
             seen
         }

@@ -16,12 +16,12 @@ use kernel::sync::atomic::{
     Release, //
 };
 
-/// A chain, which is searched without the lock and changed with it.
+/// A chain that is searched without the lock, and changed with the lock held.
 ///
 /// # Invariants
 ///
-/// The pointers of the chain are entries of the store, and are not reused for a grace period after they
-/// were unlinked.
+/// The chain consists of entries of the store, which are not reused for a grace period after they were
+/// unlinked.
 pub(super) struct Bucket {
     first: Atomic<*mut Entry>,
     lock: RqSpinLock<()>,
@@ -44,11 +44,11 @@ impl Bucket {
     /// The caller is in an RCU section that lasts for `'a`.
     #[inline]
     pub(super) unsafe fn find<'a>(&self, key: u64) -> Option<&'a Entry> {
-        // As `rcu_dereference()`: what is read through the pointers depends on them. The kernel
-        // crate's atomics call C, which would take longer than all the rest.
+        // Like `rcu_dereference()`: reads through the pointers depend on them. The kernel crate's atomics
+        // call C, which would take longer than the rest of the lookup.
         // ORDERING: The dependency pairs with the Release in `Chain::push()`.
         // SAFETY: The pointers to the atomics are valid, and volatile reads of them are atomic. By the
-        // type invariant they lead to entries, which the caller's RCU section keeps for `'a`.
+        // type invariant they point to entries, which the caller's RCU section keeps for `'a`.
         unsafe {
             let mut at = self.first.as_ptr().read_volatile();
             while let Some(entry) = at.as_ref() {
@@ -86,13 +86,13 @@ impl Chain<'_> {
     #[inline(never)]
     pub(super) fn push(&mut self, entry: &Entry) {
         entry.next.store(self.first.load(Relaxed), Relaxed);
-        // ORDERING: Pairs with the dependency in `Bucket::find()`: who finds the entry sees its key, its
-        // reference and what comes next.
+        // ORDERING: Pairs with the dependency in `Bucket::find()`: a search that finds the entry
+        // sees its key, its reference and the next entry.
         // INVARIANT: Entries are reused only by the worker, after a grace period.
         self.first.store(ptr::from_ref(entry).cast_mut(), Release);
     }
 
-    /// Unlinks `entry`, which is in this chain. A search that is at it goes on with what comes next.
+    /// Unlinks `entry`, which is in this chain. A search that has reached it continues with the next entry.
     ///
     /// Not inlined, so that tests can interrupt it.
     #[inline(never)]
@@ -101,7 +101,7 @@ impl Chain<'_> {
         // SAFETY: By the bucket's invariant these are entries. They stay while the lock is held.
         while let Some(at) = unsafe { link.load(Relaxed).as_ref() } {
             if ptr::eq(at, entry) {
-                // ORDERING: Relaxed is enough, as in `hlist_del_rcu()`: what comes next was published by
+                // ORDERING: Relaxed is enough, as in `hlist_del_rcu()`: the next entry was published by
                 // `push()`, before this CPU took the lock.
                 link.store(entry.next.load(Relaxed), Relaxed);
                 return;

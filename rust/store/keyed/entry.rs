@@ -25,21 +25,21 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The states of an entry, which say who has the reference of the chain.
+/// The states of an entry. They determine who owns the chain's reference to it.
 mod state {
-    /// On the free list, or on its way from or to it. There is no such reference.
+    /// On the free list, or on its way from or to it. There is no reference.
     pub(super) const FREE: u32 = 0;
-    /// In a chain, with the key of its owner. The chain has the reference.
+    /// In a chain, with the key of its owner. The chain owns the reference.
     pub(super) const LINKED: u32 = 1;
-    /// Without an owner. Whoever has claimed the entry has the reference, until it is dropped.
+    /// Without an owner. The caller that has claimed the entry owns the reference, until it drops it.
     pub(super) const DEAD: u32 = 2;
-    /// Without an owner, but still in its chain, which has the reference until the worker unlinks it.
+    /// Without an owner, but still in its chain, which owns the reference until the worker unlinks it.
     pub(super) const ORPHAN: u32 = 3;
 }
 
 /// Per-CPU memory that an owner can have.
 ///
-/// What a lookup reads is in the first cache line.
+/// The fields that a lookup reads are in the first cache line.
 #[repr(C, align(64))]
 pub(in crate::store) struct Entry {
     storage: Storage,
@@ -50,7 +50,7 @@ pub(in crate::store) struct Entry {
     state: Atomic<u32>,
     /// The owner's number.
     owner: Atomic<u64>,
-    /// The key that leads to the chain, even if the entry is an orphan and has lost its key.
+    /// The key that selects the bucket, even if the entry is an orphan and has lost its key.
     home: Atomic<u64>,
     /// The keyed store that this is part of.
     keyed: NonNull<Keyed>,
@@ -58,8 +58,8 @@ pub(in crate::store) struct Entry {
     pub(super) dead: Opaque<bindings::llist_node>,
 }
 
-// SAFETY: What changes is atomic but for `dead`, which belongs to whoever hands the entry over, and then to
-// the list.
+// SAFETY: Fields that change are atomic, except `dead`, which belongs to the thread that hands the entry
+// over, and then to the list.
 unsafe impl Send for Entry {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Entry {}
@@ -96,8 +96,8 @@ impl Entry {
         self.storage.set_first_ref();
         self.owner.store(number, Relaxed);
         self.home.store(key, Relaxed);
-        // ORDERING: Pairs with the Acquire in `owner_if_linked()`, `claim()` and `claim_in_chain()`: who
-        // sees the entry linked sees its owner, id, key and first reference.
+        // ORDERING: Pairs with the Acquire in `owner_if_linked()`, `claim()` and `claim_in_chain()`: a
+        // CPU that sees the entry linked sees its owner, id, key and first reference.
         self.state.store(state::LINKED, Release);
     }
 
@@ -108,8 +108,8 @@ impl Entry {
         is_linked.then(|| self.owner.load(Relaxed))
     }
 
-    /// Takes the entry from its owner, and returns whether that succeeded: of many callers it does for
-    /// one, which gets the reference of the chain with [`chain_ref`](Self::chain_ref).
+    /// Takes the entry from its owner, and returns whether that succeeded. It succeeds for only one of
+    /// several callers, which gets the chain's reference by [`chain_ref`](Self::chain_ref).
     #[must_use]
     pub(super) fn claim(&self) -> bool {
         // ORDERING: Pairs with the Release in `set_owner()`: the reference that the caller may drop was
@@ -119,11 +119,11 @@ impl Entry {
             .is_ok()
     }
 
-    /// As [`claim`](Self::claim), for a caller that cannot unlink the entry: it makes it an orphan, which
-    /// stays in its chain and is not found there.
+    /// As [`claim`](Self::claim), for a caller that cannot unlink the entry: makes it an orphan, which
+    /// stays in its chain, where lookups do not find it.
     #[must_use]
     pub(super) fn claim_in_chain(&self) -> bool {
-        // ORDERING: Pairs with the Release in `set_owner()`: the key is written there before it is here.
+        // ORDERING: Pairs with the Release in `set_owner()`, which writes the key before this clears it.
         let claimed = self
             .state
             .cmpxchg(state::LINKED, state::ORPHAN, Acquire)
@@ -135,32 +135,32 @@ impl Entry {
         claimed
     }
 
-    /// The key that leads to the chain that the entry is still in, if it is an orphan.
+    /// If the entry is an orphan, the key that selects the bucket whose chain it is still in.
     pub(super) fn orphan_home(&self) -> Option<u64> {
         // ORDERING: Relaxed is enough: the list that hands entries to the worker is fully ordered.
         let is_orphan = self.state.load(Relaxed) == state::ORPHAN;
         is_orphan.then(|| self.home.load(Relaxed))
     }
 
-    /// The entry, an orphan, was unlinked.
+    /// Called when the entry, an orphan, was unlinked.
     pub(super) fn set_dead(&self) {
-        // ORDERING: Relaxed is enough: only the worker asks for orphans, and it is the caller.
+        // ORDERING: Relaxed is enough: only the worker, which is the caller, checks for orphans.
         self.state.store(state::DEAD, Relaxed);
     }
 
-    /// Nobody uses the entry any more.
+    /// Marks the entry as free. Nobody uses it any more.
     pub(super) fn set_free(&self) {
         // ORDERING: Relaxed is enough: `FreeList::push()` publishes it.
         self.state.store(state::FREE, Relaxed);
     }
 
-    /// The reference that a chain has to each of its entries.
+    /// Takes over the chain's reference to the entry.
     ///
     /// # Safety
     ///
     /// Called once for each claim that has succeeded.
     pub(super) unsafe fn chain_ref(&self) -> ARef<Storage> {
-        // SAFETY: The claim has given the caller the reference, which `set_owner()` has set.
+        // SAFETY: The claim gave the caller the reference that `set_owner()` set.
         unsafe { ARef::from_raw(NonNull::from(&self.storage)) }
     }
 

@@ -60,7 +60,7 @@ impl TestStore {
         unsafe { self.delete(key) }
     }
 
-    /// What happens when the owner with `key` ends.
+    /// Ends the owner with `key`, as the probes do.
     pub(super) fn end_owner(&self, key: u64) {
         let _rcu = rcu::read_lock();
         // SAFETY: In the RCU section above; nobody else takes entries here.
@@ -81,7 +81,7 @@ impl TestStore {
         self.info().used
     }
 
-    /// Another key that leads to the bucket of `key`.
+    /// Another key that hashes to the bucket of `key`.
     pub(super) fn neighbour(&self, key: u64) -> u64 {
         let bucket = self.bucket(key);
         let mut others = (key + 1..).filter(|other| ptr::eq(self.bucket(*other), bucket));

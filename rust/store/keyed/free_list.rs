@@ -2,7 +2,7 @@
 
 //! The free entries of a keyed store: a Treiber stack of indices, with a count against ABA.
 //!
-//! Entries are taken in any context, so that a lock could fail or deadlock.
+//! Entries are taken in any context, where a lock could fail or deadlock.
 
 use super::Entry;
 use kernel::{
@@ -18,7 +18,7 @@ use kernel::{
 /// The index that ends the list.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// How often [`FreeList::pop`] tries. A try fails when another CPU has changed the list meanwhile.
+/// How often [`FreeList::pop`] tries. A try fails if another CPU changes the list at the same time.
 const TRIES: u32 = 1024;
 
 /// The indices of free entries.
@@ -37,7 +37,7 @@ pub(super) struct FreeList {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Contended;
 
-/// The index that `top` has.
+/// The index in `top`.
 fn index_of(top: u64) -> u32 {
     // CAST: The lower half.
     top as u32
@@ -84,10 +84,11 @@ impl FreeList {
             let Some(entry) = entries.get(index as usize) else {
                 return Ok(None);
             };
-            // If another CPU has taken the entry meanwhile, this is anything, and the count has changed.
+            // If the entry was taken since, this value is arbitrary; the count has changed, so the exchange
+            // below fails.
             let next = entry.next_free.load(Relaxed);
             // ORDERING: Pairs with the Release in `push()`: the caller sees the entry as its last user
-            // has left it. What is below it on the stack stays published: this continues the release
+            // left it. The entries below it on the stack stay published, because this continues the release
             // sequence.
             if self.top.cmpxchg(top, after(top, next), Acquire).is_ok() {
                 return Ok(Some((index, entry)));
@@ -96,13 +97,13 @@ impl FreeList {
         Err(Contended)
     }
 
-    /// Gives back `entry`, the one at `index`, which nobody uses.
+    /// Puts `entry`, which has index `index` and is not in use, back on the list.
     ///
     /// Context: process.
     pub(super) fn push(&self, index: u32, entry: &Entry) {
         // ORDERING: Relaxed is enough: the entry below is not used here.
         let mut top = self.top.load(Relaxed);
-        // Not bounded, but in process context.
+        // Unbounded, but only in process context.
         loop {
             entry.next_free.store(index_of(top), Relaxed);
             // ORDERING: Pairs with the Acquire in `pop()`: publishes `next_free`, and all that was done
@@ -140,7 +141,7 @@ mod tests {
         Ok(entries)
     }
 
-    /// What `free` gives. Fails if entry and index do not match.
+    /// Pops an entry from `free`. Fails if entry and index do not match.
     fn pop<'a>(free: &FreeList, entries: &'a [Entry]) -> Result<Option<(u32, &'a Entry)>> {
         let popped = free.pop(entries).map_err(|Contended| EIO)?;
         if let Some((index, entry)) = popped {
@@ -179,7 +180,7 @@ mod tests {
         Ok(())
     }
 
-    /// What another CPU has read before is not the top, though the same entry is on top again.
+    /// A top that was read before does not match, even if the same entry is on top again.
     #[test]
     fn same_top_is_another() -> Result {
         let entries = entries(3)?;

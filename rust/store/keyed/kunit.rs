@@ -114,7 +114,7 @@ mod tests {
         for count in 1..4 {
             assert!(store.get(3u64).is_none());
             assert_eq!(store.info().full, count);
-            // Entries that are taken are found all the same.
+            // Entries that have an owner are still found.
             assert!(store.get(1u64).is_some());
         }
         assert_eq!(store.now(), (2, 0));

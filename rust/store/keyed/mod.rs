@@ -2,23 +2,23 @@
 
 //! Keyed stores: entries of per-CPU memory, one for each task, cgroup or number that has one.
 //!
-//! All memory is allocated with the store. An entry is free; or linked, in the chain of the bucket that
-//! its key hashes to; or dead, which is unlinked and perhaps still in use:
+//! All memory is allocated with the store. An entry is free; or linked into the chain of the bucket that
+//! its key hashes to; or dead: unlinked, but perhaps still in use:
 //!
 //! ```text
 //!   free --take()--> linked --delete(), owner ends, store ends--> dead --grace periods--> free
 //! ```
 //!
-//! Lookups run in RCU sections and take no lock. A chain changes with the lock of its bucket held, which
-//! is a resilient one: programs may interrupt each other anywhere, even in an NMI, and an operation that
+//! Lookups run in RCU sections and take no lock. A chain is changed with its bucket's lock held. It is a
+//! resilient lock: programs may interrupt each other anywhere, even in an NMI, and an operation that
 //! cannot get the lock fails.
 //!
-//! The end of an owner must not fail. So the state of an entry, changed by one compare-and-exchange,
-//! decides who takes it from its owner. Whoever does so without the lock leaves the entry in its chain as an
-//! orphan, with a key that nobody looks up, until the worker has the lock and unlinks it.
+//! The end of an owner must not fail. So one compare-and-exchange of the entry's state takes the entry from
+//! its owner, and needs no lock. If the lock is refused, the entry stays in its chain as an orphan, with a
+//! key that is never looked up, until the worker gets the lock and unlinks it.
 //!
-//! Lock order: the locks of buckets are innermost, and each operation takes one. A program that
-//! interrupts one may take another; the resilient lock detects a deadlock.
+//! Lock order: bucket locks are innermost, and each operation takes one. A program that interrupts an
+//! operation may take another lock; the resilient lock detects a deadlock.
 //!
 //! [`kernel/bpf/bpf_local_storage.c`](srctree/kernel/bpf/bpf_local_storage.c) solves the same problem:
 //! see `bpf_selem_unlink_nofail()`.
@@ -95,10 +95,10 @@ use kernel::{
 };
 use reclaim::Reclaim;
 
-/// What a keyed store is made of.
+/// The parameters of a keyed store.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyedLayout {
-    /// What entries belong to.
+    /// The kind of the owners.
     pub(crate) kind: KeyKind,
     /// Bytes per CPU of each entry.
     pub(crate) size: u32,
@@ -120,7 +120,7 @@ impl KeyedLayout {
 
 /// A snapshot of a keyed store's counters.
 pub(crate) struct KeyedInfo {
-    /// What entries belong to.
+    /// The kind of the owners.
     pub(crate) kind: KeyKind,
     /// The number of entries, free or not.
     pub(crate) entries: u32,
@@ -130,7 +130,7 @@ pub(crate) struct KeyedInfo {
     pub(crate) waiting: u32,
     /// Creations that found no free entry.
     pub(crate) full: u64,
-    /// Creations and deletions that a lock refused.
+    /// Creations and deletions that could not get the lock, or lost every race for the free list.
     pub(crate) locked: u64,
 }
 
@@ -158,10 +158,11 @@ impl From<DeleteError> for Error {
 ///
 /// - There are `2^(64 - shift)` buckets, and at least two.
 /// - Every entry is on `free`, or counted by `out`.
-/// - What is in a chain is one of `entries`, and is not reused for a grace period after it was unlinked.
+/// - Each element of a chain is one of `entries`, and is not reused for a grace period after it was
+///   unlinked.
 #[repr(C)]
 pub(crate) struct Keyed {
-    // What a lookup reads.
+    // Read by lookups.
     buckets: KVVec<Bucket>,
     /// Hashes keys to buckets. Odd, and random, so that nobody can choose keys that collide.
     multiplier: u64,
@@ -169,7 +170,7 @@ pub(crate) struct Keyed {
     kind: KeyKind,
     entries: KVVec<Entry>,
     free: FreeList,
-    /// What each CPU's copy of each entry begins as.
+    /// The initial bytes of each CPU's copy of each entry.
     initial: KVVec<u8>,
     // ORDERING: Relaxed is enough for all counters but `out`: they are for `info()` only.
     /// Entries that have an owner.
@@ -182,15 +183,15 @@ pub(crate) struct Keyed {
     locked: Atomic<u64>,
     reclaim: Reclaim,
     watched: watch::Link,
-    /// The store that this is part of, once it is to be freed with its last entry.
+    /// The store that contains this value, once it must be freed after its last entry.
     closing: Atomic<*mut Store>,
     /// The memory of the entries.
     chunks: KVVec<PerCpuMem>,
 }
 
-// SAFETY: No field belongs to a thread: memory, atomics, locks.
+// SAFETY: The fields are memory, atomics and locks, which are not tied to a thread.
 unsafe impl Send for Keyed {}
-// SAFETY: What changes is atomic, or written with a bucket's lock held.
+// SAFETY: Fields that change are atomic, or written with a bucket's lock held.
 unsafe impl Sync for Keyed {}
 
 /// Lets other tasks run, every few thousand iterations of a loop.
@@ -292,8 +293,8 @@ impl Keyed {
         Ok(chunk)
     }
 
-    /// An area of no bytes, for the store itself. It has a valid address all the same: kernels before
-    /// 7.3 let a program that asks for no bytes read one.
+    /// An area of no bytes, for the store itself. Its address is valid nevertheless: kernels before
+    /// 7.3 let a program that asks for no bytes read one byte.
     ///
     /// # Safety
     ///
@@ -303,7 +304,7 @@ impl Keyed {
         unsafe { self.chunks.first()?.part(0, 0) }
     }
 
-    /// What entries belong to.
+    /// The kind of the owners.
     #[inline]
     pub(crate) fn kind(&self) -> KeyKind {
         self.kind
@@ -340,7 +341,7 @@ impl Keyed {
         unsafe { self.buckets.get_unchecked(at as usize) }
     }
 
-    /// The entry with `key`.
+    /// Looks up the entry with `key`, without taking a reference.
     ///
     /// Context: any.
     ///
@@ -370,8 +371,8 @@ impl Keyed {
         owner: impl Owner,
     ) -> Option<&'a Storage> {
         let (key, bucket) = (owner.key(), self.bucket(owner.key()));
-        // The caller's section may only have preemption off. The kernel functions that `owner` calls check
-        // for this.
+        // The caller's RCU section may consist of disabled preemption only. The kernel functions that
+        // `owner` calls check for `rcu_read_lock()`.
         let _rcu = rcu::read_lock();
         let mut nesting = Nesting::new();
         let Ok(mut chain) = bucket.lock(&mut nesting) else {
@@ -382,7 +383,7 @@ impl Keyed {
         if let Some(entry) = unsafe { bucket.find(key) } {
             return Some(entry.storage());
         }
-        // An owner that is alive now ends after this RCU section, so that its end finds the entry.
+        // An owner that is alive now does not end before this RCU section does, so its end finds the entry.
         if !owner.is_alive() {
             return None;
         }
@@ -405,8 +406,8 @@ impl Keyed {
 
     /// Makes walks include the entry at `index`.
     fn raise_high_water_mark(&self, index: u32) {
-        // ORDERING: Relaxed is enough: a walk that has to include the entry begins after `take()` has
-        // returned, and what tells it so orders the two.
+        // ORDERING: Relaxed is enough: a walk that must include the entry begins after `take()` has
+        // returned, and whatever makes it begin later orders the two.
         let mut end = self.high_water_mark.load(Relaxed);
         // Bounded, because others only raise it.
         while end <= index {
@@ -438,7 +439,7 @@ impl Keyed {
     pub(crate) fn delete_owner(&self, owner: u64, index: Option<u32>) -> Result<(), DeleteError> {
         let found = self.find_owner(owner, index).ok_or(DeleteError::NotFound)?;
         let _rcu = rcu::read_lock();
-        // The owner may have another entry by now, which stays.
+        // The owner may have a new entry by now, which must stay.
         let is_it = |entry: &Entry| ptr::eq(entry.storage(), &*found);
         // SAFETY: In the RCU section above.
         unsafe { self.unlink(found.key(), is_it) }.inspect_err(|error| self.count(*error))
@@ -450,7 +451,7 @@ impl Keyed {
         }
     }
 
-    /// Takes the entry with `key` from its owner and out of its chain, if `is_it` agrees.
+    /// Takes the entry with `key` from its owner and out of its chain, if `is_it` returns true.
     ///
     /// Context: any.
     ///
@@ -476,7 +477,7 @@ impl Keyed {
         chain.remove(entry);
         drop(chain);
         self.used.fetch_sub(1, Relaxed);
-        // SAFETY: `claim()` has succeeded here, which gives this the chain's reference.
+        // SAFETY: `claim()` succeeded, so this function owns the chain's reference.
         drop(unsafe { entry.chain_ref() });
         Ok(())
     }
@@ -565,12 +566,12 @@ impl Keyed {
         None
     }
 
-    /// Called when lookups no longer find `store`, which this is part of: it is freed as soon as all
-    /// entries are free.
+    /// Makes the worker free `store`, which contains this value, as soon as all entries are free. Called
+    /// when lookups no longer find the store.
     ///
     /// Context: any but NMI.
     pub(super) fn close(&self, store: NonNull<Store>) {
-        // The worker may free the store as soon as it runs: `is_quiescent()` waits for this section.
+        // The worker may free the store as soon as it runs: `quiesce()` waits for this section.
         let _rcu = rcu::read_lock();
         // ORDERING: Pairs with the Acquire in `clean_up()`, which sees the store as its last user left it.
         self.closing.store(store.as_ptr(), Release);
@@ -587,12 +588,12 @@ impl Keyed {
         if closing.is_some() {
             self.unlink_all();
         }
-        // What is handed over meanwhile queues the work again. A loop here might never end.
+        // Entries that are handed over later queue the work again. A loop here might never end.
         self.clean_up_batch();
-        // If the work is queued again, its next run sees to the store.
-        // ORDERING: Relaxed is enough: entries are no longer taken, and only runs of this work, one after the
-        // other, make `out` smaller.
-        closing.filter(|_| self.out.load(Relaxed) == 0 && self.is_quiescent())
+        // If the work is queued again, its next run handles the store.
+        // ORDERING: Relaxed is enough: entries are no longer taken, and only this work, which does not run
+        // concurrently with itself, decreases `out`.
+        closing.filter(|_| self.out.load(Relaxed) == 0 && self.quiesce())
     }
 
     /// Takes all entries from their owners, once lookups no longer find the store.
@@ -601,7 +602,7 @@ impl Keyed {
             resched_in_loop(count);
             if entry.claim() {
                 self.used.fetch_sub(1, Relaxed);
-                // SAFETY: `claim()` has succeeded here, which gives this the chain's reference. The
+                // SAFETY: `claim()` succeeded, so this function owns the chain's reference. The
                 // entry stays in its chain, which nobody searches any more.
                 drop(unsafe { entry.chain_ref() });
             }
@@ -616,8 +617,8 @@ impl Keyed {
             match entry.orphan_home() {
                 Some(home) => self.unlink_orphan(entry, home),
                 None => {
-                    // ORDERING: Relaxed is enough: this list of the worker's own goes through links that
-                    // `FreeList::pop()` may read, too late to use them.
+                    // ORDERING: Relaxed is enough: the list is the worker's own. A late
+                    // `FreeList::pop()` may read this link, but its exchange then fails.
                     entry.next_free.store(unused, Relaxed);
                     unused = self.index_of(entry);
                 }
@@ -641,7 +642,7 @@ impl Keyed {
         }
     }
 
-    /// Unlinks `entry`, an orphan in the chain that `home` leads to.
+    /// Unlinks `entry`, an orphan, from the chain of the bucket that `home` selects.
     fn unlink_orphan(&self, entry: &Entry, home: u64) {
         let mut nesting = Nesting::new();
         loop {
@@ -659,27 +660,28 @@ impl Keyed {
         drop(unsafe { entry.chain_ref() });
     }
 
-    /// Makes each CPU's copy what it was at first.
+    /// Resets each CPU's copy to the initial bytes.
     ///
     /// Context: process, may sleep.
     fn reset(&self, entry: &Entry) {
         for cpu in PossibleCpu::all() {
-            // Entry and initial bytes have one length, so that this cannot fail.
+            // Entry and initial bytes have the same length, so this cannot fail.
             let _ = entry.storage().memory().write_on(cpu, 0, &self.initial);
         }
         // SAFETY: Sleeping is allowed here.
         unsafe { bpf_percpu_helper_cond_resched() };
     }
 
-    /// Whether nobody will touch this value any more, given that all entries are free and none can be
-    /// taken: the work is not queued, and no owner that ends searches here.
+    /// Ends the watch, and waits for the last users of this value: probes, and callers of
+    /// [`Reclaim::push`] and `close()`. Returns whether none is left, which is so unless the work was
+    /// queued again. Called when all entries are free and none can be taken.
     ///
     /// Context: process, may sleep.
-    fn is_quiescent(&self) -> bool {
+    fn quiesce(&self) -> bool {
         watch::unwatch(self);
         // SAFETY: Sleeping is allowed here.
         unsafe { bindings::synchronize_rcu() };
-        !self.reclaim.is_queued()
+        !self.reclaim.sync_and_test_pending()
     }
 
     fn index_of(&self, entry: &Entry) -> u32 {

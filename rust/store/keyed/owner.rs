@@ -15,7 +15,7 @@ use core::{
 };
 use kernel::bindings;
 
-/// What the entries of a store belong to.
+/// The kind of the owners of a store's entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     /// Tasks, which are threads to user space.
@@ -28,20 +28,21 @@ pub(crate) enum KeyKind {
 
 /// An owner of an entry.
 pub(crate) trait Owner {
-    /// The kind of the stores whose entries it can have.
+    /// The kind of the stores that have entries for such owners.
     const KIND: KeyKind;
 
-    /// The key that leads to its entry.
+    /// The key of its entry.
     fn key(&self) -> u64;
 
-    /// The number that user space knows it by.
+    /// The number that identifies it in user space.
     fn number(&self) -> u64;
 
-    /// Whether it may take an entry: if so, it ends after this RCU section, and the kernel reports it.
+    /// Whether it may get an entry. If so, it does not end before this RCU section does, and the kernel
+    /// reports its end.
     fn is_alive(&self) -> bool;
 }
 
-/// A number owns its entry itself, and never ends.
+/// A number is the owner of its own entry, and never ends.
 impl Owner for u64 {
     const KIND: KeyKind = KeyKind::U64;
 
@@ -76,8 +77,8 @@ impl TaskOwner<'_> {
         Self(task, PhantomData)
     }
 
-    /// Whether the kernel has finished creating the task. Before that it may give the task up, and does not
-    /// report it.
+    /// Whether the kernel has finished creating the task. Before that, it may abort the fork, and
+    /// does not report the end of the task.
     fn is_forked(&self) -> bool {
         // SAFETY: By the type invariant the task is not freed. Others may change it, so reads are volatile.
         unsafe {

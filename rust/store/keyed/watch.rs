@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Takes the entries of tasks and cgroups away when these end.
+//! Takes entries from tasks and cgroups that end.
 //!
-//! The kernel has tracepoints that it reaches before it frees a task or a cgroup. The probes there look
-//! the owner up in each keyed store of its kind: there are few stores, and a lookup that finds nothing is
-//! short.
+//! The kernel hits a tracepoint before it frees a task or a cgroup. The probe looks the owner up in each
+//! keyed store of its kind: there are few stores, and a lookup that finds nothing is cheap.
 //!
-//! Lock order: the registry's lock, then the one here.
+//! Lock order: the registry's lock, then [`static@PROBES`].
 //!
 //! C headers: [`include/trace/events/sched.h`](srctree/include/trace/events/sched.h),
 //! [`include/trace/events/cgroup.h`](srctree/include/trace/events/cgroup.h)
@@ -47,8 +46,8 @@ kernel::sync::global_lock! {
 
 /// The stores of tasks.
 ///
-/// Both lists are read in RCU sections and change with [`static@PROBES`] locked. What is in them is not
-/// freed for a grace period after it was removed.
+/// Both lists are read in RCU sections and change with [`static@PROBES`] locked. A removed element is
+/// not freed before a grace period has passed.
 static TASK_STORES: Link = Link::new();
 
 /// The stores of cgroups.
@@ -72,7 +71,7 @@ impl Link {
     }
 }
 
-/// The list for stores of this kind. Numbers never end.
+/// The list of the stores of this kind; `None` for numbers, which never end.
 fn list_of(kind: KeyKind) -> Option<&'static Link> {
     match kind {
         KeyKind::Task => Some(&TASK_STORES),
@@ -94,7 +93,7 @@ fn not_supported() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
 
-/// Registers the probe for the ends of owners of this kind, unless it is registered.
+/// Registers the probe for the end of owners of this kind, unless it is registered already.
 ///
 /// # Errors
 ///
@@ -128,7 +127,7 @@ pub(in crate::store) fn stop() {
     probes.cgroups = None;
 }
 
-/// Makes the ends of owners take their entries in `keyed` away, until [`unwatch`].
+/// Takes the entries in `keyed` from owners that end, until [`unwatch`].
 ///
 /// Context: process, may sleep.
 ///
@@ -156,7 +155,7 @@ pub(super) fn unwatch(keyed: &Keyed) {
     // SAFETY: With the lock held.
     while let Some(at) = unsafe { link.next() } {
         if ptr::eq(at, keyed) {
-            // ORDERING: Relaxed is enough, as in `list_del_rcu()`: what comes next was published by
+            // ORDERING: Relaxed is enough, as in `list_del_rcu()`: the next element was published by
             // `watch()`, before this thread took the lock.
             link.0.store(at.watched.0.load(Relaxed), Relaxed);
             return;
@@ -171,8 +170,8 @@ fn ends(list: &Link, key: u64) {
     let mut link = list;
     // SAFETY: In the RCU section above.
     while let Some(keyed) = unsafe { link.next() } {
-        // SAFETY: In the RCU section above. The kernel calls this after the owner has stopped being
-        // alive, as `Owner::is_alive()` says, so that no entry is taken for it.
+        // SAFETY: In the RCU section above. The kernel calls this after `Owner::is_alive()` has
+        // become false, so the owner gets no further entry.
         unsafe { keyed.end(key) };
         link = &keyed.watched;
     }

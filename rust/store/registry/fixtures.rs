@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tests ask the registry, and set in it.
+//! Access to the registry's state for tests.
 
 use super::*;
 
@@ -26,7 +26,7 @@ pub(super) fn with_room_for<R>(stores: u32, bytes: u32, test: impl FnOnce() -> R
     result
 }
 
-/// The result of `test` while `id` is the next one. Afterwards ids go on where they were.
+/// The result of `test` while `id` is the next id. Afterwards, ids continue where they were.
 pub(super) fn with_next_id<R>(id: u32, test: impl FnOnce() -> R) -> R {
     let before = core::mem::replace(&mut *NEXT_ID.lock(), id);
     let result = test();

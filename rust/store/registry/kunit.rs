@@ -239,7 +239,7 @@ mod tests {
     fn names_are_checked_again() -> Result {
         let taken = create("kunit", 8)?;
         let before = counts();
-        // What a creation does that has not found the name, because the other one came later.
+        // The second check of a creation, for a name that was taken after the first one.
         let memory = PerCpuMem::new_zeroed(8, bindings::GFP_KERNEL)?;
         let contents = Contents::Memory(memory);
         let late = Store::new(name("kunit")?, contents, Reservation::new(8)?)?;
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn last_cell_is_walked_to() -> Result {
-        // The next id that leads to the last cell.
+        // The next id that selects the last cell.
         let id = *NEXT_ID.lock() | (STORES.len() - 1);
         let store = with_next_id(id, || create("kunit", 8))?;
         assert_eq!(store.id(), id);

@@ -5,7 +5,7 @@
 use super::*;
 use kernel::task::Task;
 
-/// A kernel thread that sleeps until it is told to end.
+/// A kernel thread that sleeps until it is stopped.
 struct Thread(*mut bindings::task_struct);
 
 impl Thread {
@@ -127,7 +127,7 @@ mod tests {
         for round in 0..50 {
             let (store, thread) = (TestStore::new(KeyKind::Task, 8, 2, &[])?, Thread::new()?);
             assert!(store.get(thread.owner()).is_some());
-            // The clean-up after one end goes on while the other happens.
+            // The second to end does so during the clean-up of the first.
             if round % 2 == 0 {
                 drop(thread);
                 drop(store);
