@@ -248,7 +248,9 @@ fn cgroup_syscalls_says_when_it_is_full() {
         .expect("the sample is in the guest");
     let root = fs::metadata("/sys/fs/cgroup").expect("a directory").ino();
     let count = |store: Store| store.entry(root).and_then(|entry| entry.sum_u64(0));
-    assert!(soon(|| Store::open("cgroup_syscalls").and_then(count).is_ok()));
+    assert!(soon(|| Store::open("cgroup_syscalls")
+        .and_then(count)
+        .is_ok()));
     worker.go(CALLS);
     worker.wait();
     // SAFETY: The child has not been waited for, so the pid is still its own.
