@@ -47,7 +47,7 @@ const OWNERS: u32 = 4;
 const CHURNERS: u32 = 2;
 const ENTRIES: u32 = 512;
 
-/// In one of so many rounds a program finds a store, and creates an entry after the store was
+/// In every `LATE`th round a program finds a store, and creates an entry after the store was
 /// dropped.
 const LATE: u32 = 20;
 
