@@ -206,21 +206,21 @@ fn run() -> Result<bool> {
     suites.retain(|suite| suite.soak || !soak);
     let is_whole = wanted.0.is_none() && !soak;
     let mut runs = all_runs(&suites, &kernels, &wanted);
-    // An unknown name may be that of a crate's unit tests, which are known only after the build.
+    // An unknown name may be that of a crate's own tests, which are known only after the build.
     let is_all = is_whole || !wanted.unknown(&suites).is_empty();
     let start = Instant::now();
     let targets = programs::build(&needs(&runs, &kernels, is_all))?;
     let builds = [start.elapsed().as_secs_f64(), jobs::children_cpu()];
-    let units = targets
+    let own = targets
         .iter()
-        .filter(|(_, is_unit)| **is_unit)
+        .filter(|(_, is_own)| **is_own)
         .map(|(name, _)| host(name, name));
-    let mut units: Vec<Suite> = units.collect();
+    let mut own: Vec<Suite> = own.collect();
     if soak {
-        units.clear();
+        own.clear();
     }
-    runs.extend(all_runs(&units, &kernels, &wanted));
-    suites.extend(units);
+    runs.extend(all_runs(&own, &kernels, &wanted));
+    suites.extend(own);
     if let Some(name) = wanted.unknown(&suites).first() {
         let names: BTreeSet<_> = suites.iter().map(|suite| suite.name.as_str()).collect();
         bail!(
@@ -229,7 +229,7 @@ fn run() -> Result<bool> {
         );
     }
     list(&mut runs, part.as_deref())?;
-    // Leave out crates without unit tests.
+    // Leave out crates without tests.
     runs.retain(|run| run.suite.test_target().is_none() || !run.cases.is_empty());
     if runs.is_empty() {
         bail!(

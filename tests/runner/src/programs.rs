@@ -66,10 +66,11 @@ struct Artifact {
 struct Target {
     name: String,
     kind: Vec<String>,
+    src_path: String,
 }
 
-/// Builds everything. Returns the name of each test target, and whether it has unit tests. The target of
-/// a library is called NAME-lib.
+/// Builds everything. Returns the name of each test target, and whether it has a crate's own tests: unit
+/// tests, or those in the crate's folder `tests`. The target of a library is called NAME-lib.
 pub fn build(needs: &Needs) -> Result<BTreeMap<String, bool>> {
     let first = &needs.kernels[0];
     module(first)?;
@@ -148,13 +149,14 @@ fn tests(kernel: &str, targets: Option<&[String]>) -> Result<BTreeMap<String, bo
             continue;
         };
         let is = |kind: &str| target.kind.iter().any(|each| each == kind);
+        let is_own = !target.src_path.starts_with("/src/tests/tests/");
         let name = if is("lib") {
             target.name + "-lib"
         } else {
             target.name
         };
         fs::copy(file, Path::new(OUT).join(&name)).with_context(|| file.to_string())?;
-        names.insert(name, !target.kind.iter().any(|each| each == "test"));
+        names.insert(name, is_own);
     }
     Ok(names)
 }

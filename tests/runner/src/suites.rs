@@ -41,7 +41,7 @@ const ONE_INSN: Boot = Boot::new(
 /// A guest whose clock counts instructions.
 const ICOUNT: Boot = Boot::new("icount", &["--cpus", "1", "--icount"]);
 
-/// All suites except the unit tests of the crates: those are suites named after the crate. `seconds()` is
+/// All suites except the crates' own tests: those are suites named after the target. `seconds()` is
 /// the duration on two CPUs without the boot: on the host or the stock kernel, and on the debug kernel.
 #[rustfmt::skip]
 pub fn suites() -> Vec<Suite> {
