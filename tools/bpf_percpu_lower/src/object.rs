@@ -10,6 +10,8 @@ use object::build::elf::SectionId;
 use object::build::elf::Symbol;
 use object::build::elf::SymbolId;
 use object::elf;
+use object::elf::SectionHeader64;
+use object::pod::slice_from_bytes_mut;
 use object::read::elf::FileHeader;
 use object::read::elf::SectionHeader;
 use object::LittleEndian;
@@ -42,30 +44,20 @@ pub fn damaged(why: impl ToString) -> Error {
 /// The largest alignment of a section that is accepted. Compilers use less.
 const MAX_ALIGN: u64 = 4096;
 
-/// The size of `Elf64_Shdr`, and the offsets of its `sh_type` and `sh_flags`.
-const HEADER_LEN: u64 = 64;
-const TYPE_OFF: usize = 4;
-const FLAGS_OFF: usize = 8;
-
 /// An object that is being changed.
 pub struct Object<'a> {
     pub elf: Builder<'a>,
     pub btf: Btf,
     pub ext: Option<Ext>,
-    btf_section: Option<SectionId>,
-    ext_section: Option<SectionId>,
 }
 
 /// Escapes control characters, which a terminal could take for commands.
 fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => printable.extend(c.escape_default()),
-            false => printable.push(c),
-        }
-    }
-    printable
+    let printable = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(printable).collect()
 }
 
 /// Checks that a file is a BPF object, and copies it without sections that only linkers use.
@@ -84,10 +76,13 @@ pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
     let table = header.e_shoff(endian);
     let mut taken = vec![
         (0, size_of_val(header) as u64),
-        (table, sections.len() as u64 * HEADER_LEN),
+        (table, size_of_val(sections) as u64),
     ];
     let mut copy = file.to_vec();
-    for (i, section) in sections.iter().enumerate().skip(1) {
+    let copied = copy.get_mut(table as usize..).unwrap_or_default();
+    let (copied, _) = slice_from_bytes_mut::<SectionHeader64<_>>(copied, sections.len())
+        .map_err(|()| damaged("its sections are past its end"))?;
+    for (i, section) in copied.iter_mut().enumerate().skip(1) {
         let align = section.sh_addralign(endian);
         if align > MAX_ALIGN || (align != 0 && !align.is_power_of_two()) {
             return Err(damaged(format!("section {i} is aligned to {align} bytes")));
@@ -97,20 +92,15 @@ pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
             elf::SHT_PROGBITS | elf::SHT_SYMTAB | elf::SHT_STRTAB => {}
             elf::SHT_REL => {
                 // Not all compilers set this flag, and the library needs it.
-                let off = table as usize + i * HEADER_LEN as usize + FLAGS_OFF;
-                if let Some(flags) = copy.get_mut(off) {
-                    *flags |= elf::SHF_INFO_LINK.0 as u8;
-                }
+                let flags = section.sh_flags(endian) | elf::SHF_INFO_LINK;
+                section.sh_flags.set(endian, flags);
             }
             elf::SHT_RELA => {
                 return Err(damaged(format!("section {i} has relocations with addends")))
             }
             // Other sections are dropped, but keep their number until the file is written.
             _ => {
-                let off = table as usize + i * HEADER_LEN as usize + TYPE_OFF;
-                let kind = copy.get_mut(off..off + 4);
-                let kind = kind.ok_or_else(|| damaged("its sections are past its end"))?;
-                kind.copy_from_slice(&elf::SHT_NOBITS.0.to_le_bytes());
+                section.sh_type.set(endian, elf::SHT_NOBITS);
                 continue;
             }
         }
@@ -146,15 +136,10 @@ impl<'a> Object<'a> {
         }
         elf.delete_orphans();
         let is_lost = |section: &Section<'_>| {
-            let target = section.sh_info_section.map(|id| elf.sections.get(id));
-            let is_code_or_data = target.is_some_and(|target| {
-                matches!(
-                    target.data,
-                    SectionData::Data(_) | SectionData::UninitializedData(_)
-                )
-            });
-            let is_relocations = matches!(section.data, SectionData::Relocation(_));
-            !section.delete && is_relocations && !is_code_or_data
+            use SectionData::*;
+            let target = section.sh_info_section.map(|id| &elf.sections.get(id).data);
+            let has_target = matches!(target, Some(Data(_) | UninitializedData(_)));
+            !section.delete && matches!(section.data, Relocation(_)) && !has_target
         };
         if elf.sections.iter().any(is_lost) {
             return Err(damaged("it has relocations of neither code nor data"));
@@ -168,45 +153,24 @@ impl<'a> Object<'a> {
             section.sh_addralign = 1;
             section.data = SectionData::SectionString;
         }
-        let section = |name: &[u8]| {
-            let mut sections = elf.sections.iter();
-            let found = sections.find(|section| section.name.as_slice() == name)?;
-            match &found.data {
-                SectionData::Data(bytes) => Some((found.id(), bytes.as_slice())),
-                _ => None,
-            }
-        };
-        let btf = section(b".BTF");
-        let ext = section(b".BTF.ext");
-        let btf_section = btf.map(|(id, _)| id);
-        let ext_section = ext.map(|(id, _)| id);
-        let ext = ext.map(|(_, bytes)| Ext::parse(bytes)).transpose()?;
-        let btf = match btf {
-            Some((_, bytes)) => Btf::parse(bytes)?,
-            None => Btf::default(),
-        };
-        Ok(Self {
-            elf,
-            btf,
-            ext,
-            btf_section,
-            ext_section,
-        })
+        let (btf, ext) = (Btf::default(), None);
+        let mut object = Self { elf, btf, ext };
+        if let Some(id) = object.data(".BTF.ext") {
+            object.ext = Some(Ext::parse(object.bytes(id))?);
+        }
+        if let Some(id) = object.data(".BTF") {
+            object.btf = Btf::parse(object.bytes(id))?;
+        }
+        Ok(object)
     }
 
     /// Writes the object.
     pub fn write(mut self) -> Result<Vec<u8>> {
-        let new = [
-            (self.btf_section, self.btf.to_bytes()),
-            (
-                self.ext_section,
-                self.ext.map(|ext| ext.to_bytes()).unwrap_or_default(),
-            ),
-        ];
-        for (section, bytes) in new {
-            if let Some(id) = section {
-                self.elf.sections.get_mut(id).data = SectionData::Data(bytes.into());
-            }
+        if let Some(id) = self.data(".BTF") {
+            self.set_bytes(id, self.btf.to_bytes());
+        }
+        if let (Some(id), Some(ext)) = (self.data(".BTF.ext"), &self.ext) {
+            self.set_bytes(id, ext.to_bytes());
         }
         let mut file = Vec::new();
         self.elf.write(&mut file).map_err(damaged)?;
@@ -224,6 +188,12 @@ impl<'a> Object<'a> {
         sections
             .find(|section| section.name.as_slice() == name.as_bytes())
             .map(|section| section.id())
+    }
+
+    /// The section with this name, if it has bytes.
+    fn data(&self, name: &str) -> Option<SectionId> {
+        let has_bytes = |id: &_| matches!(self.elf.sections.get(*id).data, SectionData::Data(_));
+        self.section(name).filter(has_bytes)
     }
 
     /// The bytes of a section.
@@ -259,24 +229,26 @@ impl<'a> Object<'a> {
     /// Whether a section contains code.
     pub fn has_code(&self, id: SectionId) -> bool {
         let section = self.elf.sections.get(id);
-        !section.delete
-            && section.sh_flags.contains(elf::SHF_EXECINSTR)
-            && matches!(section.data, SectionData::Data(_))
+        !section.delete && self.is_executable(id) && matches!(section.data, SectionData::Data(_))
+    }
+
+    /// Whether a section is marked as code.
+    pub fn is_executable(&self, id: SectionId) -> bool {
+        let flags = self.elf.sections.get(id).sh_flags;
+        flags.contains(elf::SHF_EXECINSTR)
     }
 
     /// The relocations of section `of`, and the section that contains them.
     fn relocation_section(&self, of: SectionId) -> Result<Option<(SectionId, &[Relocation])>> {
-        let mut found = self
-            .all_relocations()
-            .filter(|(_, target, _)| *target == of);
+        let all = self.all_relocations();
+        let mut found = all.filter(|(_, target, _)| *target == of);
         let first = found.next().map(|(id, _, all)| (id, all));
-        match found.next() {
-            Some(_) => Err(damaged(format!(
-                "section {} has relocations in two places",
-                self.section_name(of)
-            ))),
-            None => Ok(first),
+        if found.next().is_some() {
+            let name = self.section_name(of);
+            let why = format!("section {name} has relocations in two places");
+            return Err(damaged(why));
         }
+        Ok(first)
     }
 
     /// The relocations of a section.
@@ -299,15 +271,10 @@ impl<'a> Object<'a> {
     /// Sets the relocations of a section.
     pub fn set_relocations(&mut self, of: SectionId, mut all: Vec<Relocation>) -> Result<()> {
         all.sort_by_key(|relocation| relocation.r_offset);
-        let id = match self.relocation_section(of)? {
-            Some((id, _)) => id,
-            None => self.add_relocations(of)?,
-        };
-        self.elf.sections.get_mut(id).data = SectionData::Relocation(all);
-        Ok(())
-    }
-
-    fn add_relocations(&mut self, of: SectionId) -> Result<SectionId> {
+        if let Some((id, _)) = self.relocation_section(of)? {
+            self.elf.sections.get_mut(id).data = SectionData::Relocation(all);
+            return Ok(());
+        }
         let mut symbols = self.elf.sections.iter();
         let symbols = symbols.find(|section| matches!(section.data, SectionData::Symbol));
         let symbols = symbols.ok_or_else(|| damaged("it has no symbols"))?.id();
@@ -320,7 +287,8 @@ impl<'a> Object<'a> {
         section.sh_info_section = Some(of);
         section.sh_addralign = 8;
         section.sh_entsize = 16;
-        Ok(section.id())
+        section.data = SectionData::Relocation(all);
+        Ok(())
     }
 
     /// Adds a section of bytes.

@@ -136,11 +136,3 @@ impl Table {
         }
     }
 }
-
-/// The offset of the instruction that a record describes.
-#[must_use]
-pub fn record_offset(record: &[u8]) -> u32 {
-    let mut bytes = [0; 4];
-    bytes.copy_from_slice(&record[..4]);
-    u32::from_le_bytes(bytes)
-}

@@ -27,7 +27,6 @@ mod reader;
 
 use thiserror::Error;
 
-pub use ext::record_offset;
 pub use ext::Block;
 pub use ext::Ext;
 pub use kind::Kind;
@@ -35,6 +34,7 @@ pub use kind::Member;
 pub use kind::Param;
 pub use kind::Type;
 pub use kind::VarSecinfo;
+pub(crate) use reader::number;
 
 use reader::Reader;
 

@@ -73,9 +73,8 @@ impl<'a> Reader<'a> {
     /// Part of what is left.
     pub fn part(&self, off: u32, len: u32) -> Result<Self> {
         let part = (self.bytes.get(off as usize..)).and_then(|rest| rest.get(..len as usize));
-        let bytes = part.ok_or_else(|| {
-            self.error(format!("its part of {len} bytes at {off} is past the end"))
-        })?;
+        let why = || self.error(format!("its part of {len} bytes at {off} is past the end"));
+        let bytes = part.ok_or_else(why)?;
         Ok(Self { bytes, ..*self })
     }
 
@@ -83,4 +82,11 @@ impl<'a> Reader<'a> {
     pub fn rest(&self) -> &'a [u8] {
         self.bytes
     }
+}
+
+/// The number at the start of some bytes; 0 if there are fewer than four. In a record of `.BTF.ext`
+/// it is the offset of the instruction that the record describes.
+pub fn number(bytes: &[u8]) -> u32 {
+    let number = bytes.first_chunk();
+    number.map_or(0, |number| u32::from_le_bytes(*number))
 }

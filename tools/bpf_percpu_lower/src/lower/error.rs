@@ -106,3 +106,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub(super) fn damaged(why: impl ToString) -> Error {
     Error::Object(object::damaged(why))
 }
+
+/// The error for an object that has a section or symbol with a name that lowering needs.
+pub(super) fn taken(what: &'static str, name: &str) -> Error {
+    let name = object::shown(name.as_bytes());
+    Error::Taken { what, name }
+}

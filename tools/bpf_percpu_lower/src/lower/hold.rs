@@ -3,17 +3,14 @@
 //! The program that lowering adds to an object: it takes references to the object's stores.
 
 use object::build::elf::Relocation;
-use object::build::elf::SymbolId;
 use object::elf;
 
 use crate::btf::Ext;
-use crate::lower::code::ADDRESS;
-use crate::lower::code::CALL;
+use crate::lower::code::Output;
+use crate::lower::error::taken;
 use crate::lower::insn::Insn;
-use crate::lower::insn::INSN_SIZE;
 use crate::lower::sections::LoweredSection;
 use crate::lower::types::Added;
-use crate::lower::Error;
 use crate::lower::Result;
 use crate::object::Object;
 
@@ -26,71 +23,43 @@ const SECTION: &str = "syscall";
 
 const KPTR_XCHG: i32 = 194;
 
-#[derive(Default)]
-struct Program {
-    insns: Vec<Insn>,
-    relocations: Vec<(usize, elf::RelocationType, SymbolId)>,
-}
-
-impl Program {
-    fn push(&mut self, insn: Insn) {
-        self.insns.push(insn);
+/// For each section: takes a reference to its store and puts it into the map.
+fn program(sections: usize, added: &Added) -> Output {
+    let mut out = Output::default();
+    for section in 0..sections {
+        out.address(1, added.lowered, section * LoweredSection::LEN);
+        out.push(Insn::load32(6, 1, 0));
+        out.call(added.lock);
+        out.push(Insn::copy(1, 6));
+        out.call(added.get);
+        out.push(Insn::copy(6, 0));
+        out.push(Insn::jump_if_equal(0, 0, 3));
+        out.push(Insn::copy(1, 0));
+        out.call(added.acquire);
+        out.push(Insn::copy(6, 0));
+        out.call(added.unlock);
+        // No store has the id: return an error.
+        out.push(Insn::jump_if_equal(6, 0, 8));
+        out.address(1, added.held, section * 8);
+        out.push(Insn::copy(2, 6));
+        out.push(Insn::helper(KPTR_XCHG));
+        // The map held no reference, unless the program ran before. Continue after the exit.
+        out.push(Insn::jump_if_equal(0, 0, 5));
+        out.push(Insn::copy(1, 0));
+        out.call(added.release);
+        out.push(Insn::jump(2));
+        out.push(Insn::set(0, libc::ENOENT));
+        out.push(Insn::exit());
     }
-
-    fn call(&mut self, kfunc: SymbolId) {
-        self.relocations.push((self.insns.len(), CALL, kfunc));
-        self.push(Insn::call());
-    }
-
-    fn address(&mut self, register: u8, symbol: SymbolId, offset: usize) {
-        self.relocations.push((self.insns.len(), ADDRESS, symbol));
-        self.insns.extend(Insn::address(register, offset as i32));
-    }
-
-    /// For each section: takes a reference to its store and puts it into the map.
-    fn new(sections: usize, added: &Added) -> Self {
-        let mut this = Self::default();
-        for section in 0..sections {
-            this.address(1, added.lowered, section * LoweredSection::LEN);
-            this.push(Insn::load32(6, 1, 0));
-            this.call(added.lock);
-            this.push(Insn::copy(1, 6));
-            this.call(added.get);
-            this.push(Insn::copy(6, 0));
-            this.push(Insn::jump_if_equal(0, 0, 3));
-            this.push(Insn::copy(1, 0));
-            this.call(added.acquire);
-            this.push(Insn::copy(6, 0));
-            this.call(added.unlock);
-            // No store has the id: no reference to release.
-            this.push(Insn::jump_if_equal(6, 0, 0));
-            let missing = this.insns.len() - 1;
-            this.address(1, added.held, section * 8);
-            this.push(Insn::copy(2, 6));
-            this.push(Insn::helper(KPTR_XCHG));
-            // The map held no reference, unless the program ran before.
-            this.push(Insn::jump_if_equal(0, 0, 2));
-            this.push(Insn::copy(1, 0));
-            this.call(added.release);
-            this.push(Insn::jump(2));
-            let end = this.insns.len();
-            this.push(Insn::set(0, libc::ENOENT));
-            this.push(Insn::exit());
-            this.insns[missing].off = (end - missing - 1) as i16;
-            // Both paths continue after the exit.
-            let skip = end - 4;
-            this.insns[skip].off = (this.insns.len() - skip - 1) as i16;
-        }
-        this.push(Insn::set(0, 0));
-        this.push(Insn::exit());
-        this
-    }
+    out.push(Insn::set(0, 0));
+    out.push(Insn::exit());
+    out
 }
 
 /// Adds the program.
 pub fn add(object: &mut Object<'_>, sections: usize, added: &Added) -> Result<()> {
-    let program = Program::new(sections, added);
-    let code: Vec<u8> = program.insns.into_iter().flat_map(Insn::write).collect();
+    let program = program(sections, added);
+    let code = program.bytes();
     let len = code.len() as u64;
     let (section, start) = match object.section(SECTION) {
         Some(section) if object.has_code(section) => {
@@ -100,12 +69,7 @@ pub fn add(object: &mut Object<'_>, sections: usize, added: &Added) -> Result<()
             object.set_bytes(section, bytes);
             (section, start)
         }
-        Some(_) => {
-            return Err(Error::Taken {
-                what: "section without code",
-                name: SECTION.to_string(),
-            })
-        }
+        Some(_) => return Err(taken("section without code", SECTION)),
         None => {
             let flags = elf::SHF_ALLOC | elf::SHF_EXECINSTR;
             (object.add_section(SECTION, flags, code), 0)
@@ -113,14 +77,10 @@ pub fn add(object: &mut Object<'_>, sections: usize, added: &Added) -> Result<()
     };
     object.add_symbol(HOLD_PROGRAM, elf::STT_FUNC, Some((section, start, len)));
     let mut relocations = object.relocations(section)?.to_vec();
-    for (index, r_type, symbol) in program.relocations {
-        relocations.push(Relocation {
-            r_offset: start + (index * INSN_SIZE) as u64,
-            symbol: Some(symbol),
-            r_type,
-            r_addend: 0,
-        });
-    }
+    relocations.extend(program.relocations.into_iter().map(|new| Relocation {
+        r_offset: start + new.r_offset,
+        ..new
+    }));
     object.set_relocations(section, relocations)?;
     describe(object, start as u32, added.hold);
     Ok(())

@@ -6,9 +6,11 @@ use object::build::elf::SectionData;
 use object::build::elf::SectionId;
 use object::elf;
 
+use crate::btf::number;
 use crate::btf::Btf;
 use crate::btf::Kind;
 use crate::lower::error::damaged;
+use crate::lower::error::taken;
 use crate::lower::is_percpu;
 use crate::lower::Error;
 use crate::lower::Result;
@@ -54,17 +56,11 @@ impl LoweredSection {
     /// Reads the bytes of [`LOWERED_SECTION`].
     #[must_use]
     pub fn read(section: &[u8]) -> Vec<Self> {
-        let number = |bytes: &[u8]| {
-            let mut array = [0; 4];
-            array.copy_from_slice(bytes);
-            u32::from_le_bytes(array)
-        };
-        let entry = |bytes: &[u8]| Self {
-            id: number(&bytes[..4]),
-            size: number(&bytes[4..8]),
-            section: String::from_utf8_lossy(&bytes[8..])
-                .trim_end_matches('\0')
-                .to_string(),
+        let entry = |bytes: &[u8]| {
+            let (id, size) = (number(bytes), number(&bytes[4..]));
+            let section = String::from_utf8_lossy(&bytes[8..]);
+            let section = section.trim_end_matches('\0').to_string();
+            Self { id, size, section }
         };
         section.chunks_exact(Self::LEN).map(entry).collect()
     }
@@ -83,10 +79,7 @@ pub fn find(object: &Object<'_>) -> Vec<(SectionId, String)> {
 pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, LoweredSection)>> {
     for name in [LOWERED_SECTION, HELD_SECTION] {
         if object.section(name).is_some() {
-            return Err(Error::Taken {
-                what: "section",
-                name: name.to_string(),
-            });
+            return Err(taken("section", name));
         }
     }
     let found = find(object);
@@ -97,44 +90,31 @@ pub fn check(object: &Object<'_>) -> Result<Vec<(SectionId, LoweredSection)>> {
     }
     check_license(object)?;
     let mut sections = Vec::new();
-    for (id, name) in found {
-        if name.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
-            return Err(damaged(format!(
-                "a section is called {}",
-                shown(name.as_bytes())
-            )));
+    for (place, section) in found {
+        if section.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+            let shown = shown(section.as_bytes());
+            return Err(damaged(format!("a section is called {shown}")));
         }
-        if name.len() >= NAME_LEN {
-            return Err(Error::LongName { section: name });
+        if section.len() >= NAME_LEN {
+            return Err(Error::LongName { section });
         }
-        if sections
-            .iter()
-            .any(|(_, other): &(_, LoweredSection)| other.section == name)
-        {
-            return Err(damaged(format!("it has two sections {name}")));
+        let mut others = sections.iter();
+        if others.any(|(_, other): &(_, LoweredSection)| other.section == section) {
+            return Err(damaged(format!("it has two sections {section}")));
         }
-        let size = size(object, id, &name)?;
-        check_types(&object.btf, &name)?;
-        let (id, section) = (id, name);
-        let entry = LoweredSection {
-            id: 0,
-            size,
-            section,
-        };
-        sections.push((id, entry));
+        let (id, size) = (0, size(object, place, &section)?);
+        check_types(&object.btf, &section)?;
+        sections.push((place, LoweredSection { id, size, section }));
     }
     check_pointers(object, &sections)?;
     Ok(sections)
 }
 
 pub fn size(object: &Object<'_>, id: SectionId, name: &str) -> Result<u32> {
-    let size = object.size(id);
+    let (size, section) = (object.size(id), name.to_string());
     match u32::try_from(size) {
         Ok(bytes) if (1..=MAX_SIZE).contains(&bytes) => Ok(bytes),
-        _ => Err(Error::Size {
-            section: name.to_string(),
-            size,
-        }),
+        _ => Err(Error::Size { section, size }),
     }
 }
 
@@ -151,12 +131,11 @@ fn check_license(object: &Object<'_>) -> Result<()> {
     let bytes = object.section("license").map(|id| object.bytes(id));
     let license = bytes.unwrap_or_default().split(|byte| *byte == 0).next();
     let license = license.unwrap_or_default();
-    match COMPATIBLE.contains(&license) {
-        true => Ok(()),
-        false => Err(Error::License {
-            license: shown(license),
-        }),
+    if !COMPATIBLE.contains(&license) {
+        let license = shown(license);
+        return Err(Error::License { license });
     }
+    Ok(())
 }
 
 /// Refuses pointers that are initialised with addresses of or in per-CPU variables: an image cannot
@@ -164,14 +143,11 @@ fn check_license(object: &Object<'_>) -> Result<()> {
 fn check_pointers(object: &Object<'_>, sections: &[(SectionId, LoweredSection)]) -> Result<()> {
     let percpu = |id: SectionId| sections.iter().find(|(other, _)| *other == id);
     for (_, target, relocations) in object.all_relocations() {
-        let flags = object.elf.sections.get(target).sh_flags;
         if let (Some((_, entry)), Some(relocation)) = (percpu(target), relocations.first()) {
-            return Err(Error::PointerIn {
-                section: entry.section.clone(),
-                offset: relocation.r_offset,
-            });
+            let (section, offset) = (entry.section.clone(), relocation.r_offset);
+            return Err(Error::PointerIn { section, offset });
         }
-        if flags.contains(elf::SHF_EXECINSTR) {
+        if object.is_executable(target) {
             continue;
         }
         for relocation in relocations {
@@ -190,16 +166,15 @@ fn check_pointers(object: &Object<'_>, sections: &[(SectionId, LoweredSection)])
 }
 
 /// Refuses types that the kernel supports in maps only.
-fn check_types(btf: &Btf, section: &str) -> Result<()> {
-    let Some(variables) = btf.variables(section.as_bytes()) else {
-        return Err(Error::NoBtf {
-            section: section.to_string(),
-        });
+fn check_types(btf: &Btf, name: &str) -> Result<()> {
+    let section = name.to_string();
+    let Some(variables) = btf.variables(name.as_bytes()) else {
+        return Err(Error::NoBtf { section });
     };
     for variable in variables {
         if let Some(field) = special_field(btf, variable.of)? {
             return Err(Error::SpecialField {
-                section: section.to_string(),
+                section,
                 variable: shown(variable.name.as_bytes()),
                 field,
             });
@@ -254,10 +229,7 @@ pub fn rename(object: &mut Object<'_>, prefix: &str, flags: elf::SectionFlags) -
     for (id, name) in find(object) {
         let new = format!("{prefix}{name}");
         if object.section(&new).is_some() {
-            return Err(Error::Taken {
-                what: "section",
-                name: shown(new.as_bytes()),
-            });
+            return Err(taken("section", &new));
         }
         if let Some(datasec) = object.btf.section(name.as_bytes()) {
             object.btf.rename(datasec, new.as_bytes());

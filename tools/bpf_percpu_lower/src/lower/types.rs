@@ -12,8 +12,8 @@ use crate::btf::Kind;
 use crate::btf::Member;
 use crate::btf::Param;
 use crate::btf::VarSecinfo;
+use crate::lower::error::taken;
 use crate::lower::sections::LoweredSection;
-use crate::lower::Error;
 use crate::lower::Result;
 use crate::lower::HELD_SECTION;
 use crate::lower::HOLD_PROGRAM;
@@ -42,7 +42,7 @@ pub struct Added {
 /// Adds sections, kfuncs, BTF and symbols.
 pub fn add(object: &mut Object<'_>, sections: &[(SectionId, LoweredSection)]) -> Result<Added> {
     if object.symbol(HOLD_PROGRAM).is_some() {
-        return Err(taken(HOLD_PROGRAM));
+        return Err(taken("symbol", HOLD_PROGRAM));
     }
     let btf = &mut object.btf;
     let base = BaseTypes::new(btf);
@@ -91,13 +91,6 @@ pub fn add(object: &mut Object<'_>, sections: &[(SectionId, LoweredSection)]) ->
         unlock,
         hold,
     })
-}
-
-fn taken(symbol: &str) -> Error {
-    Error::Taken {
-        what: "symbol",
-        name: symbol.to_string(),
-    }
 }
 
 struct BaseTypes {
@@ -208,7 +201,7 @@ fn kfunc(
     const SECTION: &[u8] = b".ksyms";
     let symbol = object.symbol(name);
     if symbol.is_some_and(|symbol| symbol.section.is_some()) {
-        return Err(taken(name));
+        return Err(taken("symbol", name));
     }
     let symbol = symbol.map(|symbol| symbol.id());
     let btf = &mut object.btf;

@@ -4,18 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use object::build::elf::Relocation;
 use object::build::elf::SectionId;
-use object::build::elf::SymbolId;
 use object::build::Id;
 
-use crate::btf::record_offset;
+use crate::btf::number;
 use crate::btf::Ext;
 use crate::lower::code::read::Code;
-use crate::lower::code::read::Function;
 use crate::lower::code::read::Functions;
-use crate::lower::code::ADDRESS;
-use crate::lower::code::CALL;
+use crate::lower::code::Output;
 use crate::lower::error::damaged;
 use crate::lower::function::Body;
 use crate::lower::function::Fault;
@@ -53,16 +49,8 @@ impl Prologue {
         2 * self.arguments.count_ones() as usize + 2 + 6 * self.saved.len()
     }
 
-    /// Appends it to `out`, and its relocations to `relocations`.
-    pub fn write(&self, out: &mut Vec<Insn>, relocations: &mut Vec<Relocation>, added: &Added) {
-        let mut relocate = |out: &Vec<Insn>, r_type, symbol: SymbolId| {
-            relocations.push(Relocation {
-                r_offset: (out.len() * INSN_SIZE) as u64,
-                symbol: Some(symbol),
-                r_type,
-                r_addend: 0,
-            });
-        };
+    /// Appends it to `out`.
+    pub fn write(&self, out: &mut Output, added: &Added) {
         let has = |argument: u8| self.arguments & bit(argument) != 0;
         // The lowest offset is written last, so the last argument can be there until then.
         let last = self.saved.values().copied().min().unwrap_or_default();
@@ -75,15 +63,12 @@ impl Prologue {
             out.push(Insn::store64(FP, last, Self::LAST));
         }
         // The map that holds the stores lives as long as any program that refers to it.
-        relocate(out, ADDRESS, added.held);
-        out.extend(Insn::address(0, 0));
+        out.address(0, added.held, 0);
         for (section, offset) in &self.saved {
-            relocate(out, ADDRESS, added.lowered);
-            out.extend(Insn::address(1, (section * LoweredSection::LEN) as i32));
+            out.address(1, added.lowered, section * LoweredSection::LEN);
             out.push(Insn::load32(2, 1, 4));
             out.push(Insn::load32(1, 1, 0));
-            relocate(out, CALL, added.data);
-            out.push(Insn::call());
+            out.call(added.data);
             if *offset == last && has(Self::LAST) {
                 out.push(Insn::load64(Self::LAST, FP, last));
             }
@@ -97,26 +82,32 @@ impl Prologue {
     }
 }
 
-/// The prologue of each function; `None` for functions that use no per-CPU variables.
+/// Gives a prologue to each function that uses per-CPU variables.
 pub fn plan(
     object: &Object<'_>,
-    functions: &Functions,
+    functions: &mut Functions,
     codes: &[Code],
     sections: &[(SectionId, LoweredSection)],
     mut warn: impl FnMut(Error),
-) -> Result<Vec<Option<Prologue>>> {
+) -> Result<()> {
     let declared = declared_params(object);
     let mut bodies = Vec::new();
-    for function in functions.iter() {
+    for function in &functions.0 {
         let code = codes.iter().find(|code| code.id == function.section);
         let Some(code) = code else {
             return Err(damaged(format!("function {} has no code", function.name)));
         };
         let range = function.start..function.start + function.len;
+        let section = object.section_name(function.section);
+        let in_text = section == ".text";
         let body = Body::new(&code.insns[range.clone()], &code.targets[range]);
-        let body = body.map_err(|fault| code_error(object, function, fault))?;
-        let in_text = object.section_name(function.section) == ".text";
-        let declared = match declared.get(&(function.section.index(), function.start)) {
+        let body = body.map_err(|Fault { index, why }| Error::Code {
+            function: function.name.clone(),
+            section,
+            insn: index,
+            why: why.to_string(),
+        })?;
+        let declared = match declared.get(&function.place()) {
             Some(params) if in_text => args(*params),
             None if in_text => ARGS,
             // A program has its context; an extension has the arguments of the function it replaces.
@@ -125,13 +116,13 @@ pub fn plan(
         bodies.push((body, declared));
     }
     let arguments = arguments(functions, &bodies);
-    let mut prologues = Vec::new();
-    for ((function, (body, declared)), arguments) in functions.iter().zip(&bodies).zip(arguments) {
+    let functions = functions.0.iter_mut().zip(&bodies);
+    for ((function, (body, declared)), arguments) in functions.zip(arguments) {
         let used = body.variables();
         if used.is_empty() {
-            prologues.push(None);
             continue;
         }
+        let section_name = object.section_name(function.section);
         let trace = body.trace();
         if let Some(bad) = trace.bad {
             let callee = body.callee(bad.index);
@@ -143,7 +134,7 @@ pub fn plan(
                 wanted: callee.wanted,
             };
             // A program that is loaded on demand only may be a test that must fail.
-            if !object.section_name(function.section).starts_with('?') {
+            if !section_name.starts_with('?') {
                 return Err(error);
             }
             warn(error);
@@ -162,15 +153,13 @@ pub fn plan(
             saved.insert(section, -(depth as i16));
         }
         // Registers that a program reads beyond its arguments have no value.
-        let in_text = object.section_name(function.section) == ".text";
-        let arguments = if in_text {
-            arguments
-        } else {
-            arguments & declared
+        let arguments = match &*section_name {
+            ".text" => arguments,
+            _ => arguments & declared,
         };
-        prologues.push(Some(Prologue { arguments, saved }));
+        function.prologue = Some(Prologue { arguments, saved });
     }
-    Ok(prologues)
+    Ok(())
 }
 
 /// The arguments that functions read, as bits: a function reads those of the functions that it
@@ -178,11 +167,12 @@ pub fn plan(
 /// verifier checks them by its type.
 fn arguments(functions: &Functions, bodies: &[(Body<'_>, u16)]) -> Vec<u16> {
     let mut all = vec![0; bodies.len()];
-    let mut called: Vec<u16> = functions
-        .iter()
-        .zip(bodies)
-        .map(|(function, (_, declared))| if function.is_global { *declared } else { 0 })
-        .collect();
+    let called = functions.0.iter().zip(bodies);
+    let called = called.map(|(function, (_, declared))| match function.is_global {
+        true => *declared,
+        false => 0,
+    });
+    let mut called: Vec<u16> = called.collect();
     let mut callers = vec![Vec::new(); bodies.len()];
     for (i, (body, _)) in bodies.iter().enumerate() {
         body.calls().for_each(|callee| callers[callee].push(i));
@@ -203,31 +193,19 @@ fn arguments(functions: &Functions, bodies: &[(Body<'_>, u16)]) -> Vec<u16> {
 /// The number of parameters that functions declare, by section and first instruction.
 fn declared_params(object: &Object<'_>) -> BTreeMap<(usize, usize), u8> {
     let mut declared = BTreeMap::new();
-    let functions = object
-        .ext
-        .iter()
-        .flat_map(|ext| &ext.tables[Ext::FUNCTIONS].blocks);
-    for block in functions {
+    let ext = object.ext.iter();
+    for block in ext.flat_map(|ext| &ext.tables[Ext::FUNCTIONS].blocks) {
         let name = String::from_utf8_lossy(object.btf.string(block.section));
         let Some(section) = object.section(&name) else {
             continue;
         };
         for record in &block.records {
-            let of = record_offset(&record[4..]);
+            let of = number(&record[4..]);
             if let Some(params) = object.btf.params(of) {
-                let index = record_offset(record) as usize / INSN_SIZE;
+                let index = number(record) as usize / INSN_SIZE;
                 declared.insert((section.index(), index), params.min(5) as u8);
             }
         }
     }
     declared
-}
-
-fn code_error(object: &Object<'_>, function: &Function, fault: Fault) -> Error {
-    Error::Code {
-        function: function.name.clone(),
-        section: object.section_name(function.section),
-        insn: fault.index,
-        why: fault.why,
-    }
 }

@@ -10,6 +10,7 @@ use object::build::elf::Symbol;
 use object::build::Id;
 use object::elf;
 
+use crate::lower::code::prologue::Prologue;
 use crate::lower::error::damaged;
 use crate::lower::function::Callee;
 use crate::lower::function::Target;
@@ -35,6 +36,8 @@ pub struct Function {
     /// Its first instruction in the section, and the number of instructions.
     pub start: usize,
     pub len: usize,
+    /// `None` if it uses no per-CPU variables.
+    pub prologue: Option<Prologue>,
 }
 
 /// All functions.
@@ -42,7 +45,7 @@ pub struct Function {
 /// # Invariants
 ///
 /// Ordered by section and start; they do not overlap.
-pub struct Functions(Vec<Function>);
+pub struct Functions(pub Vec<Function>);
 
 /// The code of a section.
 pub struct Code {
@@ -54,45 +57,30 @@ pub struct Code {
 }
 
 impl Functions {
-    /// `functions` must be ordered by section and start.
-    pub fn new(functions: Vec<Function>) -> Result<Self> {
-        for pair in functions.windows(2) {
-            let [one, next] = [&pair[0], &pair[1]];
-            if one.section == next.section && one.start + one.len > next.start {
-                return Err(damaged(format!(
-                    "functions {} and {} overlap",
-                    one.name, next.name
-                )));
-            }
-        }
-        Ok(Self(functions))
-    }
-
-    /// All functions, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Function> {
-        self.0.iter()
-    }
-
-    /// A function by its number.
-    pub fn get(&self, number: usize) -> &Function {
-        &self.0[number]
-    }
-
     /// The number of the function that starts there.
     pub fn starting_at(&self, section: SectionId, start: usize) -> Option<usize> {
-        let start_of = |function: &Function| (function.section.index(), function.start);
-        self.0
-            .binary_search_by_key(&(section.index(), start), start_of)
-            .ok()
+        let place = (section.index(), start);
+        self.0.binary_search_by_key(&place, Function::place).ok()
+    }
+
+    /// The prologue of the function that starts there.
+    pub fn prologue(&self, section: SectionId, start: usize) -> Option<&Prologue> {
+        let number = self.starting_at(section, start)?;
+        self.0[number].prologue.as_ref()
     }
 
     /// The function that an instruction is part of.
     pub fn containing(&self, section: SectionId, index: usize) -> Option<&Function> {
-        let next = self.0.partition_point(|function| {
-            (function.section.index(), function.start) <= (section.index(), index)
-        });
+        let place = (section.index(), index);
+        let next = self.0.partition_point(|function| function.place() <= place);
         let function = self.0.get(next.checked_sub(1)?)?;
         (function.section == section && index < function.start + function.len).then_some(function)
+    }
+}
+
+impl Function {
+    pub fn place(&self) -> (usize, usize) {
+        (self.section.index(), self.start)
     }
 }
 
@@ -100,13 +88,11 @@ impl Functions {
 pub fn functions(object: &Object<'_>) -> Result<Functions> {
     let code = object.code();
     let mut functions: BTreeMap<(usize, usize), Function> = BTreeMap::new();
-    for symbol in object.elf.symbols.iter() {
-        let Some(section) = symbol.section else {
+    let symbols = object.elf.symbols.iter();
+    for symbol in symbols.filter(|each| !each.delete && each.st_type() == elf::STT_FUNC) {
+        let Some(section) = symbol.section.filter(|section| code.contains(section)) else {
             continue;
         };
-        if symbol.delete || symbol.st_type() != elf::STT_FUNC || !code.contains(&section) {
-            continue;
-        }
         let name = shown(symbol.name.as_slice());
         let (start, len) = (symbol.st_value, symbol.st_size);
         let end = start.checked_add(len);
@@ -119,10 +105,8 @@ pub fn functions(object: &Object<'_>) -> Result<Functions> {
         }
         let (start, len) = (start as usize / INSN_SIZE, len as usize / INSN_SIZE);
         // libbpf makes hidden functions static: the verifier follows calls to them.
-        let is_hidden = matches!(
-            symbol.st_other.visibility(),
-            elf::STV_HIDDEN | elf::STV_INTERNAL
-        );
+        let visibility = symbol.st_other.visibility();
+        let is_hidden = matches!(visibility, elf::STV_HIDDEN | elf::STV_INTERNAL);
         let is_global = symbol.st_bind() != elf::STB_LOCAL && !is_hidden;
         let function = Function {
             name,
@@ -130,17 +114,25 @@ pub fn functions(object: &Object<'_>) -> Result<Functions> {
             section,
             start,
             len,
+            prologue: None,
         };
         // A function may have several symbols.
-        let other = functions
-            .entry((section.index(), start))
-            .or_insert(function);
-        other.is_global |= is_global;
-        if other.len != len {
-            return Err(damaged(format!("function {} has two lengths", other.name)));
+        let function = functions.entry(function.place()).or_insert(function);
+        function.is_global |= is_global;
+        if function.len != len {
+            let why = format!("function {} has two lengths", function.name);
+            return Err(damaged(why));
         }
     }
-    Functions::new(functions.into_values().collect())
+    let functions: Vec<Function> = functions.into_values().collect();
+    for pair in functions.windows(2) {
+        let [one, next] = [&pair[0], &pair[1]];
+        if one.section == next.section && one.start + one.len > next.start {
+            let why = format!("functions {} and {} overlap", one.name, next.name);
+            return Err(damaged(why));
+        }
+    }
+    Ok(Functions(functions))
 }
 
 /// Reads the code of a section, and finds the targets of its instructions.
@@ -150,39 +142,29 @@ pub fn code(
     sections: &[(SectionId, LoweredSection)],
     functions: &Functions,
 ) -> Result<Code> {
-    let bytes = object.bytes(id);
+    let (bytes, name) = (object.bytes(id), object.section_name(id));
     if bytes.len() % INSN_SIZE != 0 {
-        let (len, name) = (bytes.len(), object.section_name(id));
+        let len = bytes.len();
         return Err(damaged(format!("section {name} has {len} bytes of code")));
     }
-    let insns = bytes.chunks_exact(INSN_SIZE).map(|chunk| {
-        let mut insn = [0; INSN_SIZE];
-        insn.copy_from_slice(chunk);
-        Insn::read(insn)
-    });
-    let insns: Vec<Insn> = insns.collect();
+    let insns = bytes.chunks_exact(INSN_SIZE);
+    let insns = insns.filter_map(|insn| insn.first_chunk().copied());
+    let insns: Vec<Insn> = insns.map(Insn::read).collect();
     let mut relocations: Vec<Option<Relocation>> = vec![None; insns.len()];
     for relocation in object.relocations(id)? {
         let off = usize::try_from(relocation.r_offset).unwrap_or(usize::MAX);
-        let entry = relocations.get_mut(off / INSN_SIZE);
-        match (entry, relocation.symbol) {
-            (Some(entry @ None), Some(_)) if off % INSN_SIZE == 0 => {
-                *entry = Some(*relocation);
-            }
+        match (relocations.get_mut(off / INSN_SIZE), relocation.symbol) {
+            (Some(entry @ None), Some(_)) if off % INSN_SIZE == 0 => *entry = Some(*relocation),
             _ => {
-                let name = object.section_name(id);
-                return Err(damaged(format!(
-                    "section {name} has an invalid relocation at {off}"
-                )));
+                let why = format!("section {name} has an invalid relocation at {off}");
+                return Err(damaged(why));
             }
         }
     }
     let mut targets = vec![Target::None; insns.len()];
     let mut skip = false;
     for (index, insn) in insns.iter().enumerate() {
-        let symbol = relocations[index]
-            .as_ref()
-            .and_then(|relocation| relocation.symbol);
+        let symbol = relocations[index].and_then(|relocation| relocation.symbol);
         let symbol = symbol.map(|id| object.elf.symbols.get(id));
         let is_second = skip;
         skip = !is_second && insn.is_wide();
@@ -199,7 +181,7 @@ pub fn code(
             let function = functions.containing(id, index);
             Error::Code {
                 function: function.map_or("?".to_string(), |function| function.name.clone()),
-                section: object.section_name(id),
+                section: name.clone(),
                 insn: index - function.map_or(0, |function| function.start),
                 why,
             }
@@ -223,10 +205,10 @@ fn target(
     sections: &[(SectionId, LoweredSection)],
     functions: &Functions,
 ) -> std::result::Result<Target, String> {
-    let called = insn.called();
     let section = symbol.and_then(|symbol| symbol.section);
     let value = symbol.map_or(0, |symbol| symbol.st_value);
-    let function = |section: SectionId, index: Option<usize>| {
+    let function = |section: SectionId, index: Option<u64>| {
+        let index = index.and_then(|index| usize::try_from(index).ok());
         let function = index.and_then(|index| functions.starting_at(section, index));
         function.ok_or("it refers to an instruction that no function starts with".to_string())
     };
@@ -235,29 +217,18 @@ fn target(
         if !insn.is_wide() || insn.src != 0 {
             return Err("it refers to a per-CPU variable without taking its address".to_string());
         }
-        let size = i64::from(sections[section].1.size);
-        let offset = i64::try_from(value)
-            .ok()
-            .and_then(|value| value.checked_add(insn.imm.into()));
-        return match offset.map(|offset| (offset, i32::try_from(offset))) {
-            Some((0.., Ok(offset))) if i64::from(offset) <= size => {
-                Ok(Target::Variable { section, offset })
-            }
-            _ => Err(format!(
-                "it takes the address of {value} + {} in the {size} bytes of section {}",
-                insn.imm, sections[section].1.section
-            )),
+        let entry = &sections[section].1;
+        let offset = value.checked_add_signed(insn.imm.into());
+        let Some(offset) = offset.filter(|offset| *offset <= entry.size.into()) else {
+            return Err(format!(
+                "it takes the address of {value} + {} in the {} bytes of section {}",
+                insn.imm, entry.size, entry.section
+            ));
         };
+        let offset = offset as i32;
+        return Ok(Target::Variable { section, offset });
     }
-    let is_code = section.is_some_and(|section| {
-        object
-            .elf
-            .sections
-            .get(section)
-            .sh_flags
-            .contains(elf::SHF_EXECINSTR)
-    });
-    match (called, symbol, section) {
+    match (insn.called(), symbol, section) {
         (Some(Call::Helper(helper_id)), _, _) => helper(helper_id)
             .map(Target::Extern)
             .ok_or(format!("it calls helper {helper_id}, which does not exist")),
@@ -266,22 +237,18 @@ fn target(
             ..Callee::default()
         })),
         (Some(Call::Function), Some(symbol), None) => Ok(Target::Extern(kfunc(object, symbol))),
-        (Some(Call::Function), Some(_), Some(section)) => {
-            let index = value / INSN_SIZE as u64;
-            let index = index.checked_add_signed(i64::from(insn.imm) + 1);
-            let index = index.and_then(|index| usize::try_from(index).ok());
+        (Some(Call::Function), _, _) => {
+            let (section, base) = match section {
+                Some(section) => (section, value / INSN_SIZE as u64),
+                None => (id, index as u64),
+            };
+            let index = base.checked_add_signed(i64::from(insn.imm) + 1);
             function(section, index).map(Target::Call)
         }
-        (Some(Call::Function), None, _) => {
-            let index = (index as i64 + 1).checked_add(insn.imm.into());
-            let index = index.and_then(|index| usize::try_from(index).ok());
-            function(id, index).map(Target::Call)
-        }
-        (None, Some(_), Some(section)) if is_code && insn.is_wide() => {
+        (None, _, Some(section)) if object.is_executable(section) && insn.is_wide() => {
             let off = value.checked_add_signed(insn.imm.into());
             let off = off.filter(|off| off % INSN_SIZE as u64 == 0);
-            let index = off.and_then(|off| usize::try_from(off / INSN_SIZE as u64).ok());
-            function(section, index).map(Target::Address)
+            function(section, off.map(|off| off / INSN_SIZE as u64)).map(Target::Address)
         }
         (None, Some(_), _) if !insn.is_wide() => {
             Err("it has a relocation, but no address".to_string())
@@ -295,11 +262,12 @@ fn kfunc(object: &Object<'_>, symbol: &Symbol<'_>) -> Callee {
     let (name, btf) = (symbol.name.as_slice(), &object.btf);
     let name_shown = shown(name);
     let params = extern_function(btf, name).and_then(|id| btf.params(id));
+    let params = params.map(|params| params.min(5) as u8);
     Callee {
         excluded: constant_string(&name_shown).map_or(0, bit),
         name: name_shown,
-        args: params.map_or(0, |params| params.min(5) as u8),
-        most: params.map_or(5, |params| params.min(5) as u8),
+        args: params.unwrap_or(0),
+        most: params.unwrap_or(5),
         wanted: "a constant string",
     }
 }
