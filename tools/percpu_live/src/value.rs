@@ -128,22 +128,15 @@ pub fn parse_size(text: &str) -> Result<u32, String> {
 
 /// Bytes as pairs of hexadecimal digits, optionally after `0x`.
 pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let bad = || "not pairs of hexadecimal digits, one pair a byte".to_string();
-    if digits.is_empty() || digits.len() % 2 != 0 || !digits.is_ascii() {
-        return Err(bad());
+    let digits = text.strip_prefix("0x").unwrap_or(text).chars();
+    let digits: Option<Vec<u32>> = digits.map(|c| c.to_digit(16)).collect();
+    match digits {
+        Some(digits) if !digits.is_empty() && digits.len() % 2 == 0 => {
+            let pairs = digits.chunks_exact(2);
+            Ok(pairs.map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+        }
+        _ => Err("not pairs of hexadecimal digits, one pair a byte".to_string()),
     }
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| {
-            let pair = &digits[at..at + 2];
-            // from_str_radix() accepts a sign.
-            let hex = pair.bytes().all(|c| c.is_ascii_hexdigit());
-            hex.then(|| u8::from_str_radix(pair, 16).ok())
-                .flatten()
-                .ok_or_else(bad)
-        })
-        .collect()
 }
 
 /// Formats bytes as pairs of hexadecimal digits, separated by `between`.

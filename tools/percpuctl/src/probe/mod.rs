@@ -4,6 +4,7 @@
 
 mod btf;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 
@@ -41,7 +42,7 @@ pub struct Report {
 }
 
 /// The kfuncs of `include/bpf_percpu_kfuncs.h`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Kfuncs {
     /// Kfuncs that programs can call.
     pub found: Vec<String>,
@@ -74,27 +75,17 @@ pub fn probe() -> Report {
 }
 
 fn kfuncs(module: bool) -> Kfuncs {
-    let expected = expected(HEADER);
-    if !module {
-        return Kfuncs {
-            missing: expected,
-            ..Kfuncs::default()
-        };
-    }
-    match btf::kfuncs(MODULE) {
-        Ok(there) => {
-            let (found, missing) = expected.into_iter().partition(|name| there.contains(name));
-            Kfuncs {
-                found,
-                missing,
-                error: None,
-            }
-        }
-        Err(error) => Kfuncs {
-            missing: expected,
-            error: Some(error),
-            ..Kfuncs::default()
-        },
+    let (there, error) = match module.then(|| btf::kfuncs(MODULE)) {
+        None => (BTreeSet::new(), None),
+        Some(Ok(there)) => (there, None),
+        Some(Err(error)) => (BTreeSet::new(), Some(error)),
+    };
+    let expected = expected(HEADER).into_iter();
+    let (found, missing) = expected.partition(|name| there.contains(name));
+    Kfuncs {
+        found,
+        missing,
+        error,
     }
 }
 
