@@ -3,10 +3,14 @@
 //! Waits for time to pass, for signals and for input, without losing any of them.
 
 use std::io;
+use std::io::ErrorKind;
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::time::Duration;
 use std::time::Instant;
 
+use anyhow::Context;
+use anyhow::Result;
 use nix::errno::Errno;
 use nix::poll::ppoll;
 use nix::poll::PollFd;
@@ -56,9 +60,18 @@ impl Signals {
         self.poll(end, false)
     }
 
-    /// Waits for a signal or input.
-    pub fn wait_for_input(&self) -> io::Result<Event> {
-        self.poll(None, true)
+    /// Waits for a signal or the end of standard input, which also ends by being closed.
+    pub fn wait_for_end_of_input(&self) -> Result<()> {
+        while self.poll(None, true)? == Event::Input {
+            match io::stdin().read(&mut [0; 4096]) {
+                Ok(0) => break,
+                Err(error) if error.kind() != ErrorKind::Interrupted => {
+                    return Err(error).context("standard input cannot be read");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn poll(&self, end: Option<Instant>, input: bool) -> io::Result<Event> {

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use percpu_live::value::parse_u32;
 use percpu_live::value::Word;
 
-use crate::cli::choices::words;
+use crate::cli::words;
 
 /// The default address. No other exporter is known to use this port.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 18773);

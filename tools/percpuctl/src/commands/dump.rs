@@ -14,7 +14,6 @@ use crate::cli::Dump;
 use crate::cli::Type;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
-use crate::commands::target::open_bytes;
 use crate::commands::target::owner;
 
 /// A part of the content of a store or an entry.
@@ -48,7 +47,7 @@ struct Copied {
 
 /// Prints the content of a store or an entry.
 pub fn run(args: &Dump, json: bool) -> Result<()> {
-    let store = open_bytes(&args.which, &args.whose)?;
+    let store = args.target.open()?;
     let len = length(&store, args)?;
     let copies = match args.cpu {
         Some(cpu) => {
@@ -58,16 +57,15 @@ pub fn run(args: &Dump, json: bool) -> Result<()> {
         }
         None => store.read_all(args.offset, len)?,
     };
+    let copies = copies.into_iter();
+    let copies = copies.map(|(cpu, bytes)| copied(cpu, bytes, args.kind));
     let content = Content {
         id: store.id(),
         name: store.name().to_string(),
         owner: owner(&store),
         offset: args.offset,
         kind: args.kind,
-        cpus: copies
-            .into_iter()
-            .map(|(cpu, bytes)| copied(cpu, bytes, args.kind))
-            .collect(),
+        cpus: copies.collect(),
     };
     print_as(json, &content, |content| match args.kind.word() {
         Some(word) => numbers(content, word, size().map(|size| size.width)),
@@ -77,35 +75,23 @@ pub fn run(args: &Dump, json: bool) -> Result<()> {
 
 /// Returns the number of bytes to show.
 fn length(store: &Store, args: &Dump) -> Result<u32> {
-    let Some(left) = store
-        .size()
-        .checked_sub(args.offset)
-        .filter(|left| *left > 0)
-    else {
+    let left = store.size().saturating_sub(args.offset);
+    if left == 0 {
         return Err(store.past_end(args.offset, 1).into());
-    };
-    let Some(count) = args.count else {
-        return Ok(left);
-    };
-    let wanted = count.saturating_mul(args.kind.word().map_or(1, Word::width));
-    Ok(wanted.min(left))
+    }
+    let width = args.kind.word().map_or(1, Word::width);
+    let wanted = args.count.map(|count| count.saturating_mul(width));
+    Ok(wanted.unwrap_or(left).min(left))
 }
 
 fn copied(cpu: u32, raw: Vec<u8>, kind: Type) -> Copied {
-    let (mut values, mut rest, mut bytes) = (None, None, None);
-    match kind.word() {
-        Some(word) => {
-            let (all, left) = word.split(&raw);
-            values = Some(all);
-            rest = Some(hex(left, "")).filter(|rest| !rest.is_empty());
-        }
-        None => bytes = Some(hex(&raw, "")),
-    }
+    let split = kind.word().map(|word| word.split(&raw));
+    let rest = split.as_ref().map(|(_, rest)| hex(rest, ""));
     Copied {
         cpu,
-        values,
-        rest,
-        bytes,
+        rest: rest.filter(|rest| !rest.is_empty()),
+        bytes: split.is_none().then(|| hex(&raw, "")),
+        values: split.map(|(values, _)| values),
         raw,
     }
 }
@@ -113,25 +99,18 @@ fn copied(cpu: u32, raw: Vec<u8>, kind: Type) -> Copied {
 /// Formats numbers, with a line for each offset and a column for each CPU. If the columns do not
 /// fit in `room`, they go into several tables.
 fn numbers(content: &Content, word: Word, room: Option<usize>) -> String {
-    let columns: Vec<Vec<String>> = content
-        .cpus
-        .iter()
-        .map(|copy| {
-            let (values, rest) = word.split(&copy.raw);
-            let values = values.iter().map(u64::to_string);
-            let rest = Some(hex(rest, " ")).filter(|rest| !rest.is_empty());
-            std::iter::once(format!("CPU{}", copy.cpu))
-                .chain(values)
-                .chain(rest)
-                .collect()
-        })
-        .collect();
-    let lines = columns.first().map_or(0, Vec::len);
-    let offsets: Vec<String> = std::iter::once("offset".to_string())
-        .chain(
-            (1..lines).map(|line| (content.offset + (line as u32 - 1) * word.width()).to_string()),
-        )
-        .collect();
+    let columns = content.cpus.iter().map(|copy| {
+        let (values, rest) = word.split(&copy.raw);
+        let mut column = vec![format!("CPU{}", copy.cpu)];
+        column.extend(values.iter().map(u64::to_string));
+        column.extend((!rest.is_empty()).then(|| hex(rest, " ")));
+        column
+    });
+    let columns: Vec<Vec<String>> = columns.collect();
+    let lines = columns.first().map_or(1, Vec::len);
+    let mut offsets = vec!["offset".to_string()];
+    let numbers = (content.offset..).step_by(word.width() as usize);
+    offsets.extend(numbers.map(|offset| offset.to_string()).take(lines - 1));
     let offset_width = width(&offsets);
     let column_width = width(columns.iter().flatten());
     let fit = room.map_or(usize::MAX, |room| {
@@ -143,13 +122,11 @@ fn numbers(content: &Content, word: Word, room: Option<usize>) -> String {
         if !text.is_empty() {
             text += "\n";
         }
-        let line = |i: usize| -> String {
-            let cells = columns
-                .iter()
-                .map(|column| format!("  {:>column_width$}", column[i]));
-            cells.collect()
-        };
-        let rows = (0..lines).map(|i| (format!("{:>offset_width$}", offsets[i]), line(i)));
+        let rows = offsets.iter().enumerate().map(|(i, offset)| {
+            let cells = columns.iter().map(|column| &column[i]);
+            let cells = cells.map(|cell| format!("  {cell:>column_width$}"));
+            (format!("{offset:>offset_width$}"), cells.collect())
+        });
         text += &without_repeats(rows);
     }
     text

@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::ffi::CStr;
-use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -32,7 +31,7 @@ use serde::Serialize;
 
 use crate::cli::Load;
 use crate::commands::bad_usage;
-use crate::commands::keep::keep;
+use crate::commands::file;
 use crate::commands::pins::Pins;
 use crate::commands::print_as;
 
@@ -89,13 +88,10 @@ pub fn run(args: &Load, json: bool) -> Result<()> {
     }
     keep_warnings();
     let path = &args.object;
-    let bytes =
-        fs::read(path).with_context(|| format!("the object cannot be read: {}", path.display()))?;
+    let bytes = file::read("object", path)?;
     // Block signals before the result is printed: from then on, its reader may send one.
-    let signals = match args.pin {
-        Some(_) => None,
-        None => Some(Signals::new(&ENDING)?),
-    };
+    let until_signal = args.pin.is_none();
+    let signals = until_signal.then(|| Signals::new(&ENDING)).transpose()?;
     let mut options = Options::new();
     if let Some(form) = args.form {
         options = options.form(form);
@@ -108,20 +104,21 @@ pub fn run(args: &Load, json: bool) -> Result<()> {
     let choice = open.choice().clone();
     let loaded = open.load()?;
 
-    let mut pins = args.pin.as_deref().map(Pins::new).transpose()?;
+    let mut pins = Pins::new(args.pin.as_deref())?;
     let mut links = Vec::new();
     let programs = programs(loaded.object(), args.attach, &mut pins, &mut links)?;
     for store in loaded.stores().values() {
-        pins.as_mut().map_or(Ok(()), |pins| pins.add_store(store))?;
+        pins.add_store(store)?;
     }
     let report = report(name, choice, &loaded, programs);
     print_as(json, &report, text)?;
-    if let Some(pins) = pins {
-        // The files keep the programs attached, but dropping some links would detach them.
-        links.iter_mut().for_each(Link::disconnect);
-        pins.keep();
+    if let Some(signals) = signals {
+        return signals.wait_for_end_of_input();
     }
-    signals.map_or(Ok(()), |signals| keep(&signals))
+    // The files keep the programs attached, but dropping some links would detach them.
+    links.iter_mut().for_each(Link::disconnect);
+    pins.keep();
+    Ok(())
 }
 
 /// The name of the object: the name of its file up to the first dot.
@@ -134,7 +131,7 @@ pub fn name(path: &Path) -> String {
 fn programs(
     object: &Object,
     attach: bool,
-    pins: &mut Option<Pins<'_>>,
+    pins: &mut Pins<'_>,
     links: &mut Vec<Link>,
 ) -> Result<Vec<ProgramRow>> {
     let mut rows = Vec::new();
@@ -144,33 +141,24 @@ fn programs(
         }
         let name = program.name().to_string_lossy().into_owned();
         let id = Program::id_from_fd(program.as_fd()).map_err(explain)?;
+        let pinned = pins.add(&name, |path| program.pin(path))?;
+        let link = match attach.then(|| program.attach()) {
+            Some(Err(error)) if lacks_target(&error) => None,
+            link => {
+                let link = link.transpose().map_err(explain);
+                link.with_context(|| format!("program {name}"))?
+            }
+        };
         let mut row = ProgramRow {
             kind: kind(&program),
             id,
-            attached: false,
-            pinned: None,
+            attached: link.is_some(),
+            pinned,
             link: None,
             name,
         };
-        if let Some(pins) = pins {
-            row.pinned = Some(pins.add(&row.name, |path| program.pin(path))?);
-        }
-        let link = match attach {
-            true => program.attach().map(Some),
-            false => Ok(None),
-        };
-        let link = match link {
-            Err(error) if lacks_target(&error) => None,
-            link => link
-                .map_err(explain)
-                .with_context(|| format!("program {}", row.name))?,
-        };
         if let Some(mut link) = link {
-            row.attached = true;
-            if let Some(pins) = pins {
-                let file = format!("{}_link", row.name);
-                row.link = Some(pins.add(&file, |path| link.pin(path))?);
-            }
+            row.link = pins.add(&format!("{}_link", row.name), |path| link.pin(path))?;
             links.push(link);
         }
         rows.push(row);

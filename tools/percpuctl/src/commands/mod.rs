@@ -7,16 +7,14 @@ mod dump;
 #[cfg(feature = "export")]
 mod export;
 mod file;
-mod keep;
 mod list;
 mod load;
-mod lower;
 mod man;
+mod objects;
 mod owner;
 mod pins;
 mod set;
 mod show;
-mod skel;
 mod sum;
 mod target;
 mod watch;
@@ -33,10 +31,9 @@ use serde_json::json;
 
 use crate::cli::Cli;
 use crate::cli::Command;
-use crate::cli::Rm;
+use crate::cli::Target;
 use crate::commands::target::entry;
-use crate::commands::target::open;
-use crate::commands::target::owner;
+use crate::commands::target::result_of;
 
 /// Runs a command. Returns the exit status.
 pub fn run(cli: Cli) -> Result<ExitCode> {
@@ -51,10 +48,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Rm(args) => remove(&args, json)?,
         Command::Watch(args) => watch::run(&args, json)?,
         #[cfg(feature = "export")]
-        Command::Export(args) => export::run(&args, json)?,
+        Command::Export(args) => export::run(args, json)?,
         Command::Load(args) => load::run(&args, json)?,
-        Command::Lower(args) => lower::run(&args, json)?,
-        Command::Skel(args) => skel::run(&args, json)?,
+        Command::Lower(args) => objects::lower(&args, json)?,
+        Command::Skel(args) => objects::skel(&args, json)?,
         Command::Probe => {
             let report = probe();
             print_as(json, &report, |report| report.to_string())?;
@@ -73,17 +70,21 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(args: &Rm, json: bool) -> Result<()> {
-    let store = open(&args.which)?;
-    let mut result = json!({"id": store.id(), "name": store.name(), "removed": true});
-    match &args.whose.key {
-        None => store.unpin()?,
+fn remove(args: &Target, json: bool) -> Result<()> {
+    let store = args.which.open()?;
+    let result = json!({"removed": true});
+    let result = match &args.key {
+        None => {
+            store.unpin()?;
+            result_of(&store, result)
+        }
         Some(key) => {
             let entry = entry(&store, key)?;
-            result["owner"] = json!(owner(&entry));
+            let result = result_of(&entry, result);
             entry.delete()?;
+            result
         }
-    }
+    };
     print_as(json, &result, |_| String::new())
 }
 

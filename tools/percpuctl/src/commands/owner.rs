@@ -53,58 +53,57 @@ impl Owner {
         Self::all(kind, &[number]).pop()
     }
 
+    /// The number and, if owners of this kind have names, the name. Each has a label.
+    fn parts(&self) -> Vec<(&'static str, Option<String>)> {
+        let number = |number: &u64| Some(number.to_string());
+        match self {
+            Self::Task { pid, comm } => vec![("pid", number(pid)), ("comm", comm.clone())],
+            Self::Cgroup { cgroup, path } => {
+                vec![("cgroup", number(cgroup)), ("path", path.clone())]
+            }
+            Self::Key { key } => vec![("key", number(key))],
+        }
+    }
+
     /// The text for the title of a table.
     pub fn title(&self) -> String {
-        let name = |name: &Option<String>| match name {
-            Some(name) => format!(" ({})", printable(name)),
-            None => String::new(),
+        let (kind, number, name) = match self {
+            Self::Task { pid, comm } => ("task", pid, comm.as_deref()),
+            Self::Cgroup { cgroup, path } => ("cgroup", cgroup, path.as_deref()),
+            Self::Key { key } => ("key", key, None),
         };
-        match self {
-            Self::Task { pid, comm } => format!("task {pid}{}", name(comm)),
-            Self::Cgroup { cgroup, path } => format!("cgroup {cgroup}{}", name(path)),
-            Self::Key { key } => format!("key {key}"),
-        }
+        let name = name.map_or(String::new(), |name| format!(" ({})", printable(name)));
+        format!("{kind} {number}{name}")
     }
 
     #[cfg(feature = "export")]
     /// The labels for metrics. An owner that is gone has no name.
     pub fn labels(&self) -> Vec<(&'static str, String)> {
-        let (number, name) = match self {
-            Self::Task { pid, comm } => (("pid", pid), ("comm", comm.as_ref())),
-            Self::Cgroup { cgroup, path } => (("cgroup", cgroup), ("path", path.as_ref())),
-            Self::Key { key } => (("key", key), ("", None)),
-        };
-        let mut labels = vec![(number.0, number.1.to_string())];
-        labels.extend(name.1.map(|text| (name.0, text.clone())));
-        labels
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let name = |name: &Option<String>| name.as_deref().map_or("-".to_string(), printable);
-        match self {
-            Self::Task { pid, comm } => vec![pid.to_string(), name(comm)],
-            Self::Cgroup { cgroup, path } => vec![cgroup.to_string(), name(path)],
-            Self::Key { key } => vec![key.to_string()],
-        }
+        let parts = self.parts().into_iter();
+        parts
+            .filter_map(|(label, text)| Some((label, text?)))
+            .collect()
     }
 }
 
-/// A table with one line per owner, with the number for each, if there are any.
-pub fn table(kind: KeyKind, owners: &[Owner], sums: &[u64]) -> Table {
-    let mut columns = match kind {
-        KeyKind::Task => vec![("pid", Align::Right), ("comm", Align::Left)],
-        KeyKind::Cgroup => vec![("cgroup", Align::Right), ("path", Align::Left)],
-        KeyKind::U64 => vec![("key", Align::Right)],
+/// A table with one line per owner, with the sum for each, if there are any. Without owners it has no
+/// header either.
+pub fn table(owners: &[Owner], sums: &[u64]) -> String {
+    let Some(first) = owners.first() else {
+        return String::new();
     };
+    let heads = first.parts().into_iter().map(|(label, _)| label);
+    let mut columns: Vec<_> = heads.zip([Align::Right, Align::Left]).collect();
     if !sums.is_empty() {
         columns.push(("sum", Align::Right));
     }
     let mut table = Table::new(&columns);
     for (i, owner) in owners.iter().enumerate() {
-        let sum = sums.get(i).map(u64::to_string);
-        table.row(owner.cells().into_iter().chain(sum));
+        let cells = owner.parts().into_iter();
+        let cells = cells.map(|(_, text)| text.map_or("-".to_string(), |text| printable(&text)));
+        table.row(cells.chain(sums.get(i).map(u64::to_string)));
     }
-    table
+    table.to_string()
 }
 
 /// Parses the number of an owner.
@@ -165,13 +164,13 @@ mod tests {
                 path: None,
             },
         ];
-        let text = table(KeyKind::Cgroup, &owners, &[1000, 1]).to_string();
+        let text = table(&owners, &[1000, 1]);
         let expected = "cgroup  path   sum\n     5  /a?b  1000\n   123  -        1\n";
         assert_eq!(text, expected);
         assert_eq!(owners[0].title(), "cgroup 5 (/a?b)");
         assert_eq!(owners[1].title(), "cgroup 123");
         let keys = [Owner::Key { key: 7 }];
-        assert_eq!(table(KeyKind::U64, &keys, &[]).to_string(), "key\n  7\n");
+        assert_eq!(table(&keys, &[]), "key\n  7\n");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Files in a BPF file system that pin programs and links.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -14,64 +13,62 @@ use bpf_percpu::libbpf::explain;
 use bpf_percpu::store::Store;
 use percpu_live::kernel::is_on_bpffs;
 
-/// A directory in which programs are pinned, and the stores that were pinned with them. Dropping it
-/// unpins all of them, unless [`Pins::keep`] was called.
+/// The directory in which programs are pinned, if any, and the stores that were pinned with them.
+/// Dropping it unpins all of them, unless [`Pins::keep`] was called.
+#[derive(Default)]
 pub struct Pins<'a> {
-    dir: PathBuf,
-    made_dir: bool,
+    dir: Option<&'a Path>,
+    made_dir: Option<&'a Path>,
     files: Vec<PathBuf>,
     stores: Vec<&'a Store>,
 }
 
 impl<'a> Pins<'a> {
-    /// Uses a directory, or creates it.
-    pub fn new(dir: &Path) -> Result<Self> {
-        let shown = dir.display();
-        let made_dir = !dir.exists();
-        let there = match dir.parent().filter(|parent| *parent != Path::new("")) {
-            Some(parent) if made_dir => parent,
-            None if made_dir => Path::new("."),
-            _ => dir,
+    /// Uses a directory, or creates it. Without one, nothing is pinned.
+    pub fn new(dir: Option<&'a Path>) -> Result<Self> {
+        let mut pins = Self::default();
+        let Some(path) = dir else { return Ok(pins) };
+        let shown = path.display();
+        let is_there = path.exists();
+        let there = match path.parent().filter(|parent| *parent != Path::new("")) {
+            _ if is_there => path,
+            Some(parent) => parent,
+            None => Path::new("."),
         };
         let is_on_bpffs =
             is_on_bpffs(there).with_context(|| format!("programs cannot be pinned in {shown}"))?;
         if !is_on_bpffs {
             bail!("programs cannot be pinned in {shown}: give a directory in /sys/fs/bpf");
         }
-        if made_dir {
-            fs::create_dir(dir).with_context(|| format!("{shown} cannot be made"))?;
+        if !is_there {
+            fs::create_dir(path).with_context(|| format!("{shown} cannot be made"))?;
+            pins.made_dir = dir;
         }
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            made_dir,
-            files: Vec::new(),
-            stores: Vec::new(),
-        })
+        pins.dir = dir;
+        Ok(pins)
     }
 
-    /// Calls `pin` to create the file `name`.
+    /// Calls `pin` to create the file `name`. Returns its path.
     pub fn add(
         &mut self,
         name: &str,
         pin: impl FnOnce(&Path) -> libbpf_rs::Result<()>,
-    ) -> Result<PathBuf> {
-        let path = self.dir.join(name);
+    ) -> Result<Option<PathBuf>> {
+        let Some(dir) = self.dir else { return Ok(None) };
+        let path = dir.join(name);
+        let shown = path.display();
         if fs::symlink_metadata(&path).is_ok() {
-            bail!(
-                "{} is there already: give another directory, or remove it",
-                path.display()
-            );
+            bail!("{shown} is there already: give another directory, or remove it");
         }
-        pin(&path)
-            .map_err(explain)
-            .with_context(|| format!("{} cannot be made", path.display()))?;
+        let pinned = pin(&path).map_err(explain);
+        pinned.with_context(|| format!("{shown} cannot be made"))?;
         self.files.push(path.clone());
-        Ok(path)
+        Ok(Some(path))
     }
 
     /// Pins a store, unless it is already pinned.
     pub fn add_store(&mut self, store: &'a Store) -> Result<()> {
-        if !store.info()?.pinned {
+        if self.dir.is_some() && !store.info()?.pinned {
             store.pin()?;
             self.stores.push(store);
         }
@@ -80,7 +77,7 @@ impl<'a> Pins<'a> {
 
     /// Keeps everything pinned.
     pub fn keep(mut self) {
-        self.made_dir = false;
+        self.made_dir = None;
         self.files.clear();
         self.stores.clear();
     }
@@ -89,12 +86,11 @@ impl<'a> Pins<'a> {
 impl Drop for Pins<'_> {
     fn drop(&mut self) {
         // Ignore errors: the user can still see and remove the files.
-        let ignore = |_: io::Result<()>| ();
         for file in &self.files {
-            ignore(fs::remove_file(file));
+            let _ = fs::remove_file(file);
         }
-        if self.made_dir {
-            ignore(fs::remove_dir(&self.dir));
+        if let Some(dir) = self.made_dir {
+            let _ = fs::remove_dir(dir);
         }
         for store in &self.stores {
             let _ = store.unpin();

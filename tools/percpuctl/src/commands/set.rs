@@ -14,8 +14,7 @@ use crate::cli::Set;
 use crate::cli::Type;
 use crate::commands::bad_usage;
 use crate::commands::print_as;
-use crate::commands::target::open_bytes;
-use crate::commands::target::owner;
+use crate::commands::target::result_of;
 
 /// Writes a value.
 pub fn run(args: &Set, json: bool) -> Result<()> {
@@ -25,7 +24,7 @@ pub fn run(args: &Set, json: bool) -> Result<()> {
             args.value
         ))
     });
-    let store = open_bytes(&args.which, &args.whose)?;
+    let store = args.target.open()?;
     let cpus = match args.cpus.cpu {
         Some(cpu) => {
             store.write(cpu, args.offset, &bytes)?;
@@ -36,18 +35,13 @@ pub fn run(args: &Set, json: bool) -> Result<()> {
             cpus::possible()?
         }
     };
-    let mut result = json!({
-        "id": store.id(),
-        "name": store.name(),
+    let result = json!({
         "offset": args.offset,
         "type": args.kind,
         "value": value,
         "cpus": cpus,
     });
-    if let Some(owner) = owner(&store) {
-        result["owner"] = json!(owner);
-    }
-    print_as(json, &result, |_| String::new())
+    print_as(json, &result_of(&store, result), |_| String::new())
 }
 
 /// The bytes to write, and the value for JSON.

@@ -55,10 +55,8 @@ pub fn show(which: &Which, json: bool) -> Result<()> {
 fn entries(id: u32) -> Result<Entries> {
     let store = Store::open_id(id)?;
     let info = store.keyed_info()?;
-    let mut owners: Vec<u64> = Vec::new();
-    for entry in store.entries()? {
-        owners.push(entry?.0);
-    }
+    let owners = store.entries()?.map(|entry| Ok(entry?.0));
+    let mut owners = owners.collect::<store::Result<Vec<u64>>>()?;
     owners.sort_unstable();
     Ok(Entries {
         owners: Owner::all(info.kind, &owners),
@@ -100,21 +98,17 @@ fn text(shown: &Shown) -> String {
             info.kind, info.used, info.entries, info.waiting, info.full, info.locked,
         );
         if !owners.is_empty() {
-            text += &format!("\n{}", owner::table(info.kind, owners, &[]));
+            text += &format!("\n{}", owner::table(owners, &[]));
         }
     }
     text
 }
 
 fn find(which: &Which) -> Result<Info> {
-    let key = match (&which.name, which.id) {
-        (_, Some(id)) => Key::Id(id),
-        (name, None) => {
-            let name = name.clone().unwrap_or_default();
-            store::check_name(&name)?;
-            Key::Name(name)
-        }
-    };
+    let key = which.key();
+    if let Key::Name(name) = &key {
+        store::check_name(name)?;
+    }
     let found = store::list()?.into_iter().find(|info| match &key {
         Key::Id(id) => info.id == *id,
         Key::Name(name) => info.name == *name && !info.removed,

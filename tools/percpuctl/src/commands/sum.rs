@@ -15,32 +15,22 @@ use crate::cli::Sum;
 use crate::commands::owner;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
-use crate::commands::target;
 use crate::commands::target::entry;
-use crate::commands::target::open;
+use crate::commands::target::result_of;
 use crate::commands::target::sum;
 
 /// Reads the counter of each possible CPU and prints the sum, which is computed here and not in the
 /// kernel.
 pub fn run(args: &Sum, json: bool) -> Result<()> {
-    let store = open(&args.which)?;
-    let store = match (&args.whose.key, store.kind()) {
+    let store = args.target.which.open()?;
+    let store = match (&args.target.key, store.kind()) {
         (None, Some(kind)) => return each(&store, kind, args, json),
         (None, None) => store,
         (Some(key), _) => entry(&store, key)?,
     };
     let sum = sum(&store, args.offset, args.kind)?;
-    let mut result = json!({
-        "id": store.id(),
-        "name": store.name(),
-        "offset": args.offset,
-        "type": args.kind,
-        "sum": sum,
-    });
-    if let Some(owner) = target::owner(&store) {
-        result["owner"] = json!(owner);
-    }
-    print_as(json, &result, |_| format!("{sum}\n"))
+    let result = json!({"offset": args.offset, "type": args.kind, "sum": sum});
+    print_as(json, &result_of(&store, result), |_| format!("{sum}\n"))
 }
 
 #[derive(Serialize)]
@@ -68,10 +58,7 @@ fn each(store: &Store, kind: KeyKind, args: &Sum, json: bool) -> Result<()> {
     let owners = Owner::all(kind, &owners);
     let rows = owners.iter().cloned().zip(sums.iter().copied());
     let rows: Vec<Row> = rows.map(|(owner, sum)| Row { owner, sum }).collect();
-    print_as(json, &rows, |_| match owners.is_empty() {
-        true => String::new(),
-        false => owner::table(kind, &owners, &sums).to_string(),
-    })
+    print_as(json, &rows, |_| owner::table(&owners, &sums))
 }
 
 #[cfg(test)]

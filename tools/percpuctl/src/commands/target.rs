@@ -5,35 +5,50 @@
 use anyhow::bail;
 use anyhow::Result;
 use bpf_percpu::store;
+use bpf_percpu::store::Key;
 use bpf_percpu::store::Store;
 use percpu_live::value::Word;
+use serde_json::json;
+use serde_json::Value;
 
+use crate::cli::Target;
 use crate::cli::Which;
-use crate::cli::Whose;
 use crate::commands::bad_usage;
 use crate::commands::owner::parse;
 use crate::commands::owner::Bad;
 use crate::commands::owner::Owner;
 
-/// Opens the store.
-pub fn open(which: &Which) -> store::Result<Store> {
-    match (&which.name, which.id) {
-        (_, Some(id)) => Store::open_id(id),
-        (name, None) => Store::open(name.as_deref().unwrap_or_default()),
+impl Which {
+    /// The id or the name.
+    pub fn key(&self) -> Key {
+        match (&self.name, self.id) {
+            (_, Some(id)) => Key::Id(id),
+            (name, None) => Key::Name(name.clone().unwrap_or_default()),
+        }
+    }
+
+    /// Opens the store.
+    pub fn open(&self) -> store::Result<Store> {
+        match self.key() {
+            Key::Id(id) => Store::open_id(id),
+            Key::Name(name) => Store::open(&name),
+        }
     }
 }
 
-/// Opens the store or, if it is keyed, an entry: whatever has bytes.
-pub fn open_bytes(which: &Which, whose: &Whose) -> Result<Store> {
-    let store = open(which)?;
-    match (&whose.key, store.kind()) {
-        (Some(key), _) => entry(&store, key),
-        (None, None) => Ok(store),
-        (None, Some(kind)) => bail!(
-            "store '{name}' has entries by {kind}: say whose, with --key; percpuctl show {name} \
-             lists who has one",
-            name = store.name(),
-        ),
+impl Target {
+    /// Opens the store or, if it is keyed, an entry: whatever has bytes.
+    pub fn open(&self) -> Result<Store> {
+        let store = self.which.open()?;
+        match (&self.key, store.kind()) {
+            (Some(key), _) => entry(&store, key),
+            (None, None) => Ok(store),
+            (None, Some(kind)) => bail!(
+                "store '{name}' has entries by {kind}: say whose, with --key; percpuctl show \
+                 {name} lists who has one",
+                name = store.name(),
+            ),
+        }
     }
 }
 
@@ -55,6 +70,16 @@ pub fn entry(store: &Store, key: &str) -> Result<Store> {
 /// The owner, if `store` is an entry.
 pub fn owner(store: &Store) -> Option<Owner> {
     Owner::of(store.kind()?, store.owner()?)
+}
+
+/// Adds to a result what the result is of.
+pub fn result_of(store: &Store, mut result: Value) -> Value {
+    result["id"] = json!(store.id());
+    result["name"] = json!(store.name());
+    if let Some(owner) = owner(store) {
+        result["owner"] = json!(owner);
+    }
+    result
 }
 
 /// The sum over all possible CPUs.

@@ -23,7 +23,6 @@ use serde::Serialize;
 
 use crate::cli::Watch;
 use crate::commands::owner::Owner;
-use crate::commands::target::open_bytes;
 use crate::commands::target::owner;
 
 /// The state of a store or an entry at one point in time.
@@ -58,7 +57,7 @@ pub fn run(args: &Watch, json: bool) -> Result<()> {
         json,
     };
     // Holding the store would keep it alive. Open it by id for each look instead.
-    let store = open_bytes(&args.which, &args.whose)?;
+    let store = args.target.open()?;
     let mut watched = Watched {
         id: store.id(),
         number: store.owner(),

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The choice of what to export.
+//! What the arguments choose to export.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use anyhow::bail;
@@ -11,77 +10,56 @@ use bpf_percpu::store;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
 use bpf_percpu::store::Key;
-use percpu_live::value::Word;
 
-use crate::cli::Counter;
-use crate::cli::Export;
-
-/// The user's choice.
-#[derive(Debug)]
-pub struct Choice {
-    /// The stores; empty for all.
-    stores: BTreeSet<String>,
-    /// The named counters of stores. Nothing else of these stores is exported.
-    named: BTreeMap<String, Vec<Counter>>,
-    offset: u32,
-    count: Option<u32>,
-    /// The type of the counters.
-    pub word: Word,
-    /// Whether to add them up over the CPUs.
-    pub total: bool,
-}
+use crate::cli::export::Counter;
+use crate::cli::export::Export;
 
 /// The counters of a store to export.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Counters<'a> {
     /// Counters with names.
-    Named(&'a [Counter]),
+    Named(Vec<&'a Counter>),
     /// The counters from the first offset up to, but not including, the second.
     Range(u32, u32),
 }
 
-impl Choice {
-    /// Interprets the arguments. Fails if they contradict each other.
-    pub fn new(args: &Export) -> Result<Self, String> {
-        let mut named: BTreeMap<String, Vec<Counter>> = BTreeMap::new();
-        for counter in &args.counters {
-            let Counter { store, metric, .. } = counter;
-            let all = named.entry(store.clone()).or_default();
-            if all.iter().any(|other| other.metric == *metric) {
+impl Export {
+    /// Fails if counters of a store have the same name.
+    pub fn check_names(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for Counter { store, metric, .. } in &self.counters {
+            if !names.insert((store, metric)) {
                 return Err(format!("two counters of '{store}' are called {metric}"));
             }
-            all.push(counter.clone());
         }
-        Ok(Self {
-            stores: args.names.iter().chain(named.keys()).cloned().collect(),
-            named,
-            offset: args.offset.unwrap_or(0),
-            count: args.count,
-            word: args.kind,
-            total: args.total,
-        })
+        Ok(())
+    }
+
+    /// The chosen stores; empty for all.
+    fn stores(&self) -> impl Iterator<Item = &String> {
+        let counted = self.counters.iter().map(|counter| &counter.store);
+        self.names.iter().chain(counted)
     }
 
     /// Checks that the chosen stores exist. Later they may be removed and created again.
     pub fn check(&self) -> Result<()> {
-        let width = self.word.width();
+        let width = self.kind.width();
         if self.count == Some(0) {
             bail!("0 counters cannot be exported: give --count 1 or more");
         }
-        let named = self.named.values().flatten().map(|counter| counter.offset);
-        for off in named.chain([self.offset]) {
+        let named = self.counters.iter().map(|counter| counter.offset);
+        for off in named.chain(self.offset) {
             if off % width != 0 {
                 return Err(Error::Misaligned { off, width }.into());
             }
         }
-        for name in &self.stores {
+        for name in self.stores() {
             store::check_name(name)?;
         }
         let infos = store::list()?;
-        for name in &self.stores {
-            let info = infos
-                .iter()
-                .find(|info| info.name == *name && !info.removed);
+        for name in self.stores() {
+            let mut infos = infos.iter();
+            let info = infos.find(|info| info.name == *name && !info.removed);
             let info = info.ok_or_else(|| Error::NotFound {
                 key: Key::Name(name.clone()),
             })?;
@@ -101,22 +79,25 @@ impl Choice {
                 name: info.name.clone(),
                 size: info.size,
                 off,
-                len: self.word.width() as usize,
+                len: self.kind.width() as usize,
             }),
         }
     }
 
     /// Whether to export a store. A store whose name has been freed has no name to select it by.
     pub fn takes(&self, info: &Info) -> bool {
-        !info.removed && (self.stores.is_empty() || self.stores.contains(&info.name))
+        let is_all = self.stores().next().is_none();
+        !info.removed && (is_all || self.stores().any(|name| *name == info.name))
     }
 
     /// The counters of a store with this name and size that are to be exported.
     pub fn counters(&self, name: &str, size: u32) -> Counters<'_> {
-        if let Some(named) = self.named.get(name) {
+        let named = self.counters.iter().filter(|counter| counter.store == name);
+        let named: Vec<&Counter> = named.collect();
+        if !named.is_empty() {
             return Counters::Named(named);
         }
-        let (first, width) = (self.offset, self.word.width());
+        let (first, width) = (self.offset.unwrap_or(0), self.kind.width());
         let there = size.saturating_sub(first) / width;
         let count = self.count.map_or(there, |count| count.min(there));
         Counters::Range(first, first + count * width)
@@ -124,7 +105,7 @@ impl Choice {
 
     /// Whether a counter at `off` fits in a store of this size.
     pub fn fits(&self, off: u32, size: u32) -> bool {
-        off.checked_add(self.word.width())
+        off.checked_add(self.kind.width())
             .is_some_and(|end| end <= size)
     }
 
@@ -144,13 +125,13 @@ pub mod tests {
     use crate::cli::Command;
 
     /// Parses the arguments of `export`.
-    pub fn choice(line: &str) -> Result<Choice, String> {
+    pub fn choice(line: &str) -> Result<Export, String> {
         let line = format!("percpuctl export {line}");
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
-        match cli.command {
-            Command::Export(args) => Choice::new(&args),
-            _ => panic!("{line}"),
-        }
+        let Command::Export(args) = cli.command else {
+            panic!("{line}");
+        };
+        args.check_names().map(|()| args)
     }
 
     fn info(name: &str, removed: bool) -> Info {

@@ -12,7 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use prometheus_client::registry::Unit;
 
-use crate::cli::Format;
+use crate::cli::export::Format;
 
 /// Label names and values.
 pub type Labels = Vec<(&'static str, String)>;
@@ -26,6 +26,19 @@ pub struct Family {
     pub unit: Option<Unit>,
     pub kind: MetricType,
     pub samples: Vec<(Labels, u64)>,
+}
+
+impl Family {
+    /// Creates a family without samples.
+    pub fn new(name: impl Into<String>, help: &'static str, kind: MetricType) -> Self {
+        Self {
+            name: name.into(),
+            help,
+            unit: None,
+            kind,
+            samples: Vec::new(),
+        }
+    }
 }
 
 /// All metrics at one point in time.
@@ -100,34 +113,22 @@ mod tests {
 
     fn family(name: &str, kind: MetricType, unit: Option<Unit>, samples: &[(&str, u64)]) -> Family {
         let labels = |store: &str| vec![("store", store.to_string()), ("cpu", "0".to_string())];
+        let samples = samples.iter().map(|(store, n)| (labels(store), *n));
         Family {
-            name: name.to_string(),
-            help: "What it is",
             unit,
-            kind,
-            samples: samples
-                .iter()
-                .map(|(store, n)| (labels(store), *n))
-                .collect(),
+            samples: samples.collect(),
+            ..Family::new(name, "What it is", kind)
         }
     }
 
     fn families() -> Families {
+        use MetricType::{Counter, Gauge, Info};
+        let counters = [("a", u64::MAX), ("\\\"\n# TYPE", 5)];
         Families(vec![
-            family("s", MetricType::Info, None, &[("a", 1)]),
-            family(
-                "s",
-                MetricType::Gauge,
-                Some(Unit::Bytes),
-                &[("a", 8), ("b", 0)],
-            ),
-            family("nobody", MetricType::Gauge, None, &[]),
-            family(
-                "c",
-                MetricType::Counter,
-                None,
-                &[("a", u64::MAX), ("\\\"\n# TYPE", 5)],
-            ),
+            family("s", Info, None, &[("a", 1)]),
+            family("s", Gauge, Some(Unit::Bytes), &[("a", 8), ("b", 0)]),
+            family("nobody", Gauge, None, &[]),
+            family("c", Counter, None, &counters),
         ])
     }
 

@@ -28,12 +28,11 @@ use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio::time::timeout;
 
-use crate::cli::Format;
+use crate::cli::export::Format;
 
 /// The path of the metrics.
 pub const PATH: &str = "/metrics";
@@ -48,28 +47,18 @@ const CONNECTION: Duration = Duration::from_secs(30);
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const TEXT: &str = "text/plain";
 
-/// A server that has not started yet.
-pub struct Server {
-    runtime: Runtime,
-    listener: TcpListener,
-}
-
-impl Server {
-    pub fn new(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        Ok(Self { runtime, listener })
-    }
-
-    /// Serves the result of `metrics` until the program ends, in a thread of its own.
-    pub fn start(self, metrics: impl Fn(Format) -> Result<String> + Send + Sync + 'static) {
-        let Self { runtime, listener } = self;
-        thread::spawn(move || runtime.block_on(accept(listener, Arc::new(metrics))));
-    }
+/// Serves the result of `metrics` until the program ends, in a thread of its own.
+pub fn start(
+    listener: std::net::TcpListener,
+    metrics: impl Fn(Format) -> Result<String> + Send + Sync + 'static,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let listener = TcpListener::from_std(listener)?;
+    drop(inside);
+    thread::spawn(move || runtime.block_on(accept(listener, Arc::new(metrics))));
+    Ok(())
 }
 
 async fn accept<F>(listener: TcpListener, metrics: Arc<F>) -> Infallible
@@ -101,12 +90,7 @@ async fn serve(
     metrics: &impl Fn(Format) -> Result<String>,
 ) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(
-            request.method(),
-            request.uri().path(),
-            request.headers(),
-            metrics,
-        );
+        let answer = answer(&request, metrics);
         async { Ok::<_, Infallible>(answer) }
     });
     http1::Builder::new()
@@ -117,27 +101,23 @@ async fn serve(
         .await
 }
 
-fn answer(
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
+fn answer<B>(
+    request: &Request<B>,
     metrics: &impl Fn(Format) -> Result<String>,
 ) -> Response<Full<Bytes>> {
     let plain = |status, text: String| response(status, "text/plain; charset=utf-8", text);
-    if path != PATH {
-        return plain(
-            StatusCode::NOT_FOUND,
-            format!("the metrics are at {PATH}\n"),
-        );
+    if request.uri().path() != PATH {
+        let text = format!("the metrics are at {PATH}\n");
+        return plain(StatusCode::NOT_FOUND, text);
     }
-    if ![Method::GET, Method::HEAD].contains(method) {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
         let text = "the metrics can only be read\n".to_string();
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
         let allowed = HeaderValue::from_static("GET, HEAD");
         response.headers_mut().insert(ALLOW, allowed);
         return response;
     }
-    let format = format(headers);
+    let format = format(request.headers());
     match metrics(format) {
         Ok(text) => {
             let kind = match format {
@@ -206,18 +186,22 @@ mod tests {
         }
     }
 
+    fn request(method: &Method, path: &str) -> Request<()> {
+        let request = Request::builder().method(method).uri(path);
+        request.body(()).unwrap()
+    }
+
     #[test]
     fn other_requests_read_nothing() {
         let never = |_| -> Result<String> { panic!("nobody asked") };
-        let none = HeaderMap::new();
         for path in ["/", "/metrics/", "/metric", "*"] {
             for method in [Method::GET, Method::POST] {
-                let answer = answer(&method, path, &none, &never);
+                let answer = answer(&request(&method, path), &never);
                 assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
             }
         }
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-            let answer = answer(&method, PATH, &none, &never);
+            let answer = answer(&request(&method, PATH), &never);
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
             assert_eq!(answer.headers()[ALLOW], "GET, HEAD", "{method}");
         }
@@ -226,7 +210,7 @@ mod tests {
     #[test]
     fn errors_are_the_servers() {
         let fails = |_| -> Result<String> { bail!("no module") };
-        let answer = answer(&Method::GET, PATH, &HeaderMap::new(), &fails);
+        let answer = answer(&request(&Method::GET, PATH), &fails);
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -12,13 +12,13 @@ use bpf_percpu::store::KeyedInfo;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::choice::Choice;
 use super::choice::Counters;
 use super::families::Families;
 use super::families::Family;
 use super::families::Labels;
-use crate::cli::Counter;
-use crate::cli::PREFIX;
+use crate::cli::export::Counter;
+use crate::cli::export::Export;
+use crate::cli::export::PREFIX;
 
 /// More samples are probably a mistake, and would need too much memory.
 const MAX_SAMPLES: usize = 250_000;
@@ -29,58 +29,33 @@ const COUNTER: &str = "bpf_percpu_store_counter";
 /// Bytes of each CPU.
 pub type Copies = Vec<(u32, Vec<u8>)>;
 
-/// The metrics that describe a store, in the order of the values in [`Metrics::describe`]. From the
-/// third on they are for keyed stores.
-const DESCRIBED: [(&str, &str, Option<Unit>, MetricType); 7] = [
+/// The metrics that describe a store, in the order of the values in [`Metrics::describe`].
+const GAUGES: [(&str, &str); 5] = [
     (
         "",
         "Bytes per CPU of a store, or of each entry of a keyed one",
-        Some(Unit::Bytes),
-        MetricType::Gauge,
     ),
     (
         "_users",
         "Open files, the pin, handles and kptrs of BPF programs that refer to a store",
-        None,
-        MetricType::Gauge,
     ),
-    (
-        "_entries",
-        "Entries that a keyed store has",
-        None,
-        MetricType::Gauge,
-    ),
-    (
-        "_entries_used",
-        "Entries that have an owner",
-        None,
-        MetricType::Gauge,
-    ),
+    ("_entries", "Entries that a keyed store has"),
+    ("_entries_used", "Entries that have an owner"),
     (
         "_entries_waiting",
         "Entries that had an owner, and are not free yet",
-        None,
-        MetricType::Gauge,
     ),
-    (
-        "_full",
-        "Creations that found no free entry",
-        None,
-        MetricType::Counter,
-    ),
-    (
-        "_locked",
-        "Creations and deletions that a lock refused",
-        None,
-        MetricType::Counter,
-    ),
+];
+const COUNTS: [(&str, &str); 2] = [
+    ("_full", "Creations that found no free entry"),
+    ("_locked", "Creations and deletions that a lock refused"),
 ];
 
 /// The metrics collected so far.
 pub struct Metrics<'a> {
-    choice: &'a Choice,
+    args: &'a Export,
     infos: Family,
-    /// In the order of [`DESCRIBED`].
+    /// In the order of [`GAUGES`] and [`COUNTS`].
     described: Vec<Family>,
     /// By name.
     counters: BTreeMap<String, Family>,
@@ -89,24 +64,17 @@ pub struct Metrics<'a> {
 
 impl<'a> Metrics<'a> {
     /// Creates it without metrics.
-    pub fn new(choice: &'a Choice) -> Self {
-        let described = DESCRIBED.iter().map(|(name, help, unit, kind)| Family {
-            name: format!("{PREFIX}{name}"),
-            help,
-            unit: unit.clone(),
-            kind: *kind,
-            samples: Vec::new(),
-        });
+    pub fn new(args: &'a Export) -> Self {
+        let of_kind = |kind| move |(name, help)| Family::new(format!("{PREFIX}{name}"), help, kind);
+        let gauges = GAUGES.into_iter().map(of_kind(MetricType::Gauge));
+        let counts = COUNTS.into_iter().map(of_kind(MetricType::Counter));
+        let mut described: Vec<Family> = gauges.chain(counts).collect();
+        described[0].unit = Some(Unit::Bytes);
+        let help = "Stores, by their names: the id, and what has entries in keyed ones";
         Self {
-            choice,
-            infos: Family {
-                name: PREFIX.to_string(),
-                help: "Stores, by their names: the id, and what has entries in keyed ones",
-                unit: None,
-                kind: MetricType::Info,
-                samples: Vec::new(),
-            },
-            described: described.collect(),
+            args,
+            infos: Family::new(PREFIX, help, MetricType::Info),
+            described,
             counters: BTreeMap::new(),
             samples: 0,
         }
@@ -144,30 +112,26 @@ impl<'a> Metrics<'a> {
         owner: &Labels,
         read: impl Fn(u32, u32) -> store::Result<Copies>,
     ) -> Result<()> {
-        let choice = self.choice;
-        let width = choice.word.width();
-        match choice.counters(&info.name, info.size) {
+        let (args, store) = (self.args, &info.name);
+        let width = args.kind.width();
+        match args.counters(store, info.size) {
             Counters::Named(named) => {
                 // The name may now belong to a smaller store.
-                let there = |counter: &&Counter| choice.fits(counter.offset, info.size);
-                for counter in named.iter().filter(there) {
-                    let copies = read(counter.offset, width)?;
-                    self.add(
-                        &counter.metric,
-                        &info.name,
-                        owner,
-                        None,
-                        &columns(choice, &copies, 0),
-                    )?;
+                let there = named
+                    .iter()
+                    .filter(|named| args.fits(named.offset, info.size));
+                for Counter { metric, offset, .. } in there {
+                    let values = columns(args, &read(*offset, width)?, 0);
+                    self.add(metric, store, owner, None, &values)?;
                 }
             }
             Counters::Range(first, end) if first == end => {}
             Counters::Range(first, end) => {
                 let copies = read(first, end - first)?;
                 for offset in (first..end).step_by(width as usize) {
-                    let values = columns(choice, &copies, offset - first);
-                    if choice.has_zeros() || values.iter().any(|(_, value)| *value != 0) {
-                        self.add(COUNTER, &info.name, owner, Some(offset), &values)?;
+                    let values = columns(args, &copies, offset - first);
+                    if args.has_zeros() || values.iter().any(|(_, value)| *value != 0) {
+                        self.add(COUNTER, store, owner, Some(offset), &values)?;
                     }
                 }
             }
@@ -186,22 +150,15 @@ impl<'a> Metrics<'a> {
         let mut labels = vec![("store", store.to_string())];
         labels.extend(owner.iter().cloned());
         labels.extend(offset.map(|offset| ("offset", offset.to_string())));
-        let family = self
-            .counters
-            .entry(metric.to_string())
-            .or_insert_with(|| Family {
-                name: metric.to_string(),
-                help: "Counters of BPF programs in per-CPU stores",
-                unit: None,
-                kind: MetricType::Counter,
-                samples: Vec::new(),
-            });
+        let help = "Counters of BPF programs in per-CPU stores";
+        let family = self.counters.entry(metric.to_string());
+        let family = family.or_insert_with(|| Family::new(metric, help, MetricType::Counter));
         let before = family.samples.len();
-        match self.choice.total {
+        match self.args.total {
             // The entry has been removed, so there is no total.
             true if values.is_empty() => {}
             true => {
-                let sum = self.choice.word.sum(values.iter().map(|(_, value)| *value));
+                let sum = self.args.kind.sum(values.iter().map(|(_, value)| *value));
                 family.samples.push((labels, sum));
             }
             false => family.samples.extend(values.iter().map(|(cpu, value)| {
@@ -221,12 +178,10 @@ impl<'a> Metrics<'a> {
 }
 
 /// The counter at `at` bytes from the start of the copies, for each CPU.
-fn columns(choice: &Choice, copies: &Copies, at: u32) -> Vec<(u32, u64)> {
-    let range = at as usize..(at + choice.word.width()) as usize;
-    let values = copies.iter().map(|(cpu, bytes)| {
-        let (values, _) = choice.word.split(&bytes[range.clone()]);
-        (*cpu, values[0])
-    });
+fn columns(args: &Export, copies: &Copies, at: u32) -> Vec<(u32, u64)> {
+    let range = at as usize..(at + args.kind.width()) as usize;
+    let value = |bytes: &[u8]| args.kind.split(&bytes[range.clone()]).0[0];
+    let values = copies.iter().map(|(cpu, bytes)| (*cpu, value(bytes)));
     values.collect()
 }
 
@@ -234,7 +189,7 @@ fn columns(choice: &Choice, copies: &Copies, at: u32) -> Vec<(u32, u64)> {
 mod tests {
     use super::*;
 
-    use crate::cli::Format;
+    use crate::cli::export::Format;
     use crate::commands::export::choice::tests::choice;
     use bpf_percpu::store::KeyKind;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `percpuctl man`: clap's description of the command line and the additions of [`pages`], as roff.
-
-mod pages;
+//! `percpuctl man`: clap's description of the command line and what clap does not know, as roff.
 
 use std::fs;
 use std::path::Path;
@@ -20,16 +18,29 @@ use serde_json::json;
 use crate::cli::Cli;
 use crate::commands::file;
 use crate::commands::print_as;
-use pages::Page;
+
+/// A paragraph for each page: its command, the other pages that it refers to, and examples.
+const PAGES: &str = include_str!("pages.txt");
+
+const CGROUPS: (&str, &str) = (
+    "/sys/fs/cgroup",
+    "The cgroup mount on most machines. Paths of cgroups start there.",
+);
+const BPFFS: (&str, &str) = (
+    "/sys/fs/bpf",
+    "The BPF file system's mount on most machines.",
+);
+
+const FAILED: &str =
+    "An error. Standard error has one line that says what is wrong and what to do.";
 
 /// Writes the pages into a directory.
 pub fn run(dir: &Path, json: bool) -> Result<()> {
-    let cannot = |path: &Path| format!("the pages cannot be written: {}", path.display());
-    fs::create_dir_all(dir).with_context(|| cannot(dir))?;
+    fs::create_dir_all(dir)
+        .with_context(|| format!("the pages cannot be written: {}", dir.display()))?;
     let mut names = Vec::new();
     for (name, text) in all()? {
-        let path = dir.join(&name);
-        file::write(&path, text.as_bytes()).with_context(|| cannot(&path))?;
+        file::write("pages", &dir.join(&name), text.as_bytes())?;
         names.push(name);
     }
     let result = json!({"directory": dir, "pages": names});
@@ -42,13 +53,11 @@ fn all() -> Result<Vec<(String, String)>> {
     cli.build();
     let shown = |command: &&Command| !command.is_hide_set();
     let commands: Vec<&Command> = cli.get_subcommands().filter(shown).collect();
-    let names: Vec<String> = commands.iter().map(|command| page_name(command)).collect();
-    let mut all = Vec::new();
-    for command in [&cli].into_iter().chain(commands) {
-        let page = pages::of(command.get_name(), &names);
-        all.push((page_name(command) + ".1", text(command.clone(), &page)?));
-    }
-    Ok(all)
+    let names: Vec<&str> = commands.iter().map(|command| command.get_name()).collect();
+    let pages = [&cli].into_iter().chain(commands);
+    pages
+        .map(|command| Ok((page_name(command) + ".1", text(command.clone(), &names)?)))
+        .collect()
 }
 
 fn page_name(command: &Command) -> String {
@@ -56,8 +65,9 @@ fn page_name(command: &Command) -> String {
     name.unwrap_or(command.get_name()).to_string()
 }
 
-/// Creates the text of a page.
-fn text(mut command: Command, page: &Page) -> Result<String> {
+/// Creates the text of a page. `all` has the names of all commands.
+fn text(mut command: Command, all: &[&str]) -> Result<String> {
+    let added = added(command.get_name(), all);
     // clap's usage line shows required and exclusive options.
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim().to_string();
@@ -67,35 +77,64 @@ fn text(mut command: Command, page: &Page) -> Result<String> {
     let man = man.date(" ").source(source).manual("bpf_percpu");
     let mut bytes = Vec::new();
     man.render(&mut bytes)?;
-    Ok(String::from_utf8(bytes)? + &added(page))
+    Ok(String::from_utf8(bytes)? + &added)
+}
+
+/// The pages that a command's page refers to, and the lines of its examples: those that begin with a
+/// tab belong to the description before them.
+fn said(command: &str) -> (Vec<&'static str>, Vec<&'static str>) {
+    let mut pages = PAGES.split("\n\n").filter_map(|page| page.split_once(':'));
+    let page = pages.find(|(name, _)| *name == command);
+    let mut lines = page.map_or("", |(_, page)| page).lines();
+    let others = lines.next().unwrap_or_default().split_whitespace();
+    (others.collect(), lines.collect())
 }
 
 /// The sections that clap does not generate.
-fn added(page: &Page) -> String {
+fn added(command: &str, all: &[&str]) -> String {
+    let (success, failure) = match command {
+        "probe" => (
+            "The module can be used with all of its kfuncs.",
+            "It cannot. The output says what is missing.",
+        ),
+        "export" | "watch" => ("Success, also if a signal ended percpuctl.", FAILED),
+        _ => ("Success.", FAILED),
+    };
+    let device = match command {
+        "lower" | "skel" | "completions" => "This command needs neither it nor the module.",
+        _ => "Opening it requires CAP_BPF or CAP_SYS_ADMIN.",
+    };
+    let device = format!("The control file of bpf_percpu.ko. {device}");
+    let mut files = vec![("/dev/bpf_percpu", &*device)];
+    match command {
+        "load" => files.push(BPFFS),
+        "dump" | "export" | "rm" | "set" | "show" | "sum" | "watch" => files.push(CGROUPS),
+        _ => {}
+    }
+    let bad_usage = "Bad usage. Standard error says what is wrong.";
+    let statuses = vec![("0", success), ("1", failure), ("2", bad_usage)];
+
     let mut roff = Roff::new();
-    roff.control("SH", ["EXIT STATUS"]);
-    for (status, what) in [
-        ("0", page.success),
-        ("1", page.failure),
-        ("2", "Bad usage. Standard error says what is wrong."),
-    ] {
-        roff.control("TP", []);
-        roff.text([bold(status)]).text([roman(what)]);
+    for (title, items) in [("EXIT STATUS", statuses), ("FILES", files)] {
+        roff.control("SH", [title]);
+        for (item, what) in items {
+            roff.control("TP", []);
+            roff.text([bold(item)]).text([roman(what)]);
+        }
     }
-    roff.control("SH", ["FILES"]);
-    for (path, what) in &page.files {
-        roff.control("TP", []);
-        roff.text([bold(*path)]).text([roman(*what)]);
-    }
+    let (others, examples) = said(command);
     roff.control("SH", ["EXAMPLES"]);
-    for (i, (what, lines)) in page.examples.iter().enumerate() {
+    for (i, example) in examples
+        .chunk_by(|_, line| line.starts_with('\t'))
+        .enumerate()
+    {
         if i > 0 {
             roff.control("PP", []);
         }
-        roff.text([roman(*what)]);
+        roff.text([roman(example[0])]);
         roff.control("RS", ["4"]).control("EX", []);
-        for line in *lines {
-            roff.text([roman(*line)]);
+        for line in &example[1..] {
+            roff.text([roman(line.trim_start())]);
         }
         roff.control("EE", []).control("RE", []);
     }
@@ -103,15 +142,23 @@ fn added(page: &Page) -> String {
     roff.control("SH", ["SEE ALSO"])
         .control("nh", [])
         .control("ad", ["l"]);
-    let mut others = Vec::new();
-    for name in &page.see {
-        if !others.is_empty() {
-            others.push(roman(", "));
+    let page = |command: &&str| match *command {
+        "bpftool" => ("bpftool".to_string(), "(8)"),
+        command => (format!("percpuctl-{command}"), "(1)"),
+    };
+    let mut pages: Vec<_> = match command {
+        "percpuctl" => all.iter().map(page).collect(),
+        _ => vec![("percpuctl".to_string(), "(1)")],
+    };
+    pages.extend(others.iter().map(page));
+    let mut line = Vec::new();
+    for (name, section) in pages {
+        if !line.is_empty() {
+            line.push(roman(", "));
         }
-        let (name, section) = name.split_at(name.find('(').unwrap_or(name.len()));
-        others.extend([bold(name), roman(section)]);
+        line.extend([bold(name), roman(section)]);
     }
-    roff.text(others);
+    roff.text(line);
     roff.to_roff() + "\n"
 }
 
@@ -229,9 +276,11 @@ mod tests {
     #[test]
     fn examples_are_right() {
         for (name, _) in pages() {
-            let page = pages::of(&name, &[]);
-            assert!(!page.examples.is_empty(), "{name}");
-            for line in page.examples.iter().flat_map(|(_, lines)| *lines) {
+            let command = if name.is_empty() { "percpuctl" } else { &name };
+            let (_, lines) = said(command);
+            let examples: Vec<_> = lines.iter().filter_map(|l| l.strip_prefix('\t')).collect();
+            assert!(!examples.is_empty(), "{name}");
+            for line in examples {
                 let words = line.split_whitespace();
                 let words = words.take_while(|word| !["|", ">"].contains(word));
                 let parsed = Cli::try_parse_from(words);
