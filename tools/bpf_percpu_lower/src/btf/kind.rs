@@ -81,80 +81,77 @@ impl Type {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let (name, info) = (reader.u32()?, reader.u32()?);
-        let count = (info & 0xffff) as usize;
+        let (kind, count) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
+        let word = match kind {
+            2 | 8..=14 | 17 | 18 => reader.type_id()?,
+            1..=19 => reader.u32()?,
+            other => return Err(reader.error(format!("it has a type of kind {other}"))),
+        };
+        let [size, of, proto, result] = [word; 4];
         // If the count is larger than the section, reading fails before much memory is allocated.
-        let kind = match (info >> 24) & 0x1f {
+        let kind = match kind {
             1 => Kind::Int {
-                size: reader.u32()?,
+                size,
                 encoding: reader.u32()?,
             },
-            2 => Kind::Ptr(reader.type_id()?),
-            3 => {
-                let _ = reader.u32()?;
-                Kind::Array {
-                    of: reader.type_id()?,
-                    index: reader.type_id()?,
-                    len: reader.u32()?,
-                }
-            }
+            2 => Kind::Ptr(of),
+            3 => Kind::Array {
+                of: reader.type_id()?,
+                index: reader.type_id()?,
+                len: reader.u32()?,
+            },
             4 => Kind::Struct {
-                size: reader.u32()?,
+                size,
                 members: many(reader, count, member)?,
             },
             5 => Kind::Union {
-                size: reader.u32()?,
+                size,
                 members: many(reader, count, member)?,
             },
             6 => Kind::Enum {
-                size: reader.u32()?,
+                size,
                 values: many(reader, count, |r| Ok((r.u32()?, r.u32()? as i32)))?,
             },
-            7 => {
-                let _ = reader.u32()?;
-                Kind::Fwd
-            }
-            8 => Kind::Typedef(reader.type_id()?),
-            9 => Kind::Volatile(reader.type_id()?),
-            10 => Kind::Const(reader.type_id()?),
-            11 => Kind::Restrict(reader.type_id()?),
+            7 => Kind::Fwd,
+            8 => Kind::Typedef(of),
+            9 => Kind::Volatile(of),
+            10 => Kind::Const(of),
+            11 => Kind::Restrict(of),
             12 => Kind::Func {
-                proto: reader.type_id()?,
+                proto,
                 linkage: count as u16,
             },
             13 => Kind::FuncProto {
-                result: reader.type_id()?,
+                result,
                 params: many(reader, count, |r| {
                     let (name, of) = (r.u32()?, r.type_id()?);
                     Ok(Param { name, of })
                 })?,
             },
             14 => Kind::Var {
-                of: reader.type_id()?,
+                of,
                 linkage: reader.u32()?,
             },
             15 => Kind::Datasec {
-                size: reader.u32()?,
+                size,
                 vars: many(reader, count, |r| {
                     let (of, offset, size) = (r.type_id()?, r.u32()?, r.u32()?);
                     Ok(VarSecinfo { of, offset, size })
                 })?,
             },
-            16 => Kind::Float {
-                size: reader.u32()?,
-            },
+            16 => Kind::Float { size },
             17 => Kind::DeclTag {
-                of: reader.type_id()?,
+                of,
                 component: reader.u32()?,
             },
-            18 => Kind::TypeTag(reader.type_id()?),
-            19 => Kind::Enum64 {
-                size: reader.u32()?,
+            18 => Kind::TypeTag(of),
+            _ => Kind::Enum64 {
+                size,
                 values: many(reader, count, |r| {
                     let (name, low, high) = (r.u32()?, r.u32()?, r.u32()?);
                     Ok((name, (u64::from(high) << 32) | u64::from(low)))
                 })?,
             },
-            other => return Err(reader.error(format!("it has a type of kind {other}"))),
         };
         Ok(Self {
             name,

@@ -49,7 +49,7 @@ pub struct Callee {
 #[derive(Debug)]
 pub struct Fault {
     pub index: usize,
-    pub why: String,
+    pub why: &'static str,
 }
 
 /// The instructions of a function and their control flow.
@@ -65,40 +65,28 @@ impl<'a> Body<'a> {
     /// Finds the control flow.
     pub fn new(insns: &'a [Insn], targets: &'a [Target]) -> Result<Self, Fault> {
         let mut is_second = vec![false; insns.len()];
-        let mut index = 0;
-        while index < insns.len() {
-            let wide = insns[index].is_wide();
-            if wide {
-                let second = is_second.get_mut(index + 1).ok_or_else(|| Fault {
-                    index,
-                    why: "the function ends within an instruction".to_string(),
-                })?;
-                *second = true;
+        for (index, insn) in insns.iter().enumerate() {
+            if insn.is_wide() && !is_second[index] {
+                let why = "the function ends within an instruction";
+                let second = is_second.get_mut(index + 1);
+                *second.ok_or(Fault { index, why })? = true;
             }
-            index += 1 + usize::from(wide);
         }
         let mut next = vec![[None; 2]; insns.len()];
-        for (index, insn) in insns
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !is_second[*index])
-        {
-            let fault = |why: &str| Fault {
-                index,
-                why: why.to_string(),
-            };
+        for (index, insn) in insns.iter().enumerate() {
+            if is_second[index] {
+                continue;
+            }
+            let fault = |why| Fault { index, why };
             let following = index + 1 + usize::from(insn.is_wide());
             // The last instruction may be a call that does not return.
             let following = (following < insns.len()).then_some(following);
             let to = |off: i32| {
-                let there = i64::from(off) + index as i64 + 1;
-                let there = usize::try_from(there)
-                    .ok()
-                    .filter(|there| *there < insns.len());
-                match there {
+                let there = usize::try_from(i64::from(off) + index as i64 + 1).ok();
+                match there.and_then(|there| is_second.get(there)) {
                     None => Err(fault("it jumps out of the function")),
-                    Some(there) if is_second[there] => Err(fault("it jumps into an instruction")),
-                    there => Ok(there),
+                    Some(true) => Err(fault("it jumps into an instruction")),
+                    Some(false) => Ok(there),
                 }
             };
             next[index] = match insn.flow() {
@@ -108,8 +96,8 @@ impl<'a> Body<'a> {
                 Flow::Exit => [None; 2],
                 Flow::Indirect => return Err(fault("it jumps to an address in a register")),
             };
-            let registers = insn.effects();
-            if (registers.0 | registers.1) >> REGISTERS != 0 {
+            let (reads, writes) = insn.effects();
+            if (reads | writes) >> REGISTERS != 0 {
                 return Err(fault("it uses a register that programs do not have"));
             }
         }
@@ -193,12 +181,10 @@ impl<'a> Body<'a> {
             };
             self.step(index, &mut state, &mut trace);
             for next in self.next[index].iter().flatten() {
-                let merged = match states[*next] {
-                    None => state,
-                    Some(before) => merge(before, state),
-                };
-                if states[*next] != Some(merged) {
-                    states[*next] = Some(merged);
+                let before = states[*next].unwrap_or(state);
+                let merged = Some(std::array::from_fn(|i| before[i].or(state[i])));
+                if states[*next] != merged {
+                    states[*next] = merged;
                     todo.push(*next);
                 }
             }
@@ -216,35 +202,26 @@ impl<'a> Body<'a> {
             for argument in 1..=5 {
                 let sections = state[argument as usize].sections;
                 if callee.excluded & bit(argument) != 0 && sections != 0 {
+                    let section = sections.trailing_zeros() as usize;
                     trace.bad.get_or_insert(BadArgument {
                         index,
                         argument,
-                        section: sections.trailing_zeros() as usize,
+                        section,
                     });
                 }
             }
         }
-        let (dst, src) = (
-            state[insn.dst as usize % REGISTERS],
-            state[insn.src as usize % REGISTERS],
-        );
+        let [dst, src] = [insn.dst, insn.src].map(|register| state[register as usize % REGISTERS]);
         let value = if let Target::Variable { section, .. } = self.targets[index] {
-            Value {
-                stack: Stack::Elsewhere,
-                sections: 1 << section,
-            }
+            let (stack, sections) = (Stack::Elsewhere, 1 << section);
+            Value { stack, sections }
         } else if insn.is_copy() {
             src
         } else if let Some(added) = insn.added() {
-            Value {
-                stack: dst.stack.plus(added),
-                ..dst
-            }
+            let (stack, sections) = (dst.stack.plus(added), dst.sections);
+            Value { stack, sections }
         } else if insn.adds_register() {
-            Value {
-                stack: dst.stack.near().or(src.stack.near()),
-                sections: dst.sections | src.sections,
-            }
+            dst.near().or(src.near())
         } else {
             Value::default()
         };
@@ -252,10 +229,9 @@ impl<'a> Body<'a> {
         let (_, writes) = insn.effects();
         for register in 0..FP {
             if writes & bit(register) != 0 {
-                state[register as usize] = if register == insn.dst {
-                    value
-                } else {
-                    Value::default()
+                state[register as usize] = match register == insn.dst {
+                    true => value,
+                    false => Value::default(),
                 };
             }
         }
@@ -326,32 +302,26 @@ impl Stack {
             other => other.plus(off),
         }
     }
+}
 
+impl Value {
     fn near(self) -> Self {
-        match self {
-            Self::At(at) => Self::Near(at),
+        let stack = match self.stack {
+            Stack::At(at) => Stack::Near(at),
             other => other,
-        }
+        };
+        Self { stack, ..self }
     }
 
     fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Elsewhere, other) | (other, Self::Elsewhere) => other,
-            (Self::At(a), Self::At(b)) if a == b => self,
-            (Self::At(a) | Self::Near(a), Self::At(b) | Self::Near(b)) => Self::Near(a.min(b)),
-        }
-    }
-}
-
-fn merge(a: State, b: State) -> State {
-    let mut merged = a;
-    for (value, other) in merged.iter_mut().zip(b) {
-        *value = Value {
-            stack: value.stack.or(other.stack),
-            sections: value.sections | other.sections,
+        let stack = match (self.stack, other.stack) {
+            (Stack::Elsewhere, other) | (other, Stack::Elsewhere) => other,
+            (Stack::At(a), Stack::At(b)) if a == b => self.stack,
+            (Stack::At(a) | Stack::Near(a), Stack::At(b) | Stack::Near(b)) => Stack::Near(a.min(b)),
         };
+        let sections = self.sections | other.sections;
+        Self { stack, sections }
     }
-    merged
 }
 
 #[cfg(test)]
@@ -379,12 +349,8 @@ mod tests {
     #[test]
     fn arguments_are_what_is_read_first() {
         // r3 is written before the call; the helper has no r4 and r5.
-        let insns = [
-            Insn::copy(6, 1),
-            Insn::set(3, 0),
-            Insn::helper(1),
-            Insn::exit(),
-        ];
+        let (copy, set) = (Insn::copy(6, 1), Insn::set(3, 0));
+        let insns = [copy, set, Insn::helper(1), Insn::exit()];
         assert_eq!(body(&insns, &[(2, helper(3, 0))]).0, args(2));
         assert_eq!(body(&insns, &[(2, helper(0, 0))]).0, args(1));
         assert_eq!(body(&insns, &[(2, helper(5, 0))]).0, ARGS & !bit(3));
@@ -462,22 +428,18 @@ mod tests {
             Insn::helper(1),
             Insn::exit(),
         ];
-        let variable = Target::Variable {
-            section: 2,
-            offset: 0,
-        };
+        let (section, offset) = (2, 0);
         let bad = |excluded| {
-            let targets = [(0, variable.clone()), (4, helper(3, excluded))];
+            let variable = Target::Variable { section, offset };
+            let targets = [(0, variable), (4, helper(3, excluded))];
             body(&insns, &targets).1.bad
         };
-        assert_eq!(
-            bad(bit(3)),
-            Some(BadArgument {
-                index: 4,
-                argument: 3,
-                section: 2
-            })
-        );
+        let expected = BadArgument {
+            index: 4,
+            argument: 3,
+            section,
+        };
+        assert_eq!(bad(bit(3)), Some(expected));
         assert_eq!(bad(bit(2)), None);
     }
 }

@@ -11,6 +11,7 @@ use crate::btf::Btf;
 use crate::btf::Kind;
 use crate::btf::Member;
 use crate::btf::Param;
+use crate::btf::Type;
 use crate::btf::VarSecinfo;
 use crate::lower::error::taken;
 use crate::lower::sections::LoweredSection;
@@ -160,12 +161,8 @@ fn add_entries(btf: &mut Btf, base: &BaseTypes, count: u32) {
     ];
     let entry = structure(btf, "bpf_percpu_lowered", size, &members);
     let entries = base.array(btf, entry, count);
-    let size = size * count;
-    add_datasec(
-        btf,
-        LOWERED_SECTION,
-        &[("bpf_percpu_lowered".to_string(), entries, size)],
-    );
+    let vars = [("bpf_percpu_lowered".to_string(), entries, size * count)];
+    add_datasec(btf, LOWERED_SECTION, vars);
 }
 
 /// Section [`HELD_SECTION`]: kptrs. They are static so that libbpf does not make the map mmapable,
@@ -174,21 +171,19 @@ fn add_held(btf: &mut Btf, store: u32, count: usize) {
     let tag = btf.add(b"kptr", Kind::TypeTag(store));
     let kptr = btf.add(b"", Kind::Ptr(tag));
     let vars = (0..count).map(|i| (format!("bpf_percpu_held_{i}"), kptr, 8));
-    add_datasec(btf, HELD_SECTION, &vars.collect::<Vec<_>>());
+    add_datasec(btf, HELD_SECTION, vars);
 }
 
 /// A section of static variables: name, type and bytes of each.
-fn add_datasec(btf: &mut Btf, name: &str, vars: &[(String, u32, u32)]) {
-    let mut end = 0;
-    let var = |(name, of, size): &(String, u32, u32)| {
-        let (of, offset, size) = (*of, end, *size);
-        end += size;
-        let linkage = STATIC;
+fn add_datasec(btf: &mut Btf, name: &str, all: impl IntoIterator<Item = (String, u32, u32)>) {
+    let (mut vars, mut offset, linkage) = (Vec::new(), 0, STATIC);
+    for (name, of, size) in all {
         let of = btf.add(name.as_bytes(), Kind::Var { of, linkage });
-        VarSecinfo { of, offset, size }
-    };
-    let vars = vars.iter().map(var).collect();
-    btf.add(name.as_bytes(), Kind::Datasec { size: end, vars });
+        vars.push(VarSecinfo { of, offset, size });
+        offset += size;
+    }
+    let size = offset;
+    btf.add(name.as_bytes(), Kind::Datasec { size, vars });
 }
 
 /// The symbol of a kfunc. Declares the kfunc if the object does not.
@@ -222,16 +217,9 @@ fn kfunc(
 
 /// The kfunc of this name that the object declares.
 pub fn extern_function(btf: &Btf, name: &[u8]) -> Option<u32> {
-    let is_extern = |kind: &Kind| {
-        matches!(
-            kind,
-            Kind::Func {
-                linkage: EXTERN,
-                ..
-            }
-        )
+    let is_it = |(id, each): &(u32, &Type)| {
+        let is_extern = matches!(each.kind, Kind::Func { linkage, .. } if linkage == EXTERN);
+        is_extern && btf.name(*id) == name
     };
-    let mut all = btf.iter();
-    let found = all.find(|(id, found)| is_extern(&found.kind) && btf.name(*id) == name);
-    found.map(|(id, _)| id)
+    btf.iter().find(is_it).map(|(id, _)| id)
 }

@@ -18,9 +18,8 @@ pub fn declare(btf: &Btf, mut of: u32, name: &str) -> String {
         match kind {
             Kind::Ptr(to) => {
                 inner.insert(0, '*');
-                let is_behind =
-                    |kind: &Kind| matches!(kind, Kind::Array { .. } | Kind::FuncProto { .. });
-                if is_behind(&btf.get(*to).kind) {
+                let behind = &btf.get(*to).kind;
+                if matches!(behind, Kind::Array { .. } | Kind::FuncProto { .. }) {
                     inner = format!("({inner})");
                 }
                 of = *to;
@@ -32,10 +31,8 @@ pub fn declare(btf: &Btf, mut of: u32, name: &str) -> String {
                 of = *element;
             }
             Kind::Const(to) | Kind::Volatile(to) => {
-                let word = match kind {
-                    Kind::Const(_) => "const ",
-                    _ => "volatile ",
-                };
+                let is_const = matches!(kind, Kind::Const(_));
+                let word = if is_const { "const " } else { "volatile " };
                 match btf.get(*to).kind {
                     Kind::Ptr(_) => inner.insert_str(0, word),
                     _ => base.push_str(word),
@@ -64,10 +61,8 @@ pub fn type_name(btf: &Btf, of: u32) -> String {
         Kind::Void => return "void".to_string(),
         Kind::Struct { .. } => "struct",
         Kind::Union { .. } => "union",
-        Kind::Fwd => match btf.get(of).flag {
-            true => "union",
-            false => "struct",
-        },
+        Kind::Fwd if btf.get(of).flag => "union",
+        Kind::Fwd => "struct",
         Kind::Enum { .. } | Kind::Enum64 { .. } => "enum",
         _ => return name,
     };
@@ -96,22 +91,9 @@ mod tests {
         let members = vec![];
         let anonymous = btf.add(b"", Kind::Union { size, members });
         let (len, index) = (3, int);
-        let ints = btf.add(
-            b"",
-            Kind::Array {
-                of: int,
-                index,
-                len,
-            },
-        );
-        let matrix = btf.add(
-            b"",
-            Kind::Array {
-                of: ints,
-                index,
-                len,
-            },
-        );
+        let array = |of| Kind::Array { of, index, len };
+        let ints = btf.add(b"", array(int));
+        let matrix = btf.add(b"", array(ints));
         let to_ints = btf.add(b"", Kind::Ptr(ints));
         let constant = btf.add(b"", Kind::Const(node));
         let to_constant = btf.add(b"", Kind::Ptr(constant));

@@ -69,13 +69,11 @@ pub fn lay_out_struct(
     let mut bitfields = Vec::new();
     for member in members {
         let shown = &member.doc;
-        if member.bits.is_none() {
-            if member.of.size == 0 {
-                continue;
-            }
-            if member.offset % 8 != 0 {
-                return Err(format!("'{shown}' begins within a byte"));
-            }
+        if member.bits.is_none() && member.of.size == 0 {
+            continue;
+        }
+        if member.bits.is_none() && member.offset % 8 != 0 {
+            return Err(format!("'{shown}' begins within a byte"));
         }
         if member.end().is_none_or(|end| end > len) {
             return Err(format!(
@@ -222,32 +220,27 @@ fn accessor_name(names: &mut Names, name: &str) -> String {
     }
 }
 
-/// Puts padding between fields, and after them.
-fn pad(names: &mut Names, fields: Vec<Field>, size: u64) -> LayoutResult<Vec<Field>> {
-    let mut padded = Vec::new();
-    let (mut at, mut count) = (0, 0);
-    let mut pad = |at: u64, to: u64, padded: &mut Vec<Field>| {
-        if at < to {
-            padded.push(Field {
-                name: names.take(&format!("_pad{count}")),
+/// Puts padding between fields, and after them. The fields are in the order of their offsets.
+fn pad(names: &mut Names, mut fields: Vec<Field>, size: u64) -> LayoutResult<Vec<Field>> {
+    let (mut at, mut padding) = (0, Vec::new());
+    for field in fields.iter().map(Some).chain([None]) {
+        let offset = field.map_or(size, |field| field.offset);
+        if let Some(field) = field.filter(|_| offset < at) {
+            let shown = field.doc.as_deref().unwrap_or(&field.name);
+            return Err(format!("'{shown}' overlaps what is before it"));
+        }
+        if at < offset {
+            let len = offset - at;
+            padding.push(Field {
+                name: names.take(&format!("_pad{}", padding.len())),
                 offset: at,
-                of: Type::new(format!("typed::Pad<{}>", to - at), to - at, 1),
+                of: Type::new(format!("typed::Pad<{len}>"), len, 1),
                 doc: None,
             });
-            count += 1;
         }
-    };
-    for field in fields {
-        if field.offset < at {
-            return Err(format!(
-                "'{}' overlaps what is before it",
-                field.doc.as_deref().unwrap_or(&field.name)
-            ));
-        }
-        pad(at, field.offset, &mut padded);
-        at = field.offset + field.of.size;
-        padded.push(field);
+        at = offset + field.map_or(0, |field| field.of.size);
     }
-    pad(at, size, &mut padded);
-    Ok(padded)
+    fields.append(&mut padding);
+    fields.sort_by_key(|field| field.offset);
+    Ok(fields)
 }

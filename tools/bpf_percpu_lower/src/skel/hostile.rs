@@ -20,15 +20,13 @@ fn array(of: u32, len: u32) -> Kind {
     Kind::Array { of, index: 0, len }
 }
 
-fn structure(btf: &mut Btf, size: u32, members: &[(u32, u32)]) -> Kind {
+/// Adds a struct with members of these types and offsets.
+fn structure(btf: &mut Btf, own: &[u8], size: u32, members: &[(u32, u32)]) -> u32 {
     let name = btf.add_string(b"m");
-    let member = |(of, offset): &(u32, u32)| Member {
-        name,
-        of: *of,
-        offset: *offset,
-    };
-    let members = members.iter().map(member).collect();
-    Kind::Struct { size, members }
+    let members = members.iter();
+    let members = members.map(|&(of, offset)| Member { name, of, offset });
+    let members = members.collect();
+    btf.add(own, Kind::Struct { size, members })
 }
 
 /// The module for a section `.percpu` with variables of these types and offsets.
@@ -60,14 +58,12 @@ fn refused(btf: &Btf, of: u32, offset: u64, why: &str) {
 fn what_is_made_of_itself() {
     let mut btf = Btf::default();
     let id = btf.len() as u32;
-    let kind = structure(&mut btf, 8, &[(id, 0)]);
-    btf.add(b"own", kind);
+    structure(&mut btf, b"own", 8, &[(id, 0)]);
     refused(&btf, id, 0, "struct own is made of itself");
 
     let mut btf = Btf::default();
     let id = btf.len() as u32;
-    let kind = structure(&mut btf, 8, &[(id + 1, 0)]);
-    btf.add(b"one", kind);
+    structure(&mut btf, b"one", 8, &[(id + 1, 0)]);
     btf.add(b"", array(id, 1));
     refused(&btf, id, 0, "struct one is made of itself");
 
@@ -93,8 +89,7 @@ fn depth() {
         assert_eq!(module(&btf, 64, &[(of, 0)]).is_ok(), fits, "{depth} arrays");
         let mut of = integer(&mut btf, 4);
         for _ in 0..depth {
-            let kind = structure(&mut btf, 4, &[(of, 0)]);
-            of = btf.add(b"s", kind);
+            of = structure(&mut btf, b"s", 4, &[(of, 0)]);
         }
         let is_ok = module(&btf, 64, &[(of, 0)]).is_ok();
         assert_eq!(is_ok, fits, "{depth} structs");
@@ -116,11 +111,9 @@ fn size() {
     refused(&btf, large, 0, "past the end of 64 bytes");
     refused(&btf, int, 57, "past the end of 64 bytes");
     refused(&btf, int, u64::MAX, "too far");
-    let kind = structure(&mut btf, 8, &[(int, 8)]);
-    let small = btf.add(b"small", kind);
+    let small = structure(&mut btf, b"small", 8, &[(int, 8)]);
     refused(&btf, small, 0, "struct small: 'int m'");
-    let kind = structure(&mut btf, 16, &[(int, 3)]);
-    let crooked = btf.add(b"crooked", kind);
+    let crooked = structure(&mut btf, b"crooked", 16, &[(int, 3)]);
     refused(&btf, crooked, 0, "begins within a byte");
     assert!(module(&btf, u64::MAX, &[(int, 0)]).is_err());
     assert!(module(&btf, 64, &[(int, 56)]).is_ok());
@@ -132,8 +125,7 @@ fn overlaps() {
     let int = integer(&mut btf, 4);
     let error = module(&btf, 64, &[(int, 4), (int, 6)]).expect_err("they overlap");
     assert!(error.contains("'int x' overlaps"), "{error}");
-    let kind = structure(&mut btf, 8, &[(int, 0), (int, 16)]);
-    let both = btf.add(b"both", kind);
+    let both = structure(&mut btf, b"both", 8, &[(int, 0), (int, 16)]);
     refused(&btf, both, 0, "struct both: 'int m' overlaps");
 }
 
@@ -155,13 +147,11 @@ fn bitfields() {
     let [odd, narrow] =
         [(3, 5), (4, 33)].map(|(size, encoding)| btf.add(b"int", Kind::Int { size, encoding }));
     for of in [odd, narrow] {
-        let kind = structure(&mut btf, 16, &[(of, 0)]);
-        let holder = btf.add(b"holder", kind);
+        let holder = structure(&mut btf, b"holder", 16, &[(of, 0)]);
         refused(&btf, holder, 0, "cannot be a bitfield of ");
     }
     // Without the flag of bitfields, a float is one.
-    let kind = structure(&mut btf, 16, &[(float, 0)]);
-    let holder = btf.add(b"holder", kind);
+    let holder = structure(&mut btf, b"holder", 16, &[(float, 0)]);
     assert!(module(&btf, 64, &[(holder, 0)]).is_ok());
 }
 
@@ -170,8 +160,7 @@ fn many_of_one_name() {
     let mut btf = Btf::default();
     let byte = integer(&mut btf, 1);
     let members: Vec<_> = (0..60_000).map(|nth| (byte, nth * 8)).collect();
-    let kind = structure(&mut btf, 60_000, &members);
-    let many = btf.add(&[b'n'; 100_000], kind);
+    let many = structure(&mut btf, &[b'n'; 100_000], 60_000, &members);
     let model = module(&btf, 60_000, &[(many, 0)]).expect("a module");
     assert_eq!(model.items.len(), 1);
 }

@@ -62,18 +62,14 @@ pub fn sections(object: &Object<'_>) -> Result<Vec<Section>> {
 /// The section, if it is one of variables.
 fn variables(object: &Object<'_>, section: &ElfSection<'_>) -> Result<Option<Section>> {
     let (id, size) = (section.id(), object.size(section.id()));
-    let name = std::str::from_utf8(section.name.as_slice()).ok();
-    let Some((name, class)) = name.and_then(|name| Some((name, Class::of(name)?))) else {
+    let name = std::str::from_utf8(section.name.as_slice()).unwrap_or_default();
+    let Some(class) = Class::of(name).filter(|_| size != 0) else {
         return Ok(None);
     };
-    if size == 0 {
-        return Ok(None);
-    }
     let Some(mut variables) = object.btf.variables(name.as_bytes()) else {
+        let section = name.escape_debug().to_string();
         return match class {
-            Class::PerCpu => Err(Error::NoBtf {
-                section: name.escape_debug().to_string(),
-            }),
+            Class::PerCpu => Err(Error::NoBtf { section }),
             _ => Ok(None),
         };
     };

@@ -57,13 +57,9 @@ pub fn lay_out(btf: &Btf, sections: &[input::Section]) -> Result<Model> {
         .map(|section| translator.types.take(&camel(&section.name)))
         .collect();
     for (section, name) in sections.iter().zip(types) {
-        let shown = text(&section.name);
-        let layout = translator
-            .section(section, name)
-            .map_err(|why| Error::Layout {
-                place: format!("section {shown}"),
-                why,
-            })?;
+        let layout = translator.section(section, name);
+        let place = format!("section {}", text(&section.name));
+        let layout = layout.map_err(|why| Error::Layout { place, why })?;
         model.sections.push(Section {
             name: section.name.clone(),
             class: section.class,
@@ -93,13 +89,10 @@ impl Translator<'_> {
             Class::Shared => "variables of all CPUs",
             Class::Constant => "constants, once the object is loaded",
         };
-        let doc = format!(
-            "Section `{}`: {whose}, {} bytes.",
-            text(&section.name),
-            section.size
-        );
-        if section.size > u32::MAX.into() {
-            return Err(format!("{} bytes are too many", section.size));
+        let (shown, size) = (text(&section.name), section.size);
+        let doc = format!("Section `{shown}`: {whose}, {size} bytes.");
+        if size > u32::MAX.into() {
+            return Err(format!("{size} bytes are too many"));
         }
         let mut all = Vec::new();
         for variable in &section.variables {
@@ -115,7 +108,7 @@ impl Translator<'_> {
                 bits: None,
             });
         }
-        lay_out_struct(name, doc, Size::AtLeast(section.size), all)
+        lay_out_struct(name, doc, Size::AtLeast(size), all)
     }
 
     /// Translates a type. `hint` is its name if it has none in C.
@@ -137,13 +130,10 @@ impl Translator<'_> {
             Some(None) => return Err(format!("{shown} is made of itself")),
             None => self.done.insert(id, None),
         };
-        let own = [Some(id), typedef].into_iter().flatten();
-        let own = own
-            .map(|id| self.btf.name(id))
-            .find(|name| !name.is_empty());
-        let name = own.map_or(hint.to_string(), |name| {
-            camel(&String::from_utf8_lossy(name))
-        });
+        let names = [Some(id), typedef].into_iter().flatten();
+        let mut names = names.map(|id| String::from_utf8_lossy(self.btf.name(id)));
+        let own = names.find(|name| !name.is_empty());
+        let name = own.map_or(hint.to_string(), |name| camel(&name));
         let is_signed = self.btf.get(id).flag;
         let done = match kind {
             Kind::Struct { size: 0, .. } | Kind::Union { size: 0, .. } => scalar::bytes(0),
@@ -166,10 +156,10 @@ impl Translator<'_> {
                     true => (*name, *value as u64),
                     false => (*name, u64::from(*value as u32)),
                 });
-                let values: Vec<_> = values.collect();
-                self.enumeration(&name, &shown, *size, is_signed, &values)
+                self.enumeration(&name, &shown, *size, is_signed, values)
             }
             Kind::Enum64 { size, values } => {
+                let values = values.iter().copied();
                 self.enumeration(&name, &shown, *size, is_signed, values)
             }
             _ => return Err(format!("type '{shown}' has no size")),
@@ -188,17 +178,13 @@ impl Translator<'_> {
             return Ok(scalar::bytes(0));
         }
         let element = self.of(of, hint, depth + 1)?;
-        let size = element.size.checked_mul(len.into());
-        match size.filter(|size| *size <= u32::MAX.into()) {
+        let (text, size) = (element.text, element.size);
+        match size.checked_mul(len.into()) {
             Some(0) => Ok(scalar::bytes(0)),
-            Some(size) => {
-                let text = format!("[{}; {len}]", element.text);
-                Ok(Type::new(text, size, element.align))
+            Some(all) if all <= u32::MAX.into() => {
+                Ok(Type::new(format!("[{text}; {len}]"), all, element.align))
             }
-            None => Err(format!(
-                "{len} elements of {} bytes are too many",
-                element.size
-            )),
+            _ => Err(format!("{len} elements of {size} bytes are too many")),
         }
     }
 
@@ -214,56 +200,46 @@ impl Translator<'_> {
         let mut all = Vec::new();
         let mut unnamed = 0;
         for member in members {
-            let name = String::from_utf8_lossy(self.btf.string(member.name)).into_owned();
-            let hint = match name.is_empty() {
-                true => format!("{outer}Anon{unnamed}"),
-                false => format!("{outer}{}", camel(&name)),
+            let declared = String::from_utf8_lossy(self.btf.string(member.name)).into_owned();
+            let name = match &*declared {
+                "" => format!("anon{unnamed}"),
+                name => name.to_string(),
             };
+            let hint = format!("{outer}{}", camel(&name));
             let of = self.of(member.of, &hint, depth + 1)?;
             let BtfType { kind, flag, .. } = self.btf.get(self.resolve(member.of)?.0);
-            let mut offset = u64::from(member.offset);
-            let mut width = None;
+            let (mut offset, mut width) = (u64::from(member.offset), 0);
             if has_bits {
-                width = Some(offset >> 24).filter(|width| *width != 0);
-                offset &= 0xff_ffff;
-            } else if let Some((bits, at)) = scalar::narrow(kind) {
-                width = Some(bits);
-                offset += at;
+                (width, offset) = (offset >> 24, offset & 0xff_ffff);
+            } else if let Some((narrow, at)) = scalar::narrow(kind) {
+                (width, offset) = (narrow, offset + at);
             }
-            let mut doc = declare(self.btf, member.of, &name);
-            let bits = match width {
-                None => None,
-                Some(width) => {
-                    let value = scalar::value(kind, *flag, &of);
-                    let value = value.filter(|_| width <= of.size.saturating_mul(8).min(128));
-                    let value = value
-                        .ok_or_else(|| format!("'{doc}' cannot be a bitfield of {width} bits"))?;
-                    let first = 0;
-                    Some(Bits {
-                        first,
-                        width,
-                        value,
-                    })
-                }
-            };
-            if let Some(Bits { width, .. }) = bits {
+            let mut doc = declare(self.btf, member.of, &declared);
+            let mut bits = None;
+            if width != 0 {
+                let value = scalar::value(kind, *flag, &of);
+                let value = value.filter(|_| width <= of.size.saturating_mul(8).min(128));
+                let error = || format!("'{doc}' cannot be a bitfield of {width} bits");
+                let (value, first) = (value.ok_or_else(error)?, 0);
+                bits = Some(Bits {
+                    first,
+                    width,
+                    value,
+                });
                 doc += &format!(" : {width}");
                 // An unnamed bitfield is padding.
-                if name.is_empty() {
+                if declared.is_empty() {
                     continue;
                 }
             }
+            unnamed += usize::from(declared.is_empty());
             all.push(CMember {
-                name: match name.is_empty() {
-                    true => format!("anon{unnamed}"),
-                    false => name.clone(),
-                },
+                name,
                 doc,
                 offset,
                 of,
                 bits,
             });
-            unnamed += usize::from(name.is_empty());
         }
         Ok(all)
     }
@@ -274,15 +250,15 @@ impl Translator<'_> {
         shown: &str,
         size: u32,
         is_signed: bool,
-        values: &[(u32, u64)],
+        values: impl Iterator<Item = (u32, u64)>,
     ) -> Type {
         let of = scalar::integer(size, is_signed);
         if !of.text.starts_with(['u', 'i']) || size == 16 {
             return of;
         }
         let shift = 64 - size * 8;
-        let values = values.iter().map(|(name, value)| {
-            let name = String::from_utf8_lossy(self.btf.string(*name));
+        let values = values.map(|(name, value)| {
+            let name = String::from_utf8_lossy(self.btf.string(name));
             // Values that do not fit are truncated.
             let number = match is_signed {
                 true => ((value << shift) as i64 >> shift).to_string(),

@@ -41,31 +41,25 @@ pub fn number(kind: &Kind) -> Option<Type> {
 
 /// How the bits of a bitfield of a type are read. `flag` is the type's: whether an enum is signed.
 pub fn value(kind: &Kind, flag: bool, of: &Type) -> Option<Value> {
-    let is_signed = match *kind {
+    Some(match *kind {
         _ if of.text.starts_with('[') => return None,
-        Kind::Enum { .. } | Kind::Enum64 { .. } => flag,
-        Kind::Int { encoding, .. } if encoding & BOOL != 0 => return Some(Value::Bool),
-        Kind::Int { encoding, .. } => encoding & SIGNED != 0,
+        Kind::Enum { .. } | Kind::Enum64 { .. } if flag => Value::Signed,
+        Kind::Int { encoding, .. } if encoding & BOOL != 0 => Value::Bool,
+        Kind::Int { encoding, .. } if encoding & SIGNED != 0 => Value::Signed,
+        Kind::Enum { .. } | Kind::Enum64 { .. } | Kind::Int { .. } => Value::Unsigned,
         _ => return None,
-    };
-    Some(if is_signed {
-        Value::Signed
-    } else {
-        Value::Unsigned
     })
 }
 
 /// The width and the offset of an integer that is narrower than its bytes: a bitfield of a struct
 /// whose flag is not set, as older compilers write them.
 pub fn narrow(kind: &Kind) -> Option<(u64, u64)> {
-    match *kind {
-        Kind::Int { size, encoding } => {
-            let (width, offset) = (encoding & 0xff, (encoding >> 16) & 0xff);
-            let is_whole = offset == 0 && u64::from(width) == u64::from(size) * 8;
-            (!is_whole && width != 0).then_some((width.into(), offset.into()))
-        }
-        _ => None,
-    }
+    let Kind::Int { size, encoding } = *kind else {
+        return None;
+    };
+    let (width, offset) = (encoding & 0xff, (encoding >> 16) & 0xff);
+    let is_whole = offset == 0 && u64::from(width) == u64::from(size) * 8;
+    (!is_whole && width != 0).then_some((width.into(), offset.into()))
 }
 
 #[cfg(test)]
