@@ -237,10 +237,6 @@ impl Show for Counts {
         lines.extend(self.frame().lines(rest, bars));
         lines
     }
-
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
 }
 
 #[cfg(test)]

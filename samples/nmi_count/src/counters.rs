@@ -260,10 +260,6 @@ impl Show for Look {
     fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
         self.frame().lines(size, bars)
     }
-
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use percpu_live::{
     table::{Align, Table},
     watch::{Bars, Show, Size},
 };
+use serde::Serialize;
 use std::time::Duration;
 
 /// Which part of an interval to show.
@@ -24,10 +25,13 @@ pub struct Choice {
 }
 
 /// An interval and how to show it.
+#[derive(Serialize)]
 pub struct View {
     /// The interval.
+    #[serde(flatten)]
     pub interval: Interval,
     /// The part to show.
+    #[serde(skip)]
     pub choice: Choice,
 }
 
@@ -49,10 +53,6 @@ impl Show for View {
             *line = line.chars().take(width).collect();
         }
         lines
-    }
-
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&self.interval)
     }
 }
 

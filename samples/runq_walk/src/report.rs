@@ -186,10 +186,6 @@ impl Show for Report {
         lines.truncate(size.map_or(usize::MAX, |size| size.height));
         lines
     }
-
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
 }
 
 #[cfg(test)]

@@ -196,10 +196,6 @@ impl Show for Counts {
         }
         lines
     }
-
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ mod screen;
 mod signals;
 
 use std::io;
-use std::io::Write;
 use std::time::Duration;
 use std::time::Instant;
+
+use serde::Serialize;
 
 pub use frame::bar;
 pub use frame::Bars;
@@ -21,17 +22,20 @@ pub use rate::format_rate;
 pub use rate::Rates;
 pub use screen::bars;
 pub use screen::size;
-pub use screen::Screen;
+use screen::Screen;
 pub use signals::Event;
 pub use signals::Signals;
 pub use signals::ENDING;
 
 /// Something to show as text and as JSON.
-pub trait Show {
+pub trait Show: Serialize {
     /// The lines of text, truncated to fit `size`.
     fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String>;
+
     /// The JSON.
-    fn json(&self) -> serde_json::Result<String>;
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
 }
 
 /// How often and how long to repeat.
@@ -66,7 +70,7 @@ pub fn run<S: Show>(
     loop {
         match &mut screen {
             Some(screen) => screen.show(&now)?,
-            None => print_line(&now.json()?)?,
+            None => screen::write(&(now.json()? + "\n"))?,
         }
         shown += 1;
         if options.iterations.is_some_and(|all| shown >= all) {
@@ -107,14 +111,8 @@ fn wait<S: Show>(
             Event::Signal(_) => return Ok(false),
             _ => return Ok(true),
         }
-        if let Some(screen) = screen.as_mut().filter(|screen| screen.is_full()) {
+        if let Some(screen) = screen.as_mut().filter(|screen| screen.full) {
             screen.show(now)?;
         }
     }
-}
-
-fn print_line(line: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()
 }

@@ -19,7 +19,8 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 /// The output for frames: a terminal, or a file to which they are appended.
 #[derive(Debug)]
 pub struct Screen {
-    full: bool,
+    /// Whether it is a terminal, on which frames replace each other.
+    pub full: bool,
     entered: bool,
     frames: u64,
     bars: Bars,
@@ -70,11 +71,6 @@ impl Screen {
         write(&text)
     }
 
-    /// Whether it is a terminal, on which frames replace each other.
-    pub fn is_full(&self) -> bool {
-        self.full
-    }
-
     /// Shows the alternate screen again.
     pub fn enter(&mut self) -> io::Result<()> {
         if self.full && !self.entered {
@@ -101,7 +97,8 @@ impl Drop for Screen {
     }
 }
 
-fn write(text: &str) -> io::Result<()> {
+/// Writes `text` to standard output at once.
+pub fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()

@@ -58,18 +58,58 @@ pub fn run(args: &Watch, json: bool) -> Result<()> {
     };
     // Holding the store would keep it alive. Open it by id for each look instead.
     let store = args.target.open()?;
-    let mut watched = Watched {
-        id: store.id(),
-        number: store.owner(),
-        name: store.name().to_string(),
-        owner: owner(&store),
-        offsets: offsets(args, &store)?,
-        rates: Rates::new(args.kind),
-        seen: BTreeSet::new(),
-        args,
-    };
+    let (id, name) = (store.id(), store.name().to_string());
+    let (number, owner) = (store.owner(), owner(&store));
+    let (first, end) = offsets(args, &store)?;
     drop(store);
-    watch::run(options, || watched.look())
+    let word = args.kind;
+    let mut rates = Rates::new(word);
+    // The offsets of counters that were once not zero.
+    let mut seen = BTreeSet::new();
+    watch::run(options, || {
+        let store = match Store::open_id(id) {
+            Err(Error::NotFound { .. }) => bail!("store '{name}' (id {id}) is gone"),
+            store => store?,
+        };
+        let store = match number {
+            Some(owner) => store.entry(owner)?,
+            None => store,
+        };
+        let now = Instant::now();
+        let copies = store.read_all(first, end - first)?.into_iter();
+        let copies = copies.map(|(cpu, bytes)| (cpu, word.split(&bytes).0));
+        let (cpus, copies): (Vec<u32>, Vec<Vec<u64>>) = copies.unzip();
+        let mut rows = Vec::new();
+        for (i, offset) in (first..end).step_by(word.width() as usize).enumerate() {
+            let values: Vec<u64> = copies.iter().map(|values| values[i]).collect();
+            if values.iter().any(|value| *value != 0) {
+                seen.insert(offset);
+            }
+            if args.count.is_some() || seen.contains(&offset) {
+                rows.push(Row {
+                    offset,
+                    total: word.sum(values.iter().copied()),
+                    rate: None,
+                    values,
+                });
+            }
+        }
+        let totals: Vec<_> = rows.iter().map(|row| (row.offset, row.total)).collect();
+        for (row, rate) in rows.iter_mut().zip(rates.update(now, &totals)) {
+            row.rate = rate;
+        }
+        let mut info = store.info()?;
+        // Do not count the file that is open for this look.
+        info.refs = info.refs.saturating_sub(1);
+        Ok(Look {
+            info,
+            owner: owner.clone(),
+            word,
+            cpus,
+            rows,
+            total: args.total,
+        })
+    })
 }
 
 /// The offsets of the counters to show: from the first up to, but not including, the second.
@@ -91,93 +131,33 @@ fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
     Ok((off, end))
 }
 
-struct Watched<'a> {
-    id: u32,
-    /// The number of the owner, if this is an entry.
-    number: Option<u64>,
-    name: String,
-    owner: Option<Owner>,
-    offsets: (u32, u32),
-    rates: Rates<u32>,
-    /// The offsets of counters that were once not zero.
-    seen: BTreeSet<u32>,
-    args: &'a Watch,
-}
-
-impl Watched<'_> {
-    fn look(&mut self) -> Result<Look> {
-        let store = match Store::open_id(self.id) {
-            Err(Error::NotFound { .. }) => bail!("store '{}' (id {}) is gone", self.name, self.id),
-            store => store?,
-        };
-        let store = match self.number {
-            Some(owner) => store.entry(owner)?,
-            None => store,
-        };
-        let word = self.args.kind;
-        let (first, end) = self.offsets;
-        let now = Instant::now();
-        let copies = store.read_all(first, end - first)?;
-        let (cpus, copies): (Vec<u32>, Vec<Vec<u64>>) = copies
-            .into_iter()
-            .map(|(cpu, bytes)| (cpu, word.split(&bytes).0))
-            .unzip();
-        let mut rows = Vec::new();
-        for (i, offset) in (first..end).step_by(word.width() as usize).enumerate() {
-            let values: Vec<u64> = copies.iter().map(|values| values[i]).collect();
-            if values.iter().any(|value| *value != 0) {
-                self.seen.insert(offset);
-            }
-            if self.args.count.is_some() || self.seen.contains(&offset) {
-                let total = word.sum(values.iter().copied());
-                rows.push(Row {
-                    offset,
-                    total,
-                    rate: None,
-                    values,
-                });
-            }
-        }
-        let totals: Vec<_> = rows.iter().map(|row| (row.offset, row.total)).collect();
-        for (row, rate) in rows.iter_mut().zip(self.rates.update(now, &totals)) {
-            row.rate = rate;
-        }
-        let mut info = store.info()?;
-        // Do not count the file that is open for this look.
-        info.refs = info.refs.saturating_sub(1);
-        Ok(Look {
-            info,
-            owner: self.owner.clone(),
-            word,
-            cpus,
-            rows,
-            total: self.args.total,
-        })
-    }
-}
-
 impl Look {
     fn frame(&self) -> Frame {
-        let Info {
-            id,
-            name,
-            size,
-            removed,
-            ..
-        } = &self.info;
-        let owner = self.owner.as_ref();
+        let info = &self.info;
+        let owner = self
+            .owner
+            .as_ref()
+            .map(|owner| format!(", {}", owner.title()));
         let title = format!(
-            "{name} (id {id}{}){}: {size} bytes on each of the CPUs {}, as {}{}",
-            if *removed { ", removed" } else { "" },
-            owner.map_or(String::new(), |owner| format!(", {}", owner.title())),
+            "{} (id {}{}){}: {} bytes on each of the CPUs {}, as {}{}",
+            info.name,
+            info.id,
+            if info.removed { ", removed" } else { "" },
+            owner.unwrap_or_default(),
+            info.size,
             cpus::list(&self.cpus),
             self.word.name(),
-            if self.rows.is_empty() {
-                "; all are zero"
-            } else {
-                ""
+            match self.rows[..] {
+                [] => "; all are zero",
+                _ => "",
             },
         );
+        let rows = self.rows.iter().map(|row| watch::Row {
+            key: row.offset.to_string(),
+            total: row.total,
+            rate: row.rate,
+            values: row.values.clone(),
+        });
         Frame {
             title,
             key: "offset",
@@ -186,16 +166,7 @@ impl Look {
                 true => Vec::new(),
                 false => self.cpus.clone(),
             },
-            rows: self
-                .rows
-                .iter()
-                .map(|row| watch::Row {
-                    key: row.offset.to_string(),
-                    total: row.total,
-                    rate: row.rate,
-                    values: row.values.clone(),
-                })
-                .collect(),
+            rows: rows.collect(),
         }
     }
 }
@@ -203,9 +174,5 @@ impl Look {
 impl Show for Look {
     fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
         self.frame().lines(size, bars)
-    }
-
-    fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
     }
 }
