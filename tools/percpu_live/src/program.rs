@@ -17,17 +17,13 @@ use bpf_percpu::store::Info;
 /// Runs the program `name`. The exit status is what `run` returns, or 1 after an error. Errors go
 /// to standard error.
 pub fn run(name: &str, run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
-    end_with_reader();
+    // If the reader closes the pipe, end like other tools do.
+    // SAFETY: The default action is not a function of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     run().unwrap_or_else(|error| {
         eprintln!("{name}: {error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// If the reader closes the pipe, end like other tools do.
-fn end_with_reader() {
-    // SAFETY: The default action is not a function of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
 /// Checks that only `program` uses its store, described by `info`. A second user would make the

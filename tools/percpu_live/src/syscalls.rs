@@ -28,20 +28,14 @@ pub fn functions() -> Result<Vec<String>> {
 
 fn select(symbols: &str, traceable: &str) -> Vec<String> {
     let traceable: HashSet<u64> = traceable.split_whitespace().filter_map(address).collect();
-    let mut by_address = BTreeMap::new();
-    for line in symbols.lines().filter(|line| line.contains(PREFIX)) {
+    let functions = symbols.lines().filter_map(|line| {
         let mut fields = line.split_whitespace();
-        let (Some(at), _, Some(name)) = (fields.next(), fields.next(), fields.next()) else {
-            continue;
-        };
+        let (at, name) = (address(fields.next()?)?, fields.nth(1)?);
         // If a function starts with ENDBR64, the tracing code comes after it.
-        let is_traceable = |at: &u64| traceable.contains(at) || traceable.contains(&(at + 4));
-        if let Some(at) = address(at).filter(is_traceable) {
-            if name.starts_with(PREFIX) {
-                by_address.insert(at, name.to_string());
-            }
-        }
-    }
+        let is_traceable = traceable.contains(&at) || traceable.contains(&(at + 4));
+        (is_traceable && name.starts_with(PREFIX)).then(|| (at, name.to_string()))
+    });
+    let by_address: BTreeMap<u64, String> = functions.collect();
     by_address.into_values().collect()
 }
 

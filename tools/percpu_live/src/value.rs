@@ -5,7 +5,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::Context;
 use serde::Serialize;
 
 /// The type of a number in a store.
@@ -13,18 +13,15 @@ use serde::Serialize;
 #[serde(rename_all = "lowercase")]
 pub enum Word {
     /// 4 bytes.
-    U32,
+    U32 = 4,
     /// 8 bytes.
-    U64,
+    U64 = 8,
 }
 
 impl Word {
     /// Its size in bytes.
     pub fn width(self) -> u32 {
-        match self {
-            Self::U32 => 4,
-            Self::U64 => 8,
-        }
+        self as u32
     }
 
     /// Its name.
@@ -37,10 +34,7 @@ impl Word {
 
     /// The largest value.
     pub fn max(self) -> u64 {
-        match self {
-            Self::U32 => u32::MAX.into(),
-            Self::U64 => u64::MAX,
-        }
+        u64::MAX >> (64 - 8 * self.width())
     }
 
     /// The values in `bytes`, and the bytes that are left over.
@@ -81,11 +75,9 @@ impl FromStr for Word {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> anyhow::Result<Self> {
-        match name {
-            "u32" => Ok(Self::U32),
-            "u64" => Ok(Self::U64),
-            _ => bail!("'{name}' is not u32 or u64"),
-        }
+        let mut all = [Self::U32, Self::U64].into_iter();
+        all.find(|word| word.name() == name)
+            .with_context(|| format!("'{name}' is not u32 or u64"))
     }
 }
 
