@@ -7,7 +7,6 @@ use bpf_percpu::store;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
 use bpf_percpu::store::KeyKind;
-use bpf_percpu::store::KeyedInfo;
 use bpf_percpu::store::Store;
 use percpu_live::table::Align;
 use percpu_live::table::Table;
@@ -20,32 +19,26 @@ use crate::commands::print_as;
 struct Row {
     #[serde(flatten)]
     info: Info,
-    #[serde(flatten)]
-    shape: Option<Shape>,
-}
-
-#[derive(Serialize)]
-struct Shape {
-    key: KeyKind,
-    entries: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<KeyKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<u32>,
 }
 
 /// Lists all stores.
 pub fn list(json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for info in store::list()? {
-        let shape = match info.keyed {
-            false => None,
-            true => match Store::open_id(info.id) {
+        let (mut key, mut entries) = (None, None);
+        if info.keyed {
+            let store = match Store::open_id(info.id) {
                 // The store was removed in the meantime.
                 Err(Error::NotFound { .. }) => continue,
-                store => {
-                    let KeyedInfo { kind, entries, .. } = store?.keyed_info()?;
-                    Some(Shape { key: kind, entries })
-                }
-            },
-        };
-        rows.push(Row { info, shape });
+                store => store?,
+            };
+            (key, entries) = (store.kind(), store.entry_count());
+        }
+        rows.push(Row { info, key, entries });
     }
     print_as(json, &rows, |rows| table(rows))
 }
@@ -58,10 +51,11 @@ fn table(rows: &[Row]) -> String {
         ("users", Align::Right),
         ("state", Align::Left),
     ]);
-    for Row { info, shape } in rows {
-        let entries = shape.as_ref().map_or(String::new(), |shape| {
-            format!(", {} entries by {}", shape.entries, shape.key)
-        });
+    for Row { info, key, entries } in rows {
+        let entries = match (entries, key) {
+            (Some(entries), Some(key)) => format!(", {entries} entries by {key}"),
+            _ => String::new(),
+        };
         table.row([
             info.id.to_string(),
             info.name.clone(),
@@ -85,19 +79,18 @@ pub fn state(info: &Info) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::target::info;
 
     fn row(id: u32, name: &str, pinned: bool, removed: bool) -> Row {
         Row {
             info: Info {
                 id,
-                name: name.to_string(),
-                size: 64,
                 pinned,
                 removed,
-                refs: 2,
-                keyed: false,
+                ..info(name, 64)
             },
-            shape: None,
+            key: None,
+            entries: None,
         }
     }
 
@@ -115,12 +108,9 @@ mod tests {
              12  x               64      2  held\n\
              13  y               64      2  removed\n"
         );
-        let shape = |key| {
-            let entries = 4096;
-            Some(Shape { key, entries })
-        };
-        rows[1].shape = shape(KeyKind::Cgroup);
-        rows[2].shape = shape(KeyKind::U64);
+        for (row, key) in rows[1..].iter_mut().zip([KeyKind::Cgroup, KeyKind::U64]) {
+            (row.key, row.entries) = (Some(key), Some(4096));
+        }
         assert_eq!(
             table(&rows),
             "id  name     bytes/CPU  users  state\n \
@@ -135,10 +125,7 @@ mod tests {
         let mut row = row(1, "x", true, false);
         let plain = r#"{"id":1,"name":"x","size":64,"pinned":true,"removed":false,"refs":2}"#;
         assert_eq!(serde_json::to_string(&row).unwrap(), plain);
-        row.shape = Some(Shape {
-            key: KeyKind::Task,
-            entries: 5,
-        });
+        (row.key, row.entries) = (Some(KeyKind::Task), Some(5));
         let keyed = plain.replace('}', r#","key":"task","entries":5}"#);
         assert_eq!(serde_json::to_string(&row).unwrap(), keyed);
     }

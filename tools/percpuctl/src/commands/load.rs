@@ -215,6 +215,10 @@ fn report(object: String, choice: Choice, loaded: &Loaded, programs: Vec<Program
     }
 }
 
+fn or_none(cell: Option<impl ToString>) -> String {
+    cell.map_or("-".to_string(), |cell| cell.to_string())
+}
+
 fn text(report: &Report) -> String {
     let mut text = format!("{} is loaded, {}\n", report.object, report.choice);
     let mut sections = Table::new(&[
@@ -223,13 +227,12 @@ fn text(report: &Report) -> String {
         ("store", Align::Left),
         ("id", Align::Right),
     ]);
-    let or_none = |cell: Option<String>| cell.unwrap_or("-".to_string());
     for section in &report.sections {
         sections.row([
             section.name.clone(),
             section.bytes.to_string(),
-            or_none(section.store.clone()),
-            or_none(section.id.map(|id| id.to_string())),
+            or_none(section.store.as_ref()),
+            or_none(section.id),
         ]);
     }
     for store in &report.stores {
@@ -247,8 +250,7 @@ fn text(report: &Report) -> String {
         ("attached", Align::Left),
         ("pinned", Align::Left),
     ]);
-    let path =
-        |path: &Option<PathBuf>| or_none(path.as_ref().map(|path| path.display().to_string()));
+    let path = |path: &Option<PathBuf>| or_none(path.as_deref().map(Path::display));
     for program in &report.programs {
         programs.row([
             program.name.clone(),

@@ -5,7 +5,7 @@
 mod create;
 mod dump;
 #[cfg(feature = "export")]
-mod export;
+pub mod export;
 mod file;
 mod list;
 mod load;

@@ -5,7 +5,6 @@
 use anyhow::Result;
 use bpf_percpu::cpus;
 use bpf_percpu::store;
-use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
 use bpf_percpu::store::Key;
 use bpf_percpu::store::KeyedInfo;
@@ -17,6 +16,7 @@ use crate::commands::list::state;
 use crate::commands::owner;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
+use crate::commands::target::find;
 
 #[derive(Serialize)]
 struct Shown {
@@ -38,7 +38,11 @@ struct Entries {
 
 /// Shows one store.
 pub fn show(which: &Which, json: bool) -> Result<()> {
-    let info = find(which)?;
+    let key = which.key();
+    if let Key::Name(name) = &key {
+        store::check_name(name)?;
+    }
+    let info = find(&store::list()?, key)?.clone();
     let cpus = cpus::possible()?;
     let keyed = info.keyed.then(|| entries(info.id)).transpose()?;
     let entries = keyed.as_ref().map_or(1, |keyed| keyed.info.entries.into());
@@ -104,45 +108,26 @@ fn text(shown: &Shown) -> String {
     text
 }
 
-fn find(which: &Which) -> Result<Info> {
-    let key = which.key();
-    if let Key::Name(name) = &key {
-        store::check_name(name)?;
-    }
-    let found = store::list()?.into_iter().find(|info| match &key {
-        Key::Id(id) => info.id == *id,
-        Key::Name(name) => info.name == *name && !info.removed,
-    });
-    Ok(found.ok_or(Error::NotFound { key })?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::target::info;
     use bpf_percpu::store::KeyKind;
 
     fn shown() -> Shown {
         Shown {
-            info: Info {
-                id: 3,
-                name: "x".to_string(),
-                size: 16,
-                pinned: true,
-                removed: false,
-                refs: 1,
-                keyed: false,
-            },
+            info: info("x", 16),
             cpus: vec![0, 1],
             bytes: 32,
             keyed: None,
         }
     }
 
-    const PLAIN: &str = "id     3\n\
+    const PLAIN: &str = "id     1\n\
                          name   x\n\
                          size   16 bytes per CPU, 32 on the possible CPUs 0-1\n\
                          state  pinned: stays until it is removed\n\
-                         users  1 (open files, the pin, handles and kptrs of BPF programs)\n";
+                         users  2 (open files, the pin, handles and kptrs of BPF programs)\n";
 
     #[test]
     fn plain_stores_have_no_entries() {

@@ -5,6 +5,8 @@
 use anyhow::bail;
 use anyhow::Result;
 use bpf_percpu::store;
+use bpf_percpu::store::Error;
+use bpf_percpu::store::Info;
 use bpf_percpu::store::Key;
 use bpf_percpu::store::Store;
 use percpu_live::value::Word;
@@ -52,6 +54,15 @@ impl Target {
     }
 }
 
+/// Finds a store in the list, which does not open it. A name that has been freed is no name any more.
+pub fn find(infos: &[Info], key: Key) -> store::Result<&Info> {
+    let found = infos.iter().find(|info| match &key {
+        Key::Id(id) => info.id == *id,
+        Key::Name(name) => info.name == *name && !info.removed,
+    });
+    found.ok_or(Error::NotFound { key })
+}
+
 /// Returns the entry that `--key` selects.
 pub fn entry(store: &Store, key: &str) -> Result<Store> {
     let Some(kind) = store.kind() else {
@@ -87,5 +98,19 @@ pub fn sum(store: &Store, off: u32, word: Word) -> store::Result<u64> {
     match word {
         Word::U32 => store.sum_u32(off).map(u64::from),
         Word::U64 => store.sum_u64(off),
+    }
+}
+
+/// A store for tests.
+#[cfg(test)]
+pub fn info(name: &str, size: u32) -> Info {
+    Info {
+        id: 1,
+        name: name.to_string(),
+        size,
+        pinned: true,
+        removed: false,
+        refs: 2,
+        keyed: false,
     }
 }

@@ -2,7 +2,6 @@
 
 //! The kfuncs in a module's BTF: functions with the tag `bpf_kfunc`.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::ffi::CString;
@@ -67,19 +66,12 @@ pub fn kfuncs(module: &str) -> Result<BTreeSet<String>, String> {
     let split = unsafe { libbpf_sys::btf__load_module_btf(name.as_ptr(), base.0.as_ptr()) };
     let split = Btf::new(split, module)?;
 
-    let mut functions = BTreeMap::new();
-    let mut tagged = BTreeSet::new();
-    for id in base.type_count()..split.type_count() {
-        match split.get(id) {
-            Some((KIND_FUNC, name, _)) => {
-                functions.insert(id, String::from_utf8_lossy(name).into_owned());
-            }
-            Some((KIND_DECL_TAG, TAG, target)) => {
-                tagged.insert(target);
-            }
-            _ => {}
-        }
-    }
-    functions.retain(|id, _| tagged.contains(id));
-    Ok(functions.into_values().collect())
+    let ids = base.type_count()..split.type_count();
+    let tagged = ids.filter_map(|id| match split.get(id)? {
+        (KIND_DECL_TAG, TAG, target) => split.get(target),
+        _ => None,
+    });
+    let functions = tagged.filter(|(kind, ..)| *kind == KIND_FUNC);
+    let names = functions.map(|(_, name, _)| String::from_utf8_lossy(name).into_owned());
+    Ok(names.collect())
 }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use prometheus_client::registry::Unit;
 
-use crate::cli::export::Format;
+use super::args::Format;
 
 /// Label names and values.
 pub type Labels = Vec<(&'static str, String)>;

@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio::time::timeout;
 
-use crate::cli::export::Format;
+use super::args::Format;
 
 /// The path of the metrics.
 pub const PATH: &str = "/metrics";

@@ -3,6 +3,7 @@
 //! Metrics of the stores.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use anyhow::ensure;
 use anyhow::Result;
@@ -12,13 +13,13 @@ use bpf_percpu::store::KeyedInfo;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::choice::Counters;
+use super::args::Counter;
+use super::args::Counters;
+use super::args::Export;
+use super::args::PREFIX;
 use super::families::Families;
 use super::families::Family;
 use super::families::Labels;
-use crate::cli::export::Counter;
-use crate::cli::export::Export;
-use crate::cli::export::PREFIX;
 
 /// More samples are probably a mistake, and would need too much memory.
 const MAX_SAMPLES: usize = 250_000;
@@ -54,8 +55,7 @@ const COUNTS: [(&str, &str); 2] = [
 /// The metrics collected so far.
 pub struct Metrics<'a> {
     args: &'a Export,
-    infos: Family,
-    /// In the order of [`GAUGES`] and [`COUNTS`].
+    /// The stores' infos, and what is in [`GAUGES`] and [`COUNTS`].
     described: Vec<Family>,
     /// By name.
     counters: BTreeMap<String, Family>,
@@ -68,12 +68,12 @@ impl<'a> Metrics<'a> {
         let of_kind = |kind| move |(name, help)| Family::new(format!("{PREFIX}{name}"), help, kind);
         let gauges = GAUGES.into_iter().map(of_kind(MetricType::Gauge));
         let counts = COUNTS.into_iter().map(of_kind(MetricType::Counter));
-        let mut described: Vec<Family> = gauges.chain(counts).collect();
-        described[0].unit = Some(Unit::Bytes);
         let help = "Stores, by their names: the id, and what has entries in keyed ones";
+        let mut described = vec![Family::new(PREFIX, help, MetricType::Info)];
+        described.extend(gauges.chain(counts));
+        described[1].unit = Some(Unit::Bytes);
         Self {
             args,
-            infos: Family::new(PREFIX, help, MetricType::Info),
             described,
             counters: BTreeMap::new(),
             samples: 0,
@@ -81,11 +81,9 @@ impl<'a> Metrics<'a> {
     }
 
     /// Returns all metrics.
-    pub fn families(self) -> Families {
-        let mut all = vec![self.infos];
-        all.extend(self.described);
-        all.extend(self.counters.into_values());
-        Families(all)
+    pub fn families(mut self) -> Families {
+        self.described.extend(self.counters.into_values());
+        Families(self.described)
     }
 
     /// Adds the metrics that describe a store.
@@ -99,9 +97,10 @@ impl<'a> Metrics<'a> {
             values.extend([keyed.full, keyed.locked]);
             all.push(("key", keyed.kind.to_string()));
         }
-        self.infos.samples.push((all, 1));
-        for (family, value) in self.described.iter_mut().zip(values) {
-            family.samples.push((labels.clone(), value));
+        let samples = values.into_iter().map(|value| (labels.clone(), value));
+        let samples = iter::once((all, 1)).chain(samples);
+        for (family, sample) in self.described.iter_mut().zip(samples) {
+            family.samples.push(sample);
         }
     }
 
@@ -189,20 +188,14 @@ fn columns(args: &Export, copies: &Copies, at: u32) -> Vec<(u32, u64)> {
 mod tests {
     use super::*;
 
-    use crate::cli::export::Format;
-    use crate::commands::export::choice::tests::choice;
+    use crate::commands::export::args::tests::choice;
+    use crate::commands::export::args::Format;
+    use crate::commands::target;
     use bpf_percpu::store::KeyKind;
 
     fn info(size: u32) -> Info {
-        Info {
-            id: 7,
-            name: "s".to_string(),
-            size,
-            pinned: true,
-            removed: false,
-            refs: 2,
-            keyed: false,
-        }
+        let info = target::info("s", size);
+        Info { id: 7, ..info }
     }
 
     /// Three words of two CPUs: 1 and 2, zeroes, and 2^32 on one.

@@ -2,7 +2,7 @@
 
 //! `percpuctl export`.
 
-mod choice;
+mod args;
 mod families;
 mod http;
 mod metrics;
@@ -19,11 +19,11 @@ use percpu_live::watch::Signals;
 use percpu_live::watch::ENDING;
 use serde_json::json;
 
-use crate::cli::export::Export;
 use crate::commands::bad_usage;
 use crate::commands::file;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
+pub use args::Export;
 use families::Families;
 use metrics::Metrics;
 

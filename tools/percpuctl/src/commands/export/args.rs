@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the arguments choose to export.
+//! The arguments of `export`, and what they choose.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use anyhow::Result;
@@ -10,9 +14,84 @@ use bpf_percpu::store;
 use bpf_percpu::store::Error;
 use bpf_percpu::store::Info;
 use bpf_percpu::store::Key;
+use clap::Args;
+use clap::ValueEnum;
+use percpu_live::value::parse_u32;
+use percpu_live::value::Word;
 
-use crate::cli::export::Counter;
-use crate::cli::export::Export;
+use crate::cli::words;
+use crate::commands::target::find;
+
+/// The default address. No other exporter is known to use this port.
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 18773);
+
+/// The prefix of our own metrics.
+pub const PREFIX: &str = "bpf_percpu_store";
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// These stores; all by default
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Listen at this IP address; put an IPv6 address in [] before a port; port 0 selects any free
+    /// port
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        default_value_t = ADDRESS,
+        value_parser = parse_address,
+        conflicts_with = "once"
+    )]
+    pub listen: SocketAddr,
+    /// The type of the counters
+    #[arg(long = "type", value_name = "TYPE", default_value = "u64", value_parser = words())]
+    pub kind: Word,
+    /// Export counters from this byte on, a multiple of their width
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub offset: Option<u32>,
+    /// Export N counters of each store, including those that are zero; by default all that are not
+    /// zero on every CPU
+    #[arg(long, value_name = "N", value_parser = parse_u32)]
+    pub count: Option<u32>,
+    /// Export the counter at this byte of a store as METRIC_total, and no other counters of the
+    /// store; may be repeated
+    #[arg(long = "counter", value_name = "NAME:OFFSET=METRIC", value_parser = parse_counter)]
+    pub counters: Vec<Counter>,
+    /// Export sums over the CPUs instead of a counter for each CPU
+    #[arg(long)]
+    pub total: bool,
+    /// Print the metrics once and exit
+    #[arg(long)]
+    pub once: bool,
+    /// The format of the output
+    #[arg(long, default_value = "prometheus", requires = "once")]
+    pub format: Format,
+    /// Write the metrics to this file, completely or, after an error, not at all
+    #[arg(long, value_name = "FILE", requires = "once")]
+    pub output: Option<PathBuf>,
+}
+
+/// The format of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Prometheus' text format, as node_exporter's textfile collector reads it
+    Prometheus,
+    /// OpenMetrics text, with an end mark
+    #[value(name = "openmetrics")]
+    OpenMetrics,
+}
+
+/// A counter with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// Its store.
+    pub store: String,
+    /// Its offset in bytes.
+    pub offset: u32,
+    /// Its name, without `_total`.
+    pub metric: String,
+}
 
 /// The counters of a store to export.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,12 +137,7 @@ impl Export {
         }
         let infos = store::list()?;
         for name in self.stores() {
-            let mut infos = infos.iter();
-            let info = infos.find(|info| info.name == *name && !info.removed);
-            let info = info.ok_or_else(|| Error::NotFound {
-                key: Key::Name(name.clone()),
-            })?;
-            self.check_ends(info)?;
+            self.check_ends(find(&infos, Key::Name(name.clone()))?)?;
         }
         Ok(())
     }
@@ -115,14 +189,46 @@ impl Export {
     }
 }
 
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let ip = text.strip_prefix('[').and_then(|ip| ip.strip_suffix(']'));
+    let ip = ip.unwrap_or(text).parse();
+    let address = ip.map(|ip| SocketAddr::new(ip, ADDRESS.port()));
+    let why = "give an IP address, and a port if need be, like 127.0.0.1:18773";
+    address.or(text.parse()).map_err(|_| why.to_string())
+}
+
+fn parse_counter(text: &str) -> Result<Counter, String> {
+    let why = "give a store, a byte and a name, like packets:8=xdp_bytes";
+    let (place, metric) = text.split_once('=').ok_or(why)?;
+    let (store, offset) = place.rsplit_once(':').ok_or(why)?;
+    let offset = parse_u32(offset).map_err(|why| format!("the byte '{offset}' is {why}"))?;
+    let metric = metric.strip_suffix("_total").unwrap_or(metric);
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !metric.chars().all(fits) || !metric.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(format!(
+            "'{metric}' is no name of a metric: begin with a letter, and use A-Z a-z 0-9 _"
+        ));
+    }
+    if metric.starts_with(PREFIX) {
+        return Err(format!(
+            "names that begin with {PREFIX} are percpuctl's own"
+        ));
+    }
+    Ok(Counter {
+        store: store.to_string(),
+        offset,
+        metric: metric.to_string(),
+    })
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
-
     use clap::Parser;
 
     use crate::cli::Cli;
     use crate::cli::Command;
+    use crate::commands::target;
 
     /// Parses the arguments of `export`.
     pub fn choice(line: &str) -> Result<Export, String> {
@@ -135,15 +241,8 @@ pub mod tests {
     }
 
     fn info(name: &str, removed: bool) -> Info {
-        Info {
-            id: 1,
-            name: name.to_string(),
-            size: 24,
-            pinned: false,
-            removed,
-            refs: 1,
-            keyed: false,
-        }
+        let info = target::info(name, 24);
+        Info { removed, ..info }
     }
 
     #[test]
@@ -196,5 +295,55 @@ pub mod tests {
     fn names_are_of_one_counter_each() {
         let why = choice("--counter y:0=a --counter y:8=a_total").unwrap_err();
         assert!(why.contains("'y'") && why.contains(" a"), "{why}");
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, address) in [
+            ("127.0.0.1", "127.0.0.1:18773"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("0.0.0.0:9", "0.0.0.0:9"),
+            ("::1", "[::1]:18773"),
+            ("[::1]", "[::1]:18773"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            assert_eq!(parse_address(text), Ok(address), "{text}");
+        }
+        for text in [
+            "",
+            ":9",
+            "localhost",
+            "127.0.0.1:",
+            "127.0.0.1:65536",
+            "[::1",
+            "1.2.3",
+        ] {
+            assert!(parse_address(text).is_err(), "{text}");
+        }
+        assert!(ADDRESS.ip().is_loopback());
+    }
+
+    #[test]
+    fn counters() {
+        for (text, offset, metric) in [
+            ("a.b-c:8=xdp_bytes", 8, "xdp_bytes"),
+            ("a.b-c:0x10=Xdp9_total", 16, "Xdp9"),
+        ] {
+            let counter = Counter {
+                store: "a.b-c".to_string(),
+                offset,
+                metric: metric.to_string(),
+            };
+            assert_eq!(parse_counter(text), Ok(counter), "{text}");
+        }
+        for text in ["", "a", "a:8", "a=b", "a:=b", "a:x=b", "a:-8=b"] {
+            assert!(parse_counter(text).is_err(), "{text}");
+        }
+        let ours = "bpf_percpu_store_users";
+        for metric in ["", "_total", "9b", "_b", "b-c", "b:c", "ä", ours] {
+            let text = format!("a:8={metric}");
+            assert!(parse_counter(&text).is_err(), "{text}");
+        }
     }
 }

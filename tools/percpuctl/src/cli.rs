@@ -2,9 +2,6 @@
 
 //! The command line.
 
-#[cfg(feature = "export")]
-pub mod export;
-
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,6 +21,9 @@ use percpu_live::value::parse_size;
 use percpu_live::value::parse_u32;
 use percpu_live::value::Word;
 use serde::Serialize;
+
+#[cfg(feature = "export")]
+use crate::commands::export::Export;
 
 /// Shows and changes the per-CPU stores of bpf_percpu.ko.
 ///
@@ -87,7 +87,7 @@ pub enum Command {
     /// There is no authentication: anybody who can reach the address can read the counters. By
     /// default that is only this machine; --listen changes it.
     #[cfg(feature = "export")]
-    Export(export::Export),
+    Export(Export),
     /// Load a BPF program that has SEC(".percpu") variables
     ///
     /// If the kernel supports such variables, from 7.3 on, they are native; otherwise they are in
@@ -339,7 +339,7 @@ pub struct Skel {
 }
 
 /// The names of [`Word`].
-fn words() -> impl TypedValueParser<Value = Word> {
+pub fn words() -> impl TypedValueParser<Value = Word> {
     names([("u32", "4 bytes"), ("u64", "8 bytes")])
 }
 
