@@ -10,32 +10,22 @@ use crate::cpu_list::CpuList;
 use crate::store::Error;
 use crate::store::Result;
 
-const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
-
 /// Returns the possible CPUs in ascending order. They do not change until the next boot.
 pub fn possible() -> Result<Vec<u32>> {
     static KNOWN: OnceLock<Vec<u32>> = OnceLock::new();
     if let Some(cpus) = KNOWN.get() {
         return Ok(cpus.clone());
     }
-    let cpus = read()?;
-    Ok(KNOWN.get_or_init(|| cpus).clone())
-}
-
-fn read() -> Result<Vec<u32>> {
-    let cpus_error = |cause| Error::Cpus {
-        path: POSSIBLE,
-        cause,
-    };
-    let text = fs::read_to_string(POSSIBLE).map_err(cpus_error)?;
-    let cpus: CpuList = text
-        .trim()
-        .parse()
-        .map_err(|cause: anyhow::Error| cpus_error(io::Error::other(format!("{cause:#}"))))?;
+    let path = "/sys/devices/system/cpu/possible";
+    let cpus_error = |cause| Error::Cpus { path, cause };
+    let invalid = |why: String| cpus_error(io::Error::other(why));
+    let text = fs::read_to_string(path).map_err(cpus_error)?;
+    let cpus = text.trim().parse::<CpuList>();
+    let cpus = cpus.map_err(|cause| invalid(format!("{cause:#}")))?;
     if cpus.is_empty() {
-        return Err(cpus_error(io::Error::other("it names no CPU")));
+        return Err(invalid("it names no CPU".to_string()));
     }
-    Ok(cpus.into_iter().collect())
+    Ok(KNOWN.get_or_init(|| cpus.into_iter().collect()).clone())
 }
 
 /// Formats CPUs in ascending order as the kernel does: `0-3,5`.

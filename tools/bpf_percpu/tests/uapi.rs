@@ -85,24 +85,15 @@ fn assertions() -> String {
 fn compile(compiler: &[&str], source: &str) -> String {
     let mut child = Command::new(compiler[0])
         .args(&compiler[1..])
-        .args([
-            "-I",
-            INCLUDE,
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-fsyntax-only",
-            "-xc",
-            "-",
-        ])
+        .args(["-I", INCLUDE, "-Wall", "-Wextra", "-Werror"])
+        .args(["-fsyntax-only", "-xc", "-"])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|e| panic!("{compiler:?}: {e}"));
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin
-        .write_all(source.as_bytes())
-        .expect("the compiler reads");
+    let written = stdin.write_all(source.as_bytes());
+    written.expect("the compiler reads");
     drop(stdin);
     let output = child.wait_with_output().expect("the compiler ends");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -133,10 +124,7 @@ fn differences_are_seen() {
     let wrong = source.replace("ULL,", "ULL + 1,");
     let said = compile(&["clang", "-ferror-limit=0"], &wrong);
     let all = source.matches("_Static_assert").count();
-    assert_eq!(
-        said.matches("static assertion failed").count(),
-        all,
-        "{said}"
-    );
+    let failed = said.matches("static assertion failed").count();
+    assert_eq!(failed, all, "{said}");
     assert!(all > 80);
 }

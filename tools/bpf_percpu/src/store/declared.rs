@@ -15,24 +15,14 @@ use crate::store::Result;
 use crate::store::Store;
 use crate::uapi::NAME_LEN;
 
-/// A section of declarations.
-struct Section {
-    name: &'static str,
-    /// The number of numbers in a declaration, not counting the id.
-    numbers: usize,
-}
+/// A section of declarations, and the number of numbers in each, not counting the id.
+type Section = (&'static str, usize);
 
 /// `BPF_PERCPU_STORE_SECTION`.
-const PLAIN: Section = Section {
-    name: ".rodata.bpf_percpu",
-    numbers: 1,
-};
+const PLAIN: Section = (".rodata.bpf_percpu", 1);
 
 /// `BPF_PERCPU_KEYED_STORE_SECTION`.
-const KEYED: Section = Section {
-    name: ".rodata.bpf_percpu.keyed",
-    numbers: 3,
-};
+const KEYED: Section = (".rodata.bpf_percpu.keyed", 3);
 
 /// Creates or opens the stores that `object` declares, writes their ids into it, and returns them
 /// by name. Call it before the object is loaded. Keep the stores as long as its programs run, or
@@ -42,14 +32,12 @@ const KEYED: Section = Section {
 /// stores.
 pub fn bind(object: &mut OpenObject) -> Result<BTreeMap<String, Store>> {
     let mut stores = BTreeMap::new();
-    for section in [&PLAIN, &KEYED] {
+    for section in [PLAIN, KEYED] {
         let mut maps = object.maps_mut();
-        if let Some(mut map) = maps.find(|map| map.name() == section.name) {
-            if let Some(decls) = map.initial_value_mut() {
-                fill_in(section, decls, |name, numbers| {
-                    id_of(&mut stores, name, numbers)
-                })?;
-            }
+        let mut map = maps.find(|map| map.name() == section.0);
+        if let Some(decls) = map.as_mut().and_then(|map| map.initial_value_mut()) {
+            let id_of = |name: &str, numbers: &[u32]| id_of(&mut stores, name, numbers);
+            fill_in(section, decls, id_of)?;
         }
     }
     Ok(stores)
@@ -60,13 +48,10 @@ pub fn bind(object: &mut OpenObject) -> Result<BTreeMap<String, Store>> {
 fn id_of(stores: &mut BTreeMap<String, Store>, name: &str, numbers: &[u32]) -> Result<u32> {
     let mut options = Options::new(name, numbers[0]);
     if let [_, kind, entries] = *numbers {
-        let name = || name.to_string();
-        let kind =
-            KeyKind::of_number(kind).ok_or_else(|| Error::UnknownKind { name: name(), kind })?;
-        options = options.keyed(kind, entries);
+        options = options.keyed(KeyKind::known(kind, name)?, entries);
     }
     if let Some(store) = stores.get(name) {
-        options.check_same(store)?;
+        options.check_shape(store.size(), store.opened.keyed)?;
         return Ok(store.id());
     }
     let store = options.create_or_open()?;
@@ -78,27 +63,20 @@ fn id_of(stores: &mut BTreeMap<String, Store>, name: &str, numbers: &[u32]) -> R
 /// Writes the id of each declared store to its declaration, where it precedes the numbers and the
 /// name.
 fn fill_in(
-    section: &Section,
+    (section, numbers): Section,
     decls: &mut [u8],
     mut id_of: impl FnMut(&str, &[u32]) -> Result<u32>,
 ) -> Result<()> {
-    let decl = 4 + 4 * section.numbers + NAME_LEN;
-    if decls.len() % decl != 0 {
-        return Err(Error::Declarations {
-            section: section.name,
-            len: decls.len(),
-            decl,
-        });
+    let (len, decl) = (decls.len(), 4 + 4 * numbers + NAME_LEN);
+    if len % decl != 0 {
+        return Err(Error::Declarations { section, len, decl });
     }
     for decl in decls.chunks_exact_mut(decl) {
         let (id, rest) = decl.split_at_mut(4);
-        let (numbers, name) = rest.split_at(4 * section.numbers);
-        let numbers = numbers.chunks_exact(4).map(|number| {
-            let mut word = [0; 4];
-            word.copy_from_slice(number);
-            u32::from_ne_bytes(word)
-        });
-        let numbers: Vec<u32> = numbers.collect();
+        let (numbers, name) = rest.split_at(4 * numbers);
+        let numbers = numbers.chunks_exact(4);
+        let numbers = numbers.filter_map(|number| number.first_chunk().copied());
+        let numbers: Vec<u32> = numbers.map(u32::from_ne_bytes).collect();
         let end = name.iter().position(|byte| *byte == 0);
         let name = String::from_utf8_lossy(&name[..end.unwrap_or(NAME_LEN)]);
         check_name(&name)?;
@@ -130,7 +108,7 @@ mod tests {
         let mut bytes = [decl("a", &[8]), decl("b", &[0x1_0203])].concat();
         let before = bytes.clone();
         let mut seen = Vec::new();
-        fill_in(&PLAIN, &mut bytes, |name, numbers| {
+        fill_in(PLAIN, &mut bytes, |name, numbers| {
             seen.push((name.to_string(), numbers[0]));
             Ok(0x100 + seen.len() as u32)
         })
@@ -147,7 +125,7 @@ mod tests {
         let mut bytes = [decl("a", &[8, 1, 64]), decl("b", &[16, 3, 1 << 20])].concat();
         assert_eq!(bytes.len(), 2 * KEYED_DECL);
         let mut seen = Vec::new();
-        fill_in(&KEYED, &mut bytes, |name, numbers| {
+        fill_in(KEYED, &mut bytes, |name, numbers| {
             seen.push((name.to_string(), numbers.to_vec()));
             Ok(7)
         })
@@ -164,12 +142,12 @@ mod tests {
 
     #[test]
     fn other_sections_are_refused() {
-        let error = fill_in(&PLAIN, &mut [0; DECL + 1], |_, _| Ok(1)).unwrap_err();
+        let error = fill_in(PLAIN, &mut [0; DECL + 1], |_, _| Ok(1)).unwrap_err();
         assert!(error.to_string().contains("73 bytes"), "{error}");
-        let error = fill_in(&KEYED, &mut [0; DECL], |_, _| Ok(1)).unwrap_err();
+        let error = fill_in(KEYED, &mut [0; DECL], |_, _| Ok(1)).unwrap_err();
         let said = error.to_string();
         assert!(said.contains("keyed has 72 bytes"), "{said}");
-        let error = fill_in(&PLAIN, &mut decl("a b", &[8]), |_, _| Ok(1)).unwrap_err();
+        let error = fill_in(PLAIN, &mut decl("a b", &[8]), |_, _| Ok(1)).unwrap_err();
         assert!(error.to_string().contains("'a b'"), "{error}");
     }
 }

@@ -41,7 +41,7 @@ impl Iterator for Entries {
             match device.entry_list(self.cursor.take()?) {
                 Ok((batch, next)) => {
                     self.batch = batch.into_iter();
-                    self.cursor = (next != 0).then_some(next);
+                    self.cursor = next;
                 }
                 Err(cause) => return Some(Err(other("entry list", cause))),
             }

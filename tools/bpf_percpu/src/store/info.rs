@@ -4,9 +4,7 @@
 
 use crate::store::device::Device;
 use crate::store::other;
-use crate::store::Error;
 use crate::store::KeyKind;
-use crate::store::Keyed;
 use crate::store::Result;
 use crate::uapi;
 
@@ -33,10 +31,8 @@ pub struct Info {
 
 impl Info {
     pub(super) fn of(device: &Device) -> Result<Self> {
-        device
-            .info()
-            .map(|info| Self::from(&info))
-            .map_err(|cause| other("info", cause))
+        let info = device.info().map_err(|cause| other("info", cause))?;
+        Ok(Self::from(&info))
     }
 }
 
@@ -80,12 +76,8 @@ impl KeyedInfo {
     pub(super) fn of(device: &Device, name: &str) -> Result<Self> {
         let info = device.keyed_info();
         let info = info.map_err(|cause| other("keyed info", cause))?;
-        let kind = info.key_kind;
         Ok(Self {
-            kind: KeyKind::of_number(kind).ok_or_else(|| Error::UnknownKind {
-                name: name.to_string(),
-                kind,
-            })?,
+            kind: KeyKind::known(info.key_kind, name)?,
             entries: info.entries,
             used: info.used,
             waiting: info.waiting,
@@ -93,27 +85,17 @@ impl KeyedInfo {
             locked: info.locked,
         })
     }
-
-    pub(super) fn created_with(&self) -> Keyed {
-        Keyed {
-            kind: self.kind,
-            entries: self.entries,
-        }
-    }
 }
 
 /// Returns the information about all stores, in the order of their ids.
 pub fn list() -> Result<Vec<Info>> {
     let device = Device::open()?;
     let mut all = Vec::new();
-    let mut cursor = 0;
-    loop {
-        let (infos, next) = device.list(cursor).map_err(|cause| other("list", cause))?;
+    let mut cursor = Some(0);
+    while let Some(from) = cursor {
+        let infos;
+        (infos, cursor) = device.list(from).map_err(|cause| other("list", cause))?;
         all.extend(infos.iter().map(Info::from));
-        if next == 0 {
-            break;
-        }
-        cursor = next;
     }
     all.sort_by_key(|info| info.id);
     Ok(all)

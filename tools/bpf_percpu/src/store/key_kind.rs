@@ -5,21 +5,24 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::Context;
 
+use crate::store::Error;
+use crate::store::Result;
 use crate::uapi;
 
 /// The kind of owner that the entries of a store have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[repr(u32)]
 pub enum KeyKind {
     /// Tasks, by thread id. An entry is removed when its task is freed.
-    Task,
+    Task = uapi::KEY_TASK,
     /// Control groups, by cgroup id. An entry is removed when its cgroup is freed.
-    Cgroup,
+    Cgroup = uapi::KEY_CGROUP,
     /// Numbers. An entry exists until a program or user space deletes it.
-    U64,
+    U64 = uapi::KEY_U64,
 }
 
 impl KeyKind {
@@ -28,17 +31,19 @@ impl KeyKind {
 
     /// Its value in `enum bpf_percpu_key_kind`.
     pub fn number(self) -> u32 {
-        match self {
-            Self::Task => uapi::KEY_TASK,
-            Self::Cgroup => uapi::KEY_CGROUP,
-            Self::U64 => uapi::KEY_U64,
-        }
+        self as u32
     }
 
     /// The kind with this number, if there is one.
     pub fn of_number(number: u32) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
         all.find(|kind| kind.number() == number)
+    }
+
+    /// The kind with this number, for an operation on store `name`.
+    pub(super) fn known(kind: u32, name: &str) -> Result<Self> {
+        let name = name.to_string();
+        Self::of_number(kind).ok_or(Error::UnknownKind { name, kind })
     }
 
     /// The word for an owner, for messages.
@@ -65,10 +70,9 @@ impl FromStr for KeyKind {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> anyhow::Result<Self> {
-        match Self::ALL.into_iter().find(|kind| kind.to_string() == name) {
-            Some(kind) => Ok(kind),
-            None => bail!("'{name}' is not task, cgroup or u64"),
-        }
+        let mut all = Self::ALL.into_iter();
+        let found = all.find(|kind| kind.to_string() == name);
+        found.with_context(|| format!("'{name}' is not task, cgroup or u64"))
     }
 }
 

@@ -113,7 +113,10 @@ impl Store {
         })?;
         let info = Info::of(&device)?;
         let keyed = match info.keyed {
-            true => Some(KeyedInfo::of(&device, &info.name)?.created_with()),
+            true => {
+                let KeyedInfo { kind, entries, .. } = KeyedInfo::of(&device, &info.name)?;
+                Some(Keyed { kind, entries })
+            }
             false => None,
         };
         Ok(Self::of(Opened {
@@ -126,10 +129,8 @@ impl Store {
     }
 
     fn of(opened: Opened) -> Self {
-        Self {
-            opened: Arc::new(opened),
-            entry: None,
-        }
+        let (opened, entry) = (Arc::new(opened), None);
+        Self { opened, entry }
     }
 
     /// The name that the store was created with.
@@ -170,23 +171,21 @@ impl Store {
 
     /// Pins the store, so that it outlives its users.
     pub fn pin(&self) -> Result<()> {
-        self.opened.device.pin().map_err(|cause| {
-            let (name, id) = (self.name().to_string(), self.id());
-            match cause.raw_os_error() {
-                Some(libc::EEXIST) => Error::NameTaken { name, id },
-                _ => other("pin", cause),
-            }
+        let (name, id) = (self.name().to_string(), self.id());
+        let pinned = self.opened.device.pin();
+        pinned.map_err(|cause| match cause.raw_os_error() {
+            Some(libc::EEXIST) => Error::NameTaken { name, id },
+            _ => other("pin", cause),
         })
     }
 
     /// Drops the pin and frees the name. The store is freed when its last user is gone.
     pub fn unpin(&self) -> Result<()> {
-        self.opened.device.unpin().map_err(|cause| {
-            let (name, id) = (self.name().to_string(), self.id());
-            match cause.raw_os_error() {
-                Some(libc::ENOENT) => Error::Removed { name, id },
-                _ => other("unpin", cause),
-            }
+        let (name, id) = (self.name().to_string(), self.id());
+        let unpinned = self.opened.device.unpin();
+        unpinned.map_err(|cause| match cause.raw_os_error() {
+            Some(libc::ENOENT) => Error::Removed { name, id },
+            _ => other("unpin", cause),
         })
     }
 
@@ -208,14 +207,9 @@ impl Store {
     /// and it gets another one at a different index, this one no longer exists.
     pub fn entry_at(&self, owner: u64, index: u32) -> Result<Self> {
         self.keyed()?;
-        Ok(Self {
-            opened: Arc::clone(&self.opened),
-            entry: Some(uapi::Entry {
-                owner,
-                index,
-                pad: 0,
-            }),
-        })
+        let (opened, pad) = (Arc::clone(&self.opened), 0);
+        let entry = Some(uapi::Entry { owner, index, pad });
+        Ok(Self { opened, entry })
     }
 
     /// The owner, if this is an entry.
@@ -242,7 +236,7 @@ impl Store {
                 owner: entry.owner,
                 cause,
             },
-            Some(libc::ENOENT) => self.no_entry(keyed.kind, entry),
+            Some(libc::ENOENT) => self.no_entry(keyed.kind, entry.owner),
             _ => other("entry delete", cause),
         })
     }
@@ -251,10 +245,8 @@ impl Store {
     pub fn read(&self, cpu: u32, off: u32, bytes: &mut [u8]) -> Result<()> {
         self.check_bytes()?;
         let len = bytes.len();
-        self.opened
-            .device
-            .read(self.entry, cpu, off, bytes)
-            .map_err(|cause| self.io_error(READ, cause, cpu, off, len))
+        let read = self.opened.device.read(self.entry, cpu, off, bytes);
+        read.map_err(|cause| self.io_error(READ, cause, cpu, off, len))
     }
 
     /// Writes bytes of one CPU's copy. Concurrent updates by BPF programs may be lost.
@@ -273,10 +265,8 @@ impl Store {
 
     fn write_to(&self, cpu: u32, off: u32, bytes: &[u8]) -> Result<()> {
         self.check_bytes()?;
-        self.opened
-            .device
-            .write(self.entry, cpu, off, bytes)
-            .map_err(|cause| self.io_error(WRITE, cause, cpu, off, bytes.len()))
+        let written = self.opened.device.write(self.entry, cpu, off, bytes);
+        written.map_err(|cause| self.io_error(WRITE, cause, cpu, off, bytes.len()))
     }
 
     /// Reads `len` bytes at `off` of the copy of each possible CPU, in the order of the CPUs.
@@ -310,18 +300,11 @@ impl Store {
         Ok(words.fold(0, |sum, (_, word)| sum.wrapping_add(word)))
     }
 
-    fn words<T, const N: usize>(
-        &self,
-        off: u32,
-        of_bytes: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<(u32, T)>> {
+    fn words<T, const N: usize>(&self, off: u32, word: fn([u8; N]) -> T) -> Result<Vec<(u32, T)>> {
         self.check_word(off, N)?;
         let (cpus, bytes) = self.copies(off, N)?;
-        let words = bytes.chunks_exact(N).map(|copy| {
-            let mut word = [0; N];
-            word.copy_from_slice(copy);
-            of_bytes(word)
-        });
+        let copies = bytes.chunks_exact(N);
+        let words = copies.filter_map(|copy| copy.first_chunk().copied().map(word));
         Ok(cpus.into_iter().zip(words).collect())
     }
 
@@ -354,17 +337,17 @@ impl Store {
     pub fn check_word(&self, off: u32, width: usize) -> Result<()> {
         self.check_range(off, width)?;
         let width = width as u32;
-        if off % width != 0 {
-            return Err(Error::Misaligned { off, width });
+        match off % width {
+            0 => Ok(()),
+            _ => Err(Error::Misaligned { off, width }),
         }
-        Ok(())
     }
 
     fn check_range(&self, off: u32, len: usize) -> Result<()> {
-        if u64::from(off) + len as u64 > u64::from(self.size()) {
-            return Err(self.past_end(off, len));
+        match u64::from(off) + len as u64 <= u64::from(self.size()) {
+            true => Ok(()),
+            false => Err(self.past_end(off, len)),
         }
-        Ok(())
     }
 
     /// The error for a range that is not within the store.
@@ -393,22 +376,20 @@ impl Store {
     }
 
     fn has_entries(&self) -> Error {
-        Error::Keyed {
-            name: self.name().to_string(),
-        }
+        let name = self.name().to_string();
+        Error::Keyed { name }
     }
 
-    fn no_entry(&self, kind: KeyKind, entry: uapi::Entry) -> Error {
-        Error::NoEntry {
-            name: self.name().to_string(),
-            kind,
-            owner: entry.owner,
-        }
+    fn no_entry(&self, kind: KeyKind, owner: u64) -> Error {
+        let name = self.name().to_string();
+        Error::NoEntry { name, kind, owner }
     }
 
     fn io_error(&self, call: Call, cause: io::Error, cpu: u32, off: u32, len: usize) -> Error {
         match (cause.raw_os_error(), self.opened.keyed, self.entry) {
-            (Some(libc::ENOENT), Some(keyed), Some(entry)) => self.no_entry(keyed.kind, entry),
+            (Some(libc::ENOENT), Some(Keyed { kind, .. }), Some(uapi::Entry { owner, .. })) => {
+                self.no_entry(kind, owner)
+            }
             // The kernel returns ERANGE for a bad range and for a bad CPU.
             (Some(libc::ERANGE), ..) => match self.check_range(off, len) {
                 Err(error) => error,

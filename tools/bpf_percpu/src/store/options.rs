@@ -61,16 +61,14 @@ impl<'a> Options<'a> {
         let flags = if self.pinned { uapi::F_PINNED } else { 0 };
         let keyed = self.keyed.map(|keyed| (keyed.kind.number(), keyed.entries));
         let device = Device::open()?;
-        match device.create(self.name, self.size, flags, self.image, keyed) {
-            Ok(id) => Ok(Store::of(Opened {
-                device,
-                name: self.name.to_string(),
-                id,
-                size: self.size,
-                keyed: self.keyed,
-            })),
-            Err(cause) => Err(self.create_error(cause)),
-        }
+        let created = device.create(self.name, self.size, flags, self.image, keyed);
+        Ok(Store::of(Opened {
+            id: created.map_err(|cause| self.create_error(cause))?,
+            device,
+            name: self.name.to_string(),
+            size: self.size,
+            keyed: self.keyed,
+        }))
     }
 
     /// Reports what the kernel would refuse, with the reason.
@@ -124,32 +122,23 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Checks that `store`, which already has this name, has these properties.
-    pub(super) fn check_same(&self, store: &Store) -> Result<()> {
-        self.check_shape(store.size(), store.opened.keyed)
-    }
-
-    fn check_shape(&self, size: u32, keyed: Option<Keyed>) -> Result<()> {
-        let name = || self.name.to_string();
+    /// Checks that the store that already has this name has these properties.
+    pub(super) fn check_shape(&self, size: u32, keyed: Option<Keyed>) -> Result<()> {
+        let name = self.name.to_string();
         match (keyed, self.keyed) {
-            (Some(_), None) => Err(Error::Keyed { name: name() }),
-            (None, Some(_)) => Err(Error::NotKeyed { name: name() }),
-            _ if size != self.size => Err(Error::SizeDiffers {
-                name: name(),
-                has: size,
-                wanted: self.size,
-            }),
-            (Some(has), Some(wanted)) if has.kind != wanted.kind => Err(Error::KindDiffers {
-                name: name(),
-                has: has.kind,
-                wanted: wanted.kind,
-            }),
+            (Some(_), None) => Err(Error::Keyed { name }),
+            (None, Some(_)) => Err(Error::NotKeyed { name }),
+            _ if size != self.size => {
+                let (has, wanted) = (size, self.size);
+                Err(Error::SizeDiffers { name, has, wanted })
+            }
+            (Some(has), Some(wanted)) if has.kind != wanted.kind => {
+                let (has, wanted) = (has.kind, wanted.kind);
+                Err(Error::KindDiffers { name, has, wanted })
+            }
             (Some(has), Some(wanted)) if has.entries != wanted.entries => {
-                Err(Error::EntriesDiffer {
-                    name: name(),
-                    has: has.entries,
-                    wanted: wanted.entries,
-                })
+                let (has, wanted) = (has.entries, wanted.entries);
+                Err(Error::EntriesDiffer { name, has, wanted })
             }
             _ => Ok(()),
         }
@@ -168,7 +157,7 @@ impl<'a> Options<'a> {
                 Err(Error::NotFound { .. }) => continue,
                 result => result?,
             };
-            self.check_same(&store)?;
+            self.check_shape(store.size(), store.opened.keyed)?;
             return Ok(store);
         }
     }

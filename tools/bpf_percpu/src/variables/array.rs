@@ -14,6 +14,7 @@ use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 use std::ptr;
 
+use anyhow::anyhow;
 use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
@@ -48,22 +49,18 @@ pub struct Array {
 impl Array {
     /// Creates an array of one value, which is `image` on each CPU.
     pub fn new(section: &str, image: &[u8]) -> Result<Self> {
-        let map = create(section, image.len()).map_err(|error| match error.raw_os_error() {
-            Some(libc::E2BIG) => anyhow::anyhow!(
-                "section {section} cannot have {} bytes per CPU: the most is {MAX_SIZE}; use \
-                 several sections",
-                image.len()
+        let (size, name) = (image.len(), section);
+        let map = create(name, size).map_err(|error| match error.raw_os_error() {
+            Some(libc::E2BIG) => anyhow!(
+                "section {name} cannot have {size} bytes per CPU: the most is {MAX_SIZE}; use \
+                 several sections"
             ),
-            _ => anyhow::anyhow!("the per-CPU array of section {section} cannot be made: {error}"),
+            _ => anyhow!("the per-CPU array of section {name} cannot be made: {error}"),
         })?;
-        let array = Self {
-            map,
-            section: section.to_string(),
-            size: image.len(),
-        };
-        array
-            .update(image, F_ALL_CPUS)
-            .with_context(|| format!("section {section} cannot get its initial values"))?;
+        let section = name.to_string();
+        let array = Self { map, section, size };
+        let updated = array.update(image, F_ALL_CPUS);
+        updated.with_context(|| format!("section {name} cannot get its initial values"))?;
         Ok(array)
     }
 
@@ -140,10 +137,10 @@ impl Array {
         let section = &self.section;
         match error.raw_os_error() {
             Some(libc::ERANGE) => no_such_cpu(cpu).into(),
-            Some(libc::EINVAL) => anyhow::anyhow!(
+            Some(libc::EINVAL) => anyhow!(
                 "section {section} cannot be {done} for CPU {cpu} alone: the kernel lacks BPF_F_CPU"
             ),
-            _ => anyhow::anyhow!("section {section} of CPU {cpu} cannot be {done}: {error}"),
+            _ => anyhow!("section {section} of CPU {cpu} cannot be {done}: {error}"),
         }
     }
 }
@@ -155,16 +152,20 @@ fn of_cpu(cpu: u32) -> u64 {
     (u64::from(cpu) << 32) | F_CPU
 }
 
-fn create(section: &str, size: usize) -> io::Result<OwnedFd> {
-    let mut name = [0; NAME_LEN + 1];
-    let len = section.len().min(NAME_LEN);
-    name[..len].copy_from_slice(&section.as_bytes()[..len]);
+/// Creates a per-CPU array of one value. A long name is cut.
+pub fn create(name: &str, size: usize) -> io::Result<OwnedFd> {
+    let mut short = [0; NAME_LEN + 1];
+    let len = name.len().min(NAME_LEN);
+    short[..len].copy_from_slice(&name.as_bytes()[..len]);
     let size = u32::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
+    let name = short.as_ptr().cast();
     // SAFETY: The name is a string, and the options may be NULL.
-    let fd = unsafe {
-        let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
-        libbpf_sys::bpf_map_create(kind, name.as_ptr().cast(), 4, size, 1, ptr::null())
-    };
+    owned(unsafe { libbpf_sys::bpf_map_create(kind, name, 4, size, 1, ptr::null()) })
+}
+
+/// Converts libbpf's result: a new file descriptor, or a negative errno.
+pub fn owned(fd: i32) -> io::Result<OwnedFd> {
     result(fd)?;
     // SAFETY: The file descriptor is new and open, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -172,10 +173,10 @@ fn create(section: &str, size: usize) -> io::Result<OwnedFd> {
 
 /// Converts libbpf's result: 0 or a file descriptor, or a negative errno.
 fn result(ret: i32) -> io::Result<()> {
-    if ret < 0 {
-        return Err(io::Error::from_raw_os_error(-ret));
+    match ret {
+        0.. => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(-errno)),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -186,14 +187,9 @@ mod tests {
     fn maps_of_sections() {
         assert_eq!(section(".data.native.percpu"), Some(".percpu"));
         assert_eq!(section(".data.native.percpu.x"), Some(".percpu.x"));
-        for map in [
-            ".data",
-            ".data.percpu",
-            ".data.native.percpus",
-            ".percpu",
-            ".rodata.percpu",
-        ] {
+        for map in [".data", ".data.percpu", ".percpu", ".rodata.percpu"] {
             assert_eq!(section(map), None, "{map}");
         }
+        assert_eq!(section(".data.native.percpus"), None);
     }
 }

@@ -11,7 +11,6 @@ use crate::store::Error;
 use crate::store::Store;
 use crate::uapi;
 use bpf_percpu_lower::lower::LoweredSection;
-use bpf_percpu_lower::lower::IMAGE_PREFIX;
 use bpf_percpu_lower::lower::LOWERED_SECTION;
 
 /// The names of the sections, in the order of the entries.
@@ -28,44 +27,32 @@ pub fn sections(table: &[u8]) -> Result<Vec<String>> {
     Ok(entries.map(|entry| entry.section).collect())
 }
 
-/// Writes the stores to the entries, in order.
-pub fn fill_in<'a>(table: &mut [u8], stores: impl IntoIterator<Item = &'a Store>) {
-    let stores = stores.into_iter().map(|store| (store.id(), store.size()));
-    fill_in_numbers(table, stores);
-}
-
-fn fill_in_numbers(table: &mut [u8], numbers: impl IntoIterator<Item = (u32, u32)>) {
+/// Writes the ids and sizes of the stores to the entries, in order.
+pub fn fill_in(table: &mut [u8], numbers: impl IntoIterator<Item = (u32, u32)>) {
     for (entry, (id, size)) in table.chunks_exact_mut(LoweredSection::LEN).zip(numbers) {
         entry[..4].copy_from_slice(&id.to_ne_bytes());
         entry[4..8].copy_from_slice(&size.to_ne_bytes());
     }
 }
 
-/// The name of the map with a section's initial values.
-pub fn image_map(section: &str) -> String {
-    format!("{IMAGE_PREFIX}{section}")
-}
-
-/// Creates or opens the store with this name, which other objects may share.
-pub fn shared(section: &str, name: &str, image: &[u8]) -> Result<Store> {
-    let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
-    store::Options::new(name, size)
-        .image(image)
-        .create_or_open()
-        .with_context(|| format!("section {section}"))
-}
-
-/// Creates a store for this object only.
-pub fn private(object: &str, section: &str, image: &[u8]) -> Result<Store> {
+/// Creates a store for a section: one for this object only or, if `shared` is a name, the one of
+/// that name, which may exist.
+pub fn store(object: &str, section: &str, shared: Option<&String>, image: &[u8]) -> Result<Store> {
     let size = u32::try_from(image.len()).unwrap_or(u32::MAX);
     let mut nth = 1;
-    loop {
-        let name = private_name(object, section, nth);
-        match store::Options::new(&name, size).image(image).create() {
+    let store = loop {
+        let own = private_name(object, section, nth);
+        let options = store::Options::new(shared.unwrap_or(&own), size).image(image);
+        let created = match shared {
+            Some(_) => options.create_or_open(),
+            None => options.create(),
+        };
+        match created {
             Err(Error::Exists { .. }) => nth += 1,
-            result => return result.with_context(|| format!("section {section}")),
+            result => break result,
         }
-    }
+    };
+    store.with_context(|| format!("section {section}"))
 }
 
 /// The store name of a section of the `nth` object of this name.
@@ -104,7 +91,7 @@ mod tests {
         let long = format!(".percpu.{}", "x".repeat(NAME_LEN - 8));
         let mut table = [entry(".percpu"), entry(&long)].concat();
         assert_eq!(sections(&table).unwrap(), [".percpu", &long]);
-        fill_in_numbers(&mut table, [(7, 16), (9, 0x1_0000)]);
+        fill_in(&mut table, [(7, 16), (9, 0x1_0000)]);
         assert_eq!(
             table[..8],
             [7u32.to_ne_bytes(), 16u32.to_ne_bytes()].concat()

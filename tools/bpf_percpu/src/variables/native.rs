@@ -6,11 +6,13 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 use std::ptr;
 
 use libbpf_rs::libbpf_sys;
+
+use crate::variables::array::create;
+use crate::variables::array::owned;
 
 /// Whether the kernel supports them, and the reason if not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,26 +27,20 @@ pub struct Answer {
 impl Answer {
     /// It supports them.
     pub fn yes() -> Self {
-        Self {
-            yes: Some(true),
-            why: None,
-        }
+        let (yes, why) = (Some(true), None);
+        Self { yes, why }
     }
 
     /// It does not support them, for this reason.
     pub fn no(why: impl fmt::Display) -> Self {
-        Self {
-            yes: Some(false),
-            why: Some(why.to_string()),
-        }
+        let (yes, why) = (Some(false), Some(why.to_string()));
+        Self { yes, why }
     }
 
     /// It cannot be determined, for this reason.
     pub fn unknown(why: impl fmt::Display) -> Self {
-        Self {
-            yes: None,
-            why: Some(why.to_string()),
-        }
+        let (yes, why) = (None, Some(why.to_string()));
+        Self { yes, why }
     }
 }
 
@@ -61,7 +57,7 @@ impl fmt::Display for Answer {
 
 /// Tests the kernel.
 pub fn probe() -> Answer {
-    let map = match array() {
+    let map = match create("probe", 8) {
         Ok(map) => map,
         Err(error) => return Answer::unknown(format!("BPF maps cannot be made: {error}")),
     };
@@ -72,16 +68,6 @@ pub fn probe() -> Answer {
         }
         Err(_) => Answer::no("kernels have it from 7.3 on"),
     }
-}
-
-/// Creates a per-CPU array of one value.
-fn array() -> io::Result<OwnedFd> {
-    // SAFETY: The name is a string, and the options may be NULL.
-    let fd = unsafe {
-        let kind = libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY;
-        libbpf_sys::bpf_map_create(kind, c"probe".as_ptr(), 4, 8, 1, ptr::null())
-    };
-    owned(fd)
 }
 
 /// Loads a program that uses the address of the array's value, and returns 0.
@@ -119,13 +105,4 @@ fn insn(code: u32, dst: u8, src: u8, imm: i32) -> libbpf_sys::bpf_insn {
     insn.set_dst_reg(dst);
     insn.set_src_reg(src);
     insn
-}
-
-/// Converts libbpf's result: a file descriptor, or a negative errno.
-fn owned(fd: i32) -> io::Result<OwnedFd> {
-    if fd < 0 {
-        return Err(io::Error::from_raw_os_error(-fd));
-    }
-    // SAFETY: The file descriptor is new and open, and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -22,7 +22,8 @@ use bpf_percpu_lower::lower;
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     form: Option<Form>,
-    shared: BTreeMap<String, String>,
+    /// The names of stores, by section.
+    pub(super) shared: BTreeMap<String, String>,
 }
 
 impl Options {
@@ -62,7 +63,12 @@ impl Options {
             .name(name)
             .and_then(|builder| builder.open_memory(&bytes))
             .map_err(explain)?;
-        Ok(Open::new(name, object, choice, self.clone()))
+        Ok(Open {
+            name: name.to_string(),
+            object,
+            choice,
+            options: self.clone(),
+        })
     }
 
     /// Chooses the form.
@@ -111,11 +117,6 @@ impl Options {
             Form::Native => self.check_native(),
             Form::Lowered => Ok(()),
         }
-    }
-
-    /// The name of the store for a shared section.
-    pub(super) fn store_of(&self, section: &str) -> Option<&str> {
-        self.shared.get(section).map(String::as_str)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::variables::Form;
 use crate::variables::Options;
 use crate::variables::Section;
 use bpf_percpu_lower::lower::HOLD_PROGRAM;
+use bpf_percpu_lower::lower::IMAGE_PREFIX;
 use bpf_percpu_lower::lower::LOWERED_SECTION;
 
 /// Creates or opens the stores or per-CPU arrays for the variables of `object`, and makes its
@@ -100,14 +101,12 @@ fn in_stores(
     options: &Options,
     names: &[String],
 ) -> Result<Vec<Section>> {
-    let mut sections = Vec::new();
+    let (mut sections, mut numbers) = (Vec::new(), Vec::new());
     for section in names {
-        let map = find_map(object, &lowered::image_map(section))?;
+        let map = find_map(object, &format!("{IMAGE_PREFIX}{section}"))?;
         let image = image(&map, section)?;
-        let store = match options.store_of(section) {
-            Some(store) => lowered::shared(section, store, &image)?,
-            None => lowered::private(name, section, &image)?,
-        };
+        let store = lowered::store(name, section, options.shared.get(section), &image)?;
+        numbers.push((store.id(), store.size()));
         sections.push(Section {
             name: section.clone(),
             image,
@@ -116,19 +115,11 @@ fn in_stores(
     }
     let mut map = find_map(object, LOWERED_SECTION)?;
     let table = map.initial_value_mut().unwrap_or_default();
-    let stores = sections
-        .iter()
-        .filter_map(|section| match &section.backing {
-            Backing::Store(store) => Some(store),
-            Backing::Array(_) => None,
-        });
-    lowered::fill_in(table, stores);
+    lowered::fill_in(table, numbers);
     // A loader that selects programs may have turned this one off.
-    let hold = object
-        .progs_mut()
-        .find(|program| program.name() == HOLD_PROGRAM);
-    hold.with_context(|| format!("the object has no program {HOLD_PROGRAM}: lower it again"))?
-        .set_autoload(true);
+    let mut programs = object.progs_mut();
+    let hold = programs.find(|program| program.name() == HOLD_PROGRAM);
+    hold.with_context(no_program)?.set_autoload(true);
     Ok(sections)
 }
 
@@ -137,12 +128,14 @@ fn find_map<'obj>(object: &'obj mut OpenObject, name: &str) -> Result<OpenMapMut
     map.with_context(|| format!("the object has no map {name}: lower it again"))
 }
 
+fn no_program() -> String {
+    format!("the object has no program {HOLD_PROGRAM}: lower it again")
+}
+
 /// The initial values of a section.
 fn image(map: &OpenMapMut<'_>, section: &str) -> Result<Vec<u8>> {
-    let image = map.initial_value();
-    image
-        .map(<[u8]>::to_vec)
-        .with_context(|| format!("section {section} has no initial values"))
+    let image = map.initial_value().map(<[u8]>::to_vec);
+    image.with_context(|| format!("section {section} has no initial values"))
 }
 
 /// The variables of an object that is ready to be loaded.
@@ -156,16 +149,13 @@ impl Prepared {
     pub fn hold(self, object: &Object) -> Result<Variables> {
         let Self(variables) = self;
         if variables.form == Form::Lowered {
-            let hold = object
-                .progs_mut()
-                .find(|program| program.name() == HOLD_PROGRAM);
-            let returned = hold
-                .with_context(|| {
-                    format!("the object has no program {HOLD_PROGRAM}: lower it again")
-                })?
-                .test_run(ProgramInput::default())
-                .with_context(|| format!("program {HOLD_PROGRAM} cannot be run"))?
-                .return_value;
+            let mut programs = object.progs_mut();
+            let hold = programs.find(|program| program.name() == HOLD_PROGRAM);
+            let output = hold
+                .with_context(no_program)?
+                .test_run(ProgramInput::default());
+            let output = output.with_context(|| format!("program {HOLD_PROGRAM} cannot be run"))?;
+            let returned = output.return_value;
             if returned != 0 {
                 bail!(
                     "program {HOLD_PROGRAM} returned {}: is the object the one that was prepared?",

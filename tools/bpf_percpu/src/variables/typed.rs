@@ -111,9 +111,9 @@ pub fn initial<T: InSection>(open: &mut Open) -> Result<Box<T>> {
 /// Fails if the object has no such section.
 pub fn set_initial<T: InSection>(open: &mut Open, value: &T) -> Result<()> {
     with_image::<T, _>(open, |image| {
-        let image_len = image.len();
+        let len = image.len();
         let part = image.get_mut(..T::SIZE);
-        let part = part.with_context(|| too_small::<T>(image_len))?;
+        let part = part.with_context(|| too_small::<T>(len))?;
         copy(part, bytes_in(value));
         Ok(())
     })
