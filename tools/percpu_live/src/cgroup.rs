@@ -9,7 +9,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
@@ -17,7 +16,7 @@ use anyhow::Result;
 use crate::kernel::is_on_cgroup2;
 
 /// A cgroup and its descendants.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tree {
     mount: PathBuf,
     top: PathBuf,
@@ -39,18 +38,16 @@ impl Tree {
             true => path.to_owned(),
             false => mount.join(relative),
         };
-        match fs::symlink_metadata(&top) {
-            Ok(found) => ensure!(found.is_dir(), "{} is no cgroup", top.display()),
-            Err(error) => bail!("there is no cgroup {}: {error}", top.display()),
-        }
-        let is_cgroup = is_on_cgroup2(&top)
-            .with_context(|| format!("the file system of {} cannot be told", top.display()))?;
-        ensure!(is_cgroup, "{} is no cgroup", top.display());
+        let shown = top.display();
+        let found = fs::symlink_metadata(&top);
+        let found = found.with_context(|| format!("there is no cgroup {shown}"))?;
+        let cannot = || format!("the file system of {shown} cannot be told");
+        let is_cgroup = found.is_dir() && is_on_cgroup2(&top).with_context(cannot)?;
+        ensure!(is_cgroup, "{shown} is no cgroup");
         Ok(Self {
             mount,
             top,
-            names: HashMap::new(),
-            missing: HashSet::new(),
+            ..Self::default()
         })
     }
 
@@ -140,8 +137,7 @@ mod tests {
         let mut tree = Tree {
             mount: mount.clone(),
             top: mount.clone(),
-            names: HashMap::new(),
-            missing: HashSet::new(),
+            ..Tree::default()
         };
         let id = |path: &str| fs::metadata(mount.join(path)).unwrap().ino();
         let ids = [id("a/b"), 1 << 60, id(""), id("a")];

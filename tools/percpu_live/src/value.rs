@@ -154,18 +154,9 @@ mod tests {
         ] {
             assert_eq!(parse_u64(text), Ok(value), "{text}");
         }
+        let (large, larger) = ("18446744073709551616", "0x10000000000000000");
         for text in [
-            "",
-            "x",
-            "0x",
-            "-1",
-            "+1",
-            "0x-1",
-            "1 ",
-            "1.5",
-            "ff",
-            "18446744073709551616",
-            "0x10000000000000000",
+            "", "x", "0x", "-1", "+1", "0x-1", "1 ", "1.5", "ff", large, larger,
         ] {
             assert!(parse_u64(text).is_err(), "{text}");
         }

@@ -88,12 +88,12 @@ impl Frame {
         if shown < self.rows.len() {
             lines.push(format!("and {} more rows", self.rows.len() - shown));
         }
-        for line in &mut lines {
-            if let Some((end, _)) = line.char_indices().nth(width.unwrap_or(usize::MAX)) {
-                line.truncate(end);
+        if let Some(Size { width, height }) = size {
+            lines.truncate(height);
+            for line in &mut lines {
+                *line = line.chars().take(width).collect();
             }
         }
-        lines.truncate(size.map_or(usize::MAX, |size| size.height));
         lines
     }
 
@@ -105,13 +105,12 @@ impl Frame {
         let keys = column(self.key, &|row| row.key.clone());
         let totals = column("total", &|row| row.total.to_string());
         let rates = column("rate/s", &|row| row.rate.map_or("-".into(), format_rate));
-        let cpus: Vec<_> = (0..self.cpus.len())
-            .map(|i| {
-                column(&format!("CPU{}", self.cpus[i]), &|row| {
-                    row.values[i].to_string()
-                })
-            })
-            .collect();
+        let cpus = self
+            .cpus
+            .iter()
+            .enumerate()
+            .map(|(i, cpu)| column(&format!("CPU{cpu}"), &|row| row.values[i].to_string()));
+        let cpus: Vec<_> = cpus.collect();
 
         let key_width = table::width(&keys);
         let total_width = table::width(&totals);
@@ -119,11 +118,8 @@ impl Frame {
         let rate_width = table::width(&rates).max(7);
         let cpu_width = table::width(cpus.iter().flatten());
         let left = key_width + total_width + rate_width + 3 * GAP;
-        let (bar_width, cpus_shown) = share(
-            width.map(|width| width.saturating_sub(left)),
-            cpus.len(),
-            cpu_width,
-        );
+        let room = width.map(|width| width.saturating_sub(left));
+        let (bar_width, cpus_shown) = share(room, cpus.len(), cpu_width);
 
         let fastest = rows.iter().filter_map(|row| row.rate).fold(0.0, f64::max);
         let mut lines = Vec::new();
@@ -160,10 +156,8 @@ fn share(room: Option<usize>, cpus: usize, cpu_width: usize) -> (usize, usize) {
         return (BAR, cpus);
     };
     let each = cpu_width + GAP;
-    if let Some(rest) = room
-        .checked_sub(cpus * each)
-        .filter(|rest| *rest >= BAR_MIN)
-    {
+    let rest = room.saturating_sub(cpus * each);
+    if rest >= BAR_MIN {
         return (rest.min(BAR_MAX), cpus);
     }
     // The header says how many CPUs are not shown.
@@ -240,9 +234,8 @@ mod tests {
         let lines = frame(66, 9).lines(Some(size), Bars::Ascii);
         assert!(lines[1].contains("  +"), "{}", lines[1]);
         assert_eq!(lines[5], "and 6 more rows");
-        let heads = lines[1]
-            .split_whitespace()
-            .filter(|head| head.starts_with("CPU"));
+        let heads = lines[1].split_whitespace();
+        let heads = heads.filter(|head| head.starts_with("CPU"));
         let more: usize = lines[1].rsplit_once('+').unwrap().1.parse().unwrap();
         assert_eq!(heads.count() + more, 66);
     }
