@@ -25,26 +25,25 @@ pub enum Owner {
 impl Owner {
     /// Finds the owners with these numbers.
     pub fn all(kind: KeyKind, numbers: &[u64]) -> Vec<Self> {
-        let numbers = numbers.iter().copied();
+        let all = numbers.iter().copied();
         match kind {
             KeyKind::Task => {
                 let task = |pid| Self::Task {
                     pid,
                     comm: comm_of(pid),
                 };
-                numbers.map(task).collect()
+                all.map(task).collect()
             }
             KeyKind::Cgroup => {
-                let ids: Vec<u64> = numbers.collect();
                 // If cgroups are not visible, they have no paths.
                 let paths = match Tree::new(Path::new("/")) {
-                    Ok(mut tree) => tree.find(&ids),
-                    Err(_) => vec![None; ids.len()],
+                    Ok(mut tree) => tree.find(numbers),
+                    Err(_) => vec![None; numbers.len()],
                 };
                 let cgroup = |(cgroup, path)| Self::Cgroup { cgroup, path };
-                ids.into_iter().zip(paths).map(cgroup).collect()
+                all.zip(paths).map(cgroup).collect()
             }
-            KeyKind::U64 => numbers.map(|key| Self::Key { key }).collect(),
+            KeyKind::U64 => all.map(|key| Self::Key { key }).collect(),
         }
     }
 

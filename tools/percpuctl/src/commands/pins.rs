@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
 use bpf_percpu::libbpf::explain;
@@ -35,11 +35,10 @@ impl<'a> Pins<'a> {
             Some(parent) => parent,
             None => Path::new("."),
         };
-        let is_on_bpffs =
-            is_on_bpffs(there).with_context(|| format!("programs cannot be pinned in {shown}"))?;
-        if !is_on_bpffs {
-            bail!("programs cannot be pinned in {shown}: give a directory in /sys/fs/bpf");
-        }
+        ensure!(
+            is_on_bpffs(there).with_context(|| format!("programs cannot be pinned in {shown}"))?,
+            "programs cannot be pinned in {shown}: give a directory in /sys/fs/bpf"
+        );
         if !is_there {
             fs::create_dir(path).with_context(|| format!("{shown} cannot be made"))?;
             pins.made_dir = dir;
@@ -57,9 +56,10 @@ impl<'a> Pins<'a> {
         let Some(dir) = self.dir else { return Ok(None) };
         let path = dir.join(name);
         let shown = path.display();
-        if fs::symlink_metadata(&path).is_ok() {
-            bail!("{shown} is there already: give another directory, or remove it");
-        }
+        ensure!(
+            fs::symlink_metadata(&path).is_err(),
+            "{shown} is there already: give another directory, or remove it"
+        );
         let pinned = pin(&path).map_err(explain);
         pinned.with_context(|| format!("{shown} cannot be made"))?;
         self.files.push(path.clone());

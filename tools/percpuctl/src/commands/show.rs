@@ -69,28 +69,24 @@ fn entries(id: u32) -> Result<Entries> {
 }
 
 fn text(shown: &Shown) -> String {
-    let Shown {
-        info,
-        cpus,
-        bytes,
-        keyed,
-    } = shown;
-    let state = match state(info) {
-        "removed" => "removed: goes with its last user",
-        "pinned" => "pinned: stays until it is removed",
-        _ => "held: goes with its last user",
+    let Shown { info, keyed, .. } = shown;
+    let state = state(info);
+    let end = match state {
+        "pinned" => "stays until it is removed",
+        _ => "goes with its last user",
     };
     let each = if keyed.is_some() { " and entry" } else { "" };
     let mut text = format!(
         "id     {}\n\
          name   {}\n\
-         size   {} bytes per CPU{each}, {bytes} on the possible CPUs {}\n\
-         state  {state}\n\
+         size   {} bytes per CPU{each}, {} on the possible CPUs {}\n\
+         state  {state}: {end}\n\
          users  {} (open files, the pin, handles and kptrs of BPF programs)\n",
         info.id,
         info.name,
         info.size,
-        cpus::list(cpus),
+        shown.bytes,
+        cpus::list(&shown.cpus),
         info.refs,
     );
     if let Some(Entries { info, owners }) = keyed {

@@ -131,19 +131,16 @@ fn offsets(args: &Watch, store: &Store) -> Result<(u32, u32)> {
     Ok((off, end))
 }
 
-impl Look {
-    fn frame(&self) -> Frame {
+impl Show for Look {
+    fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
         let info = &self.info;
-        let owner = self
-            .owner
-            .as_ref()
-            .map(|owner| format!(", {}", owner.title()));
+        let owner = self.owner.as_ref().map(Owner::title);
         let title = format!(
             "{} (id {}{}){}: {} bytes on each of the CPUs {}, as {}{}",
             info.name,
             info.id,
             if info.removed { ", removed" } else { "" },
-            owner.unwrap_or_default(),
+            owner.map_or(String::new(), |owner| format!(", {owner}")),
             info.size,
             cpus::list(&self.cpus),
             self.word.name(),
@@ -158,7 +155,7 @@ impl Look {
             rate: row.rate,
             values: row.values.clone(),
         });
-        Frame {
+        let frame = Frame {
             title,
             key: "offset",
             numeric: true,
@@ -167,12 +164,7 @@ impl Look {
                 false => self.cpus.clone(),
             },
             rows: rows.collect(),
-        }
-    }
-}
-
-impl Show for Look {
-    fn lines(&self, size: Option<Size>, bars: Bars) -> Vec<String> {
-        self.frame().lines(size, bars)
+        };
+        frame.lines(size, bars)
     }
 }

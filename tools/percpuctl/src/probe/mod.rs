@@ -104,13 +104,9 @@ impl fmt::Display for Report {
             true => Answer::yes(),
             false => Answer::no("load it: modprobe bpf_percpu"),
         };
-        let Kfuncs {
-            found,
-            missing,
-            error,
-        } = &self.kfuncs;
+        let (found, missing) = (&self.kfuncs.found, &self.kfuncs.missing);
         let mut kfuncs = format!("{} of {}", found.len(), found.len() + missing.len());
-        if let Some(error) = error {
+        if let Some(error) = &self.kfuncs.error {
             kfuncs += &format!(": {error}");
         }
         let mut table = Table::new(&[("what", Align::Left), ("found", Align::Left)]);

@@ -44,27 +44,21 @@ const ASKING: Duration = Duration::from_secs(5);
 /// The maximum duration of a connection, which is for one request.
 const CONNECTION: Duration = Duration::from_secs(30);
 
-const OPEN_METRICS: &str = "application/openmetrics-text";
-const TEXT: &str = "text/plain";
+/// Returns the text of the metrics.
+type Metrics = dyn Fn(Format) -> Result<String> + Send + Sync;
 
-/// Serves the result of `metrics` until the program ends, in a thread of its own.
-pub fn start(
-    listener: std::net::TcpListener,
-    metrics: impl Fn(Format) -> Result<String> + Send + Sync + 'static,
-) -> io::Result<()> {
+/// Serves the metrics until the program ends, in a thread of its own.
+pub fn start(listener: std::net::TcpListener, metrics: Arc<Metrics>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let inside = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
     drop(inside);
-    thread::spawn(move || runtime.block_on(accept(listener, Arc::new(metrics))));
+    thread::spawn(move || runtime.block_on(accept(listener, metrics)));
     Ok(())
 }
 
-async fn accept<F>(listener: TcpListener, metrics: Arc<F>) -> Infallible
-where
-    F: Fn(Format) -> Result<String> + Send + Sync + 'static,
-{
+async fn accept(listener: TcpListener, metrics: Arc<Metrics>) -> Infallible {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // The semaphore is never closed.
@@ -85,10 +79,7 @@ where
 }
 
 /// Answers one request.
-async fn serve(
-    stream: TcpStream,
-    metrics: &impl Fn(Format) -> Result<String>,
-) -> hyper::Result<()> {
+async fn serve(stream: TcpStream, metrics: &Metrics) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
         let answer = answer(&request, metrics);
         async { Ok::<_, Infallible>(answer) }
@@ -101,10 +92,7 @@ async fn serve(
         .await
 }
 
-fn answer<B>(
-    request: &Request<B>,
-    metrics: &impl Fn(Format) -> Result<String>,
-) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, metrics: &Metrics) -> Response<Full<Bytes>> {
     let plain = |status, text: String| response(status, "text/plain; charset=utf-8", text);
     if request.uri().path() != PATH {
         let text = format!("the metrics are at {PATH}\n");
@@ -146,7 +134,7 @@ fn format(headers: &HeaderMap) -> Format {
         .map(|kind| kind.split(';').next().unwrap_or_default().trim())
         .collect();
     let names = |name: &str| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(name));
-    match names(TEXT) && !names(OPEN_METRICS) {
+    match names("text/plain") && !names("application/openmetrics-text") {
         true => Format::Prometheus,
         false => Format::OpenMetrics,
     }

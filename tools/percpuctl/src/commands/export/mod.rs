@@ -8,6 +8,7 @@ mod http;
 mod metrics;
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -61,7 +62,8 @@ fn serve(args: Export, json: bool) -> Result<()> {
     print_as(json, &result, |_| format!("{url}\n"))?;
     // A client that hangs up must not end percpuctl.
     let _pipe = Signals::new(&[libc::SIGPIPE])?;
-    http::start(listener, move |format| Ok(scrape(&args)?.text(format)?)).context(cannot)?;
+    let metrics = Arc::new(move |format| Ok(scrape(&args)?.text(format)?));
+    http::start(listener, metrics).context(cannot)?;
     signals.wait(None)?;
     Ok(())
 }

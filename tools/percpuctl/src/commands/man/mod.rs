@@ -3,6 +3,7 @@
 //! `percpuctl man`: clap's description of the command line and what clap does not know, as roff.
 
 use std::fs;
+use std::iter;
 use std::path::Path;
 
 use anyhow::Context;
@@ -54,15 +55,11 @@ fn all() -> Result<Vec<(String, String)>> {
     let shown = |command: &&Command| !command.is_hide_set();
     let commands: Vec<&Command> = cli.get_subcommands().filter(shown).collect();
     let names: Vec<&str> = commands.iter().map(|command| command.get_name()).collect();
-    let pages = [&cli].into_iter().chain(commands);
-    pages
-        .map(|command| Ok((page_name(command) + ".1", text(command.clone(), &names)?)))
-        .collect()
-}
-
-fn page_name(command: &Command) -> String {
-    let name = command.get_display_name();
-    name.unwrap_or(command.get_name()).to_string()
+    let page = |command: &Command| {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        Ok((format!("{name}.1"), text(command.clone(), &names)?))
+    };
+    iter::once(&cli).chain(commands).map(page).collect()
 }
 
 /// Creates the text of a page. `all` has the names of all commands.
