@@ -186,10 +186,9 @@ impl Btf {
     /// Adds a type and returns its id. `name` may be empty. The type must refer to existing types
     /// only.
     pub fn add(&mut self, name: &[u8], kind: Kind) -> u32 {
-        let name = if name.is_empty() {
-            0
-        } else {
-            self.add_string(name)
+        let name = match name {
+            [] => 0,
+            name => self.add_string(name),
         };
         self.types.push(Type::new(name, kind));
         self.types.len() as u32 - 1

@@ -25,7 +25,6 @@
 mod code;
 mod error;
 mod function;
-mod helpers;
 mod hold;
 mod insn;
 mod sections;

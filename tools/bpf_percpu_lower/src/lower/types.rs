@@ -26,6 +26,9 @@ const EXTERN: u16 = 2;
 const GLOBAL: u16 = 1;
 const STATIC: u32 = 0;
 
+/// In the encoding of an integer.
+const SIGNED: u32 = 1 << 24;
+
 /// The symbols that new code refers to.
 pub struct Added {
     pub lowered: SymbolId,
@@ -46,25 +49,30 @@ pub fn add(object: &mut Object<'_>, sections: &[(SectionId, LoweredSection)]) ->
         return Err(taken("symbol", HOLD_PROGRAM));
     }
     let btf = &mut object.btf;
-    let base = BaseTypes::new(btf);
+    let mut number = |name: &str, size: u32, flags: u32| {
+        let encoding = flags | (size * 8);
+        btf.add(name.as_bytes(), Kind::Int { size, encoding })
+    };
+    let (u8, u32) = (number("unsigned char", 1, 0), number("unsigned int", 4, 0));
+    let (u64, char) = (
+        number("unsigned long long", 8, 0),
+        number("char", 1, SIGNED),
+    );
+    let int = number("int", 4, SIGNED);
+    let bytes = btf.add(b"", Kind::Ptr(u8));
     // `struct bpf_percpu_store` of `bpf_percpu_kfuncs.h`.
     let data = btf.add(b"", Kind::Ptr(0));
-    let members = [
-        ("__data", data, 0),
-        ("size", base.u64, 8),
-        ("id", base.u32, 16),
-    ];
+    let members = [("__data", data, 0), ("size", u64, 8), ("id", u32, 16)];
     let store = structure(btf, "bpf_percpu_store", 24, &members);
     let store_ptr = btf.add(b"", Kind::Ptr(store));
     let context = btf.add(b"", Kind::Ptr(0));
-    let hold = function(btf, HOLD_PROGRAM, GLOBAL, base.int, &[("ctx", context)]);
-    add_entries(btf, &base, sections.len() as u32);
+    let hold = function(btf, HOLD_PROGRAM, GLOBAL, int, &[("ctx", context)]);
+    add_entries(btf, u32, char, sections.len() as u32);
     add_held(btf, store, sections.len());
 
-    let id = ("id", base.u32);
-    let s = ("s", store_ptr);
-    let buf_size = ("rdwr_buf_size", base.int);
-    let data = kfunc(object, "bpf_percpu_data", base.bytes, &[id, buf_size])?;
+    let (id, s) = (("id", u32), ("s", store_ptr));
+    let buf_size = ("rdwr_buf_size", int);
+    let data = kfunc(object, "bpf_percpu_data", bytes, &[id, buf_size])?;
     let get = kfunc(object, "bpf_percpu_store_get", store_ptr, &[id])?;
     let acquire = kfunc(object, "bpf_percpu_store_acquire", store_ptr, &[s])?;
     let release = kfunc(object, "bpf_percpu_store_release", 0, &[s])?;
@@ -94,40 +102,6 @@ pub fn add(object: &mut Object<'_>, sections: &[(SectionId, LoweredSection)]) ->
     })
 }
 
-struct BaseTypes {
-    u32: u32,
-    u64: u32,
-    int: u32,
-    char: u32,
-    /// `u8 *`
-    bytes: u32,
-}
-
-impl BaseTypes {
-    fn new(btf: &mut Btf) -> Self {
-        const SIGNED: u32 = 1 << 24;
-        let mut int = |name: &str, size: u32, flags: u32| {
-            let encoding = flags | (size * 8);
-            btf.add(name.as_bytes(), Kind::Int { size, encoding })
-        };
-        let (u8, u32) = (int("unsigned char", 1, 0), int("unsigned int", 4, 0));
-        let (u64, char) = (int("unsigned long long", 8, 0), int("char", 1, SIGNED));
-        let int = int("int", 4, SIGNED);
-        Self {
-            u32,
-            u64,
-            int,
-            char,
-            bytes: btf.add(b"", Kind::Ptr(u8)),
-        }
-    }
-
-    fn array(&self, btf: &mut Btf, of: u32, len: u32) -> u32 {
-        let index = self.u32;
-        btf.add(b"", Kind::Array { of, index, len })
-    }
-}
-
 /// A struct: name, type and offset in bytes of each member.
 fn structure(btf: &mut Btf, name: &str, size: u32, members: &[(&str, u32, u32)]) -> u32 {
     let member = |(name, of, bytes): &(&str, u32, u32)| Member {
@@ -151,16 +125,13 @@ fn function(btf: &mut Btf, name: &str, linkage: u16, result: u32, params: &[(&st
 }
 
 /// Section [`LOWERED_SECTION`]: an array of `struct bpf_percpu_lowered`.
-fn add_entries(btf: &mut Btf, base: &BaseTypes, count: u32) {
-    let size = LoweredSection::LEN as u32;
-    let name = base.array(btf, base.char, size - 8);
-    let members = [
-        ("id", base.u32, 0),
-        ("size", base.u32, 4),
-        ("section", name, 8),
-    ];
-    let entry = structure(btf, "bpf_percpu_lowered", size, &members);
-    let entries = base.array(btf, entry, count);
+fn add_entries(btf: &mut Btf, u32: u32, char: u32, count: u32) {
+    let (size, index) = (LoweredSection::LEN as u32, u32);
+    let (of, len) = (char, size - 8);
+    let name = btf.add(b"", Kind::Array { of, index, len });
+    let members = [("id", u32, 0), ("size", u32, 4), ("section", name, 8)];
+    let (of, len) = (structure(btf, "bpf_percpu_lowered", size, &members), count);
+    let entries = btf.add(b"", Kind::Array { of, index, len });
     let vars = [("bpf_percpu_lowered".to_string(), entries, size * count)];
     add_datasec(btf, LOWERED_SECTION, vars);
 }

@@ -2,6 +2,7 @@
 
 //! Structs of Rust that have the layout of structs, unions and sections in C.
 
+use crate::skel::model::bytes;
 use crate::skel::model::Accessor;
 use crate::skel::model::Bits;
 use crate::skel::model::Field;
@@ -9,7 +10,6 @@ use crate::skel::model::Struct;
 use crate::skel::model::Type;
 use crate::skel::names::bare;
 use crate::skel::names::Names;
-use crate::skel::scalar::bytes;
 
 /// A result with what is wrong with a type, without where it is.
 pub type LayoutResult<T> = Result<T, String>;
@@ -76,10 +76,8 @@ pub fn lay_out_struct(
             return Err(format!("'{shown}' begins within a byte"));
         }
         if member.end().is_none_or(|end| end > len) {
-            return Err(format!(
-                "'{shown}', at offset {}, is past the end of {len} bytes",
-                member.offset / 8
-            ));
+            let place = format!("'{shown}', at offset {}", member.offset / 8);
+            return Err(format!("{place}, is past the end of {len} bytes"));
         }
         if member.bits.is_some() {
             bitfields.push(member);
@@ -95,8 +93,8 @@ pub fn lay_out_struct(
     let accessors = add_storage(&mut names, &mut fields, bitfields);
     fields.sort_by_key(|field| field.offset);
     let align = fields.iter().map(|field| field.of.align).max().unwrap_or(1);
-    let is_misaligned = |field: &Field| field.offset % field.of.align != 0;
-    let is_misaligned = fields.iter().any(is_misaligned);
+    let mut all = fields.iter();
+    let is_misaligned = all.any(|field| field.offset % field.of.align != 0);
     let size = match size {
         Size::AtLeast(len) if !is_misaligned => len.next_multiple_of(align),
         _ => len,
@@ -132,19 +130,17 @@ pub fn lay_out_union(
         }
         let len = member.end().unwrap_or(u64::MAX);
         if len > size {
-            return Err(format!(
-                "'{shown}' has {len} bytes and does not fit into {size}"
-            ));
+            let why = format!("'{shown}' has {len} bytes and does not fit into {size}");
+            return Err(why);
         }
         if len == 0 {
             continue;
         }
-        let of_align = member.of.align;
         let accessor = member.accessor(&mut names, "bytes", 0);
         if accessor.bits.is_some() {
             bitfields.push(accessor);
         } else {
-            align = align.max(of_align);
+            align = align.max(accessor.of.align);
             accessors.push(accessor);
         }
     }

@@ -56,24 +56,20 @@ fn refused(btf: &Btf, of: u32, offset: u64, why: &str) {
 
 #[test]
 fn what_is_made_of_itself() {
-    let mut btf = Btf::default();
-    let id = btf.len() as u32;
+    let (mut btf, id) = (Btf::default(), 1);
     structure(&mut btf, b"own", 8, &[(id, 0)]);
     refused(&btf, id, 0, "struct own is made of itself");
 
-    let mut btf = Btf::default();
-    let id = btf.len() as u32;
+    let (mut btf, id) = (Btf::default(), 1);
     structure(&mut btf, b"one", 8, &[(id + 1, 0)]);
     btf.add(b"", array(id, 1));
     refused(&btf, id, 0, "struct one is made of itself");
 
-    let mut btf = Btf::default();
-    let id = btf.len() as u32;
+    let (mut btf, id) = (Btf::default(), 1);
     btf.add(b"", array(id, 1));
     refused(&btf, id, 0, "deep in others");
 
-    let mut btf = Btf::default();
-    let id = btf.len() as u32;
+    let (mut btf, id) = (Btf::default(), 1);
     btf.add(b"t", Kind::Typedef(id));
     refused(&btf, id, 0, "made of itself");
 }

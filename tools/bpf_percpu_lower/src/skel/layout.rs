@@ -19,6 +19,7 @@ use crate::skel::fields::LayoutResult;
 use crate::skel::fields::Size;
 use crate::skel::input;
 use crate::skel::input::Class;
+use crate::skel::model;
 use crate::skel::model::Bits;
 use crate::skel::model::Enum;
 use crate::skel::model::Item;
@@ -29,28 +30,24 @@ use crate::skel::model::Type;
 use crate::skel::names;
 use crate::skel::names::camel;
 use crate::skel::names::Names;
-use crate::skel::scalar;
 use crate::skel::Error;
 use crate::skel::Result;
 
 /// How deep types may be nested.
 const MAX_DEPTH: usize = 64;
 
-/// Names of types and values that the module defines itself.
-const TYPES: [&str; 2] = ["Open", "Objs"];
-const VALUES: [&str; 3] = ["NAME", "OBJECT", "size_of"];
-
 /// The module for some sections.
 pub fn lay_out(btf: &Btf, sections: &[input::Section]) -> Result<Model> {
     let mut translator = Translator {
         btf,
-        types: Names::new(&TYPES),
-        values: Names::new(&VALUES),
+        // The module defines these itself.
+        types: Names::new(&["Open", "Objs"]),
+        values: Names::new(&["NAME", "OBJECT", "size_of"]),
         done: BTreeMap::new(),
         items: Vec::new(),
     };
     let mut field_names = Names::new(&["object"]);
-    let mut model = Model::default();
+    let mut module = Model::default();
     // Sections take their names first.
     let types: Vec<_> = sections
         .iter()
@@ -60,7 +57,7 @@ pub fn lay_out(btf: &Btf, sections: &[input::Section]) -> Result<Model> {
         let layout = translator.section(section, name);
         let place = format!("section {}", text(&section.name));
         let layout = layout.map_err(|why| Error::Layout { place, why })?;
-        model.sections.push(Section {
+        module.sections.push(Section {
             name: section.name.clone(),
             class: section.class,
             size: section.size,
@@ -68,8 +65,8 @@ pub fn lay_out(btf: &Btf, sections: &[input::Section]) -> Result<Model> {
             layout,
         });
     }
-    model.items = translator.items;
-    Ok(model)
+    module.items = translator.items;
+    Ok(module)
 }
 
 /// The types that have been translated.
@@ -118,7 +115,7 @@ impl Translator<'_> {
         }
         let (id, typedef) = self.resolve(id)?;
         let kind = &self.btf.get(id).kind;
-        if let Some(number) = scalar::number(kind) {
+        if let Some(number) = model::number(kind) {
             return Ok(number);
         }
         if let Kind::Array { of, len, .. } = kind {
@@ -136,7 +133,7 @@ impl Translator<'_> {
         let name = own.map_or(hint.to_string(), |name| camel(&name));
         let is_signed = self.btf.get(id).flag;
         let done = match kind {
-            Kind::Struct { size: 0, .. } | Kind::Union { size: 0, .. } => scalar::bytes(0),
+            Kind::Struct { size: 0, .. } | Kind::Union { size: 0, .. } => model::bytes(0),
             Kind::Struct { size, members } | Kind::Union { size, members } => {
                 let doc = format!("`{shown}`, {size} bytes.");
                 let name = self.types.take(&name);
@@ -175,12 +172,12 @@ impl Translator<'_> {
 
     fn array(&mut self, of: u32, len: u32, hint: &str, depth: usize) -> LayoutResult<Type> {
         if len == 0 {
-            return Ok(scalar::bytes(0));
+            return Ok(model::bytes(0));
         }
         let element = self.of(of, hint, depth + 1)?;
         let (text, size) = (element.text, element.size);
         match size.checked_mul(len.into()) {
-            Some(0) => Ok(scalar::bytes(0)),
+            Some(0) => Ok(model::bytes(0)),
             Some(all) if all <= u32::MAX.into() => {
                 Ok(Type::new(format!("[{text}; {len}]"), all, element.align))
             }
@@ -211,13 +208,13 @@ impl Translator<'_> {
             let (mut offset, mut width) = (u64::from(member.offset), 0);
             if has_bits {
                 (width, offset) = (offset >> 24, offset & 0xff_ffff);
-            } else if let Some((narrow, at)) = scalar::narrow(kind) {
+            } else if let Some((narrow, at)) = model::narrow(kind) {
                 (width, offset) = (narrow, offset + at);
             }
             let mut doc = declare(self.btf, member.of, &declared);
             let mut bits = None;
             if width != 0 {
-                let value = scalar::value(kind, *flag, &of);
+                let value = model::value(kind, *flag, &of);
                 let value = value.filter(|_| width <= of.size.saturating_mul(8).min(128));
                 let error = || format!("'{doc}' cannot be a bitfield of {width} bits");
                 let (value, first) = (value.ok_or_else(error)?, 0);
@@ -252,7 +249,7 @@ impl Translator<'_> {
         is_signed: bool,
         values: impl Iterator<Item = (u32, u64)>,
     ) -> Type {
-        let of = scalar::integer(size, is_signed);
+        let of = model::integer(size, is_signed);
         if !of.text.starts_with(['u', 'i']) || size == 16 {
             return of;
         }

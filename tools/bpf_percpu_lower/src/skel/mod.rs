@@ -63,7 +63,6 @@ mod input;
 mod layout;
 mod model;
 mod names;
-mod scalar;
 mod write;
 
 use thiserror::Error;

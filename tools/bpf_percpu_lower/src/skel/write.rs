@@ -4,9 +4,7 @@
 
 use crate::skel::input::Class;
 use crate::skel::model::Accessor;
-use crate::skel::model::Bits;
 use crate::skel::model::Enum;
-use crate::skel::model::Field;
 use crate::skel::model::Item;
 use crate::skel::model::Model;
 use crate::skel::model::Section;
@@ -39,12 +37,12 @@ pub fn module(name: &str, object: &[u8], model: &Model) -> String {
     for section in &model.sections {
         out.add("\n");
         structure(&mut out, &section.layout);
+        let (of, name, size) = (&section.layout.name, &section.name, section.size);
         out.part(format!(
-            "impl typed::InSection for {} {{
-            const SECTION: &'static str = {:?};
-            const SIZE: usize = {};
-            }}",
-            section.layout.name, section.name, section.size
+            "impl typed::InSection for {of} {{
+            const SECTION: &'static str = {name:?};
+            const SIZE: usize = {size};
+            }}"
         ));
     }
     for item in &model.items {
@@ -108,18 +106,13 @@ fn structure(out: &mut Lines, item: &Struct) {
     }
     out.add("}");
     if item.is_union {
-        out.part(format!(
-            "const _: () = assert!(size_of::<{name}>() == {size});"
-        ));
+        let assertion = format!("const _: () = assert!(size_of::<{name}>() == {size});");
+        out.part(assertion);
     } else {
         out.part("const _: () = {");
         out.add(format!("assert!(size_of::<{name}>() == {size});"));
-        for Field {
-            name: field,
-            offset,
-            ..
-        } in &item.fields
-        {
+        for field in &item.fields {
+            let (field, offset) = (&field.name, field.offset);
             out.add(format!("assert!(offset_of!({name}, {field}) == {offset});"));
         }
         out.add("};");
@@ -160,26 +153,19 @@ fn accessor(out: &mut Lines, item: &Accessor) {
             cut = "";
             write = format!("set_first(&mut self.{storage}, &value)");
         }
-        Some(Bits {
-            first,
-            width,
-            value,
-        }) => {
-            let place = format!("self.{storage}, {first}, {width}");
-            let number;
-            (read, number) = match value {
-                Value::Bool => (format!("typed::bits(&{place}) != 0"), "u128::from(value)"),
-                Value::Unsigned => (format!("typed::bits(&{place}) as {of}"), "value as u128"),
-                Value::Signed => (
-                    format!("typed::signed_bits(&{place}) as {of}"),
-                    "value as u128",
-                ),
+        Some(bits) => {
+            let place = format!("self.{storage}, {}, {}", bits.first, bits.width);
+            read = match bits.value {
+                Value::Bool => format!("typed::bits(&{place}) != 0"),
+                Value::Unsigned => format!("typed::bits(&{place}) as {of}"),
+                Value::Signed => format!("typed::signed_bits(&{place}) as {of}"),
             };
+            let mut number = "value as u128";
+            if bits.value == Value::Bool {
+                (of, number) = ("bool", "u128::from(value)");
+            }
             cut = "; what is too large for it is cut off.";
             write = format!("set_bits(&mut {place}, {number})");
-            if value == Value::Bool {
-                of = "bool";
-            }
         }
     }
     out.add(format!(
@@ -225,12 +211,10 @@ fn open(out: &mut Lines, sections: &[Section]) {
             Class::Shared => "The initial values in",
             Class::Constant => "The values in",
         };
+        let (name, field) = (section.name.escape_debug(), &section.field);
+        let of = &section.layout.name;
         out.add(format!(
-            "/// {whose} section `{}`.
-            pub {}: ::std::boxed::Box<{}>,",
-            section.name.escape_debug(),
-            section.field,
-            section.layout.name
+            "/// {whose} section `{name}`.\npub {field}: ::std::boxed::Box<{of}>,"
         ));
     }
     out.add(
@@ -291,18 +275,13 @@ fn open(out: &mut Lines, sections: &[Section]) {
         pub fn load(mut self) -> anyhow::Result<Objs> {",
     );
     for Section { field, .. } in sections {
-        out.add(format!(
-            "typed::set_initial(&mut self.object, &*self.{field})?;"
-        ));
+        let set = format!("typed::set_initial(&mut self.object, &*self.{field})?;");
+        out.add(set);
     }
-    let is_percpu = |section: &Section| section.class == Class::PerCpu;
-    let mut_ = match sections.iter().any(is_percpu) {
-        true => "mut ",
-        false => "",
-    };
+    let has_percpu = (sections.iter()).any(|section| section.class == Class::PerCpu);
+    let mut_ = if has_percpu { "mut " } else { "" };
     out.add(format!(
-        "let {mut_}object = self.object.load()?;
-        anyhow::Ok(Objs {{"
+        "let {mut_}object = self.object.load()?;\nanyhow::Ok(Objs {{"
     ));
     for Section { field, class, .. } in sections {
         out.add(match class {
@@ -322,19 +301,16 @@ fn loaded(out: &mut Lines, sections: &[Section]) {
         pub struct Objs {",
     );
     for section in sections {
-        let name = section.name.escape_debug();
-        let field = &section.field;
+        let (what, kind) = match section.class {
+            Class::PerCpu => (", of each CPU", "typed::PerCpu"),
+            Class::Shared => ("", "typed::Shared"),
+            Class::Constant => (", which nobody changes any more", "::std::boxed::Box"),
+        };
+        let (name, field) = (section.name.escape_debug(), &section.field);
         let of = &section.layout.name;
-        out.add(match section.class {
-            Class::PerCpu => {
-                format!("/// Section `{name}`, of each CPU.\npub {field}: typed::PerCpu<{of}>,")
-            }
-            Class::Shared => format!("/// Section `{name}`.\npub {field}: typed::Shared<{of}>,"),
-            Class::Constant => format!(
-                "/// Section `{name}`, which nobody changes any more.
-                pub {field}: ::std::boxed::Box<{of}>,"
-            ),
-        });
+        out.add(format!(
+            "/// Section `{name}`{what}.\npub {field}: {kind}<{of}>,"
+        ));
     }
     out.add(
         "object: variables::Loaded,

@@ -54,10 +54,11 @@ impl Prologue {
         let has = |argument: u8| self.arguments & bit(argument) != 0;
         // The lowest offset is written last, so the last argument can be there until then.
         let last = self.saved.values().copied().min().unwrap_or_default();
-        for (argument, register) in Self::KEPT {
-            if has(argument) {
-                out.push(Insn::copy(register, argument));
-            }
+        let kept = Self::KEPT
+            .into_iter()
+            .filter(|(argument, _)| has(*argument));
+        for (argument, register) in kept.clone() {
+            out.push(Insn::copy(register, argument));
         }
         if has(Self::LAST) {
             out.push(Insn::store64(FP, last, Self::LAST));
@@ -74,10 +75,8 @@ impl Prologue {
             }
             out.push(Insn::store64(FP, *offset, 0));
         }
-        for (argument, register) in Self::KEPT {
-            if has(argument) {
-                out.push(Insn::copy(argument, register));
-            }
+        for (argument, register) in kept {
+            out.push(Insn::copy(argument, register));
         }
     }
 }
