@@ -51,9 +51,8 @@ fn explain_with(error: libbpf_rs::Error, warnings: &str) -> anyhow::Error {
 /// Returns the function that libbpf could not find.
 fn missing_kfunc(warnings: &str) -> Option<&str> {
     let (before, _) = warnings.split_once("': not found in kernel or module BTFs")?;
-    before
-        .rsplit_once("extern (func ksym) '")
-        .map(|(_, name)| name)
+    let (_, name) = before.rsplit_once("extern (func ksym) '")?;
+    Some(name)
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ macro_rules! layout {
     };
 }
 
+/// Assertions that constants have the values of Rust's.
+macro_rules! constants {
+    ($out:ident: $($name:ident)*) => {
+        $(assert_eq(&mut $out, concat!("BPF_PERCPU_", stringify!($name)), uapi::$name as u64);)*
+    };
+}
+
 fn assert_eq(out: &mut String, c: &str, rust: u64) {
     writeln!(out, "_Static_assert({c} == {rust}ULL, \"{c}\");").expect("a string");
 }
@@ -50,34 +57,11 @@ fn assertions() -> String {
     layout!(out, "bpf_percpu_entry", Entry, [owner: u64, index: u32, pad: u32]);
     layout!(out, "bpf_percpu_entry_list", EntryList, [entries: u64, count: u32, cursor: u32]);
     layout!(out, "bpf_percpu_entry_io", EntryIo, [entry: uapi::Entry, io: uapi::Io]);
-    for (c, rust) in [
-        ("BPF_PERCPU_NAME_LEN", uapi::NAME_LEN as u64),
-        ("BPF_PERCPU_MAX_SIZE", uapi::MAX_SIZE.into()),
-        ("BPF_PERCPU_ALL_CPUS", uapi::ALL_CPUS.into()),
-        ("BPF_PERCPU_F_PINNED", uapi::F_PINNED.into()),
-        ("BPF_PERCPU_F_REMOVED", uapi::F_REMOVED.into()),
-        ("BPF_PERCPU_F_KEYED", uapi::F_KEYED.into()),
-        ("BPF_PERCPU_KEY_TASK", uapi::KEY_TASK.into()),
-        ("BPF_PERCPU_KEY_CGROUP", uapi::KEY_CGROUP.into()),
-        ("BPF_PERCPU_KEY_U64", uapi::KEY_U64.into()),
-        ("BPF_PERCPU_ANY_INDEX", uapi::ANY_INDEX.into()),
-        ("BPF_PERCPU_IOC_CREATE", uapi::IOC_CREATE),
-        ("BPF_PERCPU_IOC_OPEN", uapi::IOC_OPEN),
-        ("BPF_PERCPU_IOC_PIN", uapi::IOC_PIN),
-        ("BPF_PERCPU_IOC_UNPIN", uapi::IOC_UNPIN),
-        ("BPF_PERCPU_IOC_INFO", uapi::IOC_INFO),
-        ("BPF_PERCPU_IOC_READ", uapi::IOC_READ),
-        ("BPF_PERCPU_IOC_WRITE", uapi::IOC_WRITE),
-        ("BPF_PERCPU_IOC_LIST", uapi::IOC_LIST),
-        ("BPF_PERCPU_IOC_CREATE_KEYED", uapi::IOC_CREATE_KEYED),
-        ("BPF_PERCPU_IOC_KEYED_INFO", uapi::IOC_KEYED_INFO),
-        ("BPF_PERCPU_IOC_ENTRY_LIST", uapi::IOC_ENTRY_LIST),
-        ("BPF_PERCPU_IOC_ENTRY_READ", uapi::IOC_ENTRY_READ),
-        ("BPF_PERCPU_IOC_ENTRY_WRITE", uapi::IOC_ENTRY_WRITE),
-        ("BPF_PERCPU_IOC_ENTRY_DELETE", uapi::IOC_ENTRY_DELETE),
-    ] {
-        assert_eq(&mut out, c, rust);
-    }
+    constants!(out:
+        NAME_LEN MAX_SIZE ALL_CPUS F_PINNED F_REMOVED F_KEYED KEY_TASK KEY_CGROUP KEY_U64 ANY_INDEX
+        IOC_CREATE IOC_OPEN IOC_PIN IOC_UNPIN IOC_INFO IOC_READ IOC_WRITE IOC_LIST IOC_CREATE_KEYED
+        IOC_KEYED_INFO IOC_ENTRY_LIST IOC_ENTRY_READ IOC_ENTRY_WRITE IOC_ENTRY_DELETE
+    );
     out
 }
 

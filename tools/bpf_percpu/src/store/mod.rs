@@ -28,7 +28,6 @@
 
 mod declared;
 mod device;
-mod entries;
 mod error;
 mod info;
 mod key_kind;
@@ -39,11 +38,11 @@ use std::sync::Arc;
 
 pub use declared::bind;
 pub use device::PATH;
-pub use entries::Entries;
 pub use error::Error;
 pub use error::Key;
 pub use error::Result;
 pub use info::list;
+pub use info::Entries;
 pub use info::Info;
 pub use info::KeyedInfo;
 pub use key_kind::KeyKind;

@@ -5,7 +5,6 @@
 //! libbpf before 1.8 does not support them: it would set the initial values of only the first CPU.
 //! So this module creates the array, and libbpf reuses it.
 
-use std::ffi::c_void;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
@@ -72,15 +71,10 @@ impl Array {
     /// Reads the value of one CPU.
     pub fn read(&self, cpu: u32) -> Result<Vec<u8>> {
         let mut value = vec![0; self.size];
+        let (map, flags) = (self.map.as_raw_fd(), of_cpu(cpu));
+        let (key, to) = ((&raw const KEY).cast(), value.as_mut_ptr().cast());
         // SAFETY: The kernel reads a key of four bytes and fills the size of one value.
-        let ret = unsafe {
-            libbpf_sys::bpf_map_lookup_elem_flags(
-                self.map.as_raw_fd(),
-                (&raw const KEY).cast(),
-                value.as_mut_ptr().cast::<c_void>(),
-                of_cpu(cpu),
-            )
-        };
+        let ret = unsafe { libbpf_sys::bpf_map_lookup_elem_flags(map, key, to, flags) };
         result(ret).map_err(|error| self.error("read", cpu, error))?;
         Ok(value)
     }
@@ -122,15 +116,10 @@ impl Array {
 
     fn update(&self, value: &[u8], flags: u64) -> io::Result<()> {
         debug_assert_eq!(value.len(), self.size);
+        let (map, from) = (self.map.as_raw_fd(), value.as_ptr().cast());
+        let key = (&raw const KEY).cast();
         // SAFETY: The kernel reads a key of four bytes and the size of one value.
-        result(unsafe {
-            libbpf_sys::bpf_map_update_elem(
-                self.map.as_raw_fd(),
-                (&raw const KEY).cast(),
-                value.as_ptr().cast::<c_void>(),
-                flags,
-            )
-        })
+        result(unsafe { libbpf_sys::bpf_map_update_elem(map, key, from, flags) })
     }
 
     fn error(&self, done: &str, cpu: u32, error: io::Error) -> anyhow::Error {

@@ -20,7 +20,6 @@
 //! [`prepare()`] after opening it and [`Prepared::hold`] after loading it.
 
 mod array;
-mod bits;
 mod form;
 mod lowered;
 mod native;

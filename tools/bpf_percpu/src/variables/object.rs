@@ -56,7 +56,13 @@ impl Open {
     /// The initial bytes of a section, which are the same for each CPU.
     pub fn image_mut(&mut self, section: &str) -> Option<&mut [u8]> {
         let name = self.map_name(section);
-        let mut map = self.object.maps_mut().find(|map| map.name() == &*name)?;
+        self.map_image_mut(|map| map == name)
+    }
+
+    /// The initial bytes of the first map whose name `is` accepts.
+    pub(super) fn map_image_mut(&mut self, is: impl Fn(&str) -> bool) -> Option<&mut [u8]> {
+        let mut maps = self.object.maps_mut();
+        let mut map = maps.find(|map| is(&map.name().to_string_lossy()))?;
         let bytes = map.initial_value_mut()?;
         // SAFETY: The bytes are the object's, and it is borrowed as long as they are.
         Some(unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) })

@@ -5,7 +5,6 @@
 //! Such a module has an [`InSection`] for each section. [`initial`] and [`set_initial`] read and
 //! write its values before the object is loaded, and [`PerCpu`] and [`Shared`] after that.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use anyhow::bail;
@@ -26,13 +25,13 @@ use bpf_percpu_lower::lower::is_percpu;
 use super::pod::boxed;
 use super::pod::copy;
 
-pub use super::bits::bits;
-pub use super::bits::set_bits;
-pub use super::bits::signed_bits;
+pub use super::pod::bits;
 pub use super::pod::bytes_of;
 pub use super::pod::bytes_of_mut;
 pub use super::pod::first;
+pub use super::pod::set_bits;
 pub use super::pod::set_first;
+pub use super::pod::signed_bits;
 pub use super::pod::zeroed;
 pub use super::pod::Pad;
 pub use super::pod::Pod;
@@ -53,9 +52,8 @@ fn bytes_in<T: InSection>(value: &T) -> &[u8] {
 
 /// The part of a section that belongs to the struct. A loader may have made the section larger.
 fn part<T: InSection>(bytes: &[u8]) -> Result<&[u8]> {
-    bytes
-        .get(..T::SIZE)
-        .with_context(|| too_small::<T>(bytes.len()))
+    let part = bytes.get(..T::SIZE);
+    part.with_context(|| too_small::<T>(bytes.len()))
 }
 
 fn too_small<T: InSection>(len: usize) -> String {
@@ -66,19 +64,13 @@ fn too_small<T: InSection>(len: usize) -> String {
     )
 }
 
-/// Calls `see` with the initial bytes of a section.
-fn with_image<T: InSection, R>(
-    open: &mut Open,
-    see: impl FnOnce(&mut [u8]) -> Result<R>,
-) -> Result<R> {
-    if is_percpu(T::SECTION) {
-        return see(open.image_mut(T::SECTION).with_context(missing::<T>)?);
-    }
-    let mut maps = open.object_mut().maps_mut();
-    let mut map = maps
-        .find(|map| is_map(&map.name().to_string_lossy(), T::SECTION))
-        .with_context(missing::<T>)?;
-    see(map.initial_value_mut().with_context(missing::<T>)?)
+/// The initial bytes of a section.
+fn image<T: InSection>(open: &mut Open) -> Result<&mut [u8]> {
+    let image = match is_percpu(T::SECTION) {
+        true => open.image_mut(T::SECTION),
+        false => open.map_image_mut(|map| is_map(map, T::SECTION)),
+    };
+    image.with_context(missing::<T>)
 }
 
 fn missing<T: InSection>() -> String {
@@ -101,7 +93,7 @@ fn is_map(map: &str, section: &str) -> bool {
 ///
 /// Fails if the object has no such section.
 pub fn initial<T: InSection>(open: &mut Open) -> Result<Box<T>> {
-    with_image::<T, _>(open, |image| Ok(boxed(part::<T>(image)?)))
+    Ok(boxed(part::<T>(image::<T>(open)?)?))
 }
 
 /// Changes the initial values of a section.
@@ -110,13 +102,11 @@ pub fn initial<T: InSection>(open: &mut Open) -> Result<Box<T>> {
 ///
 /// Fails if the object has no such section.
 pub fn set_initial<T: InSection>(open: &mut Open, value: &T) -> Result<()> {
-    with_image::<T, _>(open, |image| {
-        let len = image.len();
-        let part = image.get_mut(..T::SIZE);
-        let part = part.with_context(|| too_small::<T>(len))?;
-        copy(part, bytes_in(value));
-        Ok(())
-    })
+    let image = image::<T>(open)?;
+    let len = image.len();
+    let part = image.get_mut(..T::SIZE);
+    copy(part.with_context(|| too_small::<T>(len))?, bytes_in(value));
+    Ok(())
 }
 
 /// Finds a program of an open object.
@@ -272,12 +262,9 @@ impl<T: InSection> Shared<T> {
     ///
     /// Fails if they cannot be written.
     pub fn set(&self, value: &T) -> Result<()> {
-        let mut bytes = Cow::from(bytes_in(value));
-        if self.map.value_size() as usize > bytes.len() {
-            let mut all = self.read()?;
-            copy(&mut all, &bytes);
-            bytes = all.into();
-        }
+        // The map may be larger than the struct.
+        let mut bytes = self.read()?;
+        copy(&mut bytes, bytes_in(value));
         let result = self.map.update(&KEY, &bytes, MapFlags::ANY);
         result.with_context(|| format!("section {} cannot be written", T::SECTION))
     }
