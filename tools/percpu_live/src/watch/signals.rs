@@ -44,6 +44,9 @@ pub struct Signals {
 /// The signals that end a program that a user has started.
 pub const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
+/// The kernel rejects a timeout that is too long; a century is long enough.
+const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
+
 impl Signals {
     /// Blocks these signals, so that only this receives them.
     pub fn new(signals: &[libc::c_int]) -> io::Result<Self> {
@@ -81,8 +84,8 @@ impl Signals {
             if input {
                 fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
             }
-            let left = end.map(|end| timespec(end.saturating_duration_since(Instant::now())));
-            match ppoll(&mut fds, left, None) {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()).min(LONGEST));
+            match ppoll(&mut fds, left.map(TimeSpec::from_duration), None) {
                 Ok(0) => return Ok(Event::Timeout),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
@@ -106,11 +109,6 @@ impl Drop for Signals {
 fn restore(before: &SigSet) {
     // The call fails only for a bad `how`.
     let _ = before.thread_set_mask();
-}
-
-fn timespec(duration: Duration) -> TimeSpec {
-    // The kernel rejects a timeout that is too long; a century is long enough.
-    TimeSpec::from_duration(duration.min(Duration::from_secs(u32::MAX.into())))
 }
 
 #[cfg(test)]

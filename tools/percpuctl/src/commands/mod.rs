@@ -72,19 +72,15 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 fn remove(args: &Target, json: bool) -> Result<()> {
     let store = args.which.open()?;
-    let result = json!({"removed": true});
-    let result = match &args.key {
-        None => {
-            store.unpin()?;
-            result_of(&store, result)
-        }
-        Some(key) => {
-            let entry = entry(&store, key)?;
-            let result = result_of(&entry, result);
-            entry.delete()?;
-            result
-        }
+    let removed = match &args.key {
+        None => store,
+        Some(key) => entry(&store, key)?,
     };
+    let result = result_of(&removed, json!({"removed": true}));
+    match args.key {
+        None => removed.unpin()?,
+        Some(_) => removed.delete()?,
+    }
     print_as(json, &result, |_| String::new())
 }
 

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::bail;
+use anyhow::ensure;
 use anyhow::Result;
 use bpf_percpu::store;
 use bpf_percpu::store::Error;
@@ -128,34 +129,28 @@ impl Export {
         }
         let named = self.counters.iter().map(|counter| counter.offset);
         for off in named.chain(self.offset) {
-            if off % width != 0 {
-                return Err(Error::Misaligned { off, width }.into());
-            }
+            ensure!(off % width == 0, Error::Misaligned { off, width });
         }
         for name in self.stores() {
             store::check_name(name)?;
         }
         let infos = store::list()?;
         for name in self.stores() {
-            self.check_ends(find(&infos, Key::Name(name.clone()))?)?;
+            let size = find(&infos, Key::Name(name.clone()))?.size;
+            let offsets = match self.counters(name, size) {
+                Counters::Named(all) => all.iter().map(|counter| counter.offset).collect(),
+                Counters::Range(first, _) => vec![first],
+            };
+            if let Some(off) = offsets.into_iter().find(|off| !self.fits(*off, size)) {
+                bail!(Error::PastEnd {
+                    name: name.clone(),
+                    size,
+                    off,
+                    len: width as usize,
+                });
+            }
         }
         Ok(())
-    }
-
-    fn check_ends(&self, info: &Info) -> store::Result<()> {
-        let offsets = match self.counters(&info.name, info.size) {
-            Counters::Named(all) => all.iter().map(|counter| counter.offset).collect(),
-            Counters::Range(first, _) => vec![first],
-        };
-        match offsets.into_iter().find(|off| !self.fits(*off, info.size)) {
-            None => Ok(()),
-            Some(off) => Err(Error::PastEnd {
-                name: info.name.clone(),
-                size: info.size,
-                off,
-                len: self.kind.width() as usize,
-            }),
-        }
     }
 
     /// Whether to export a store. A store whose name has been freed has no name to select it by.

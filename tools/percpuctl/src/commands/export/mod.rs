@@ -3,7 +3,6 @@
 //! `percpuctl export`.
 
 mod args;
-mod families;
 mod http;
 mod metrics;
 
@@ -25,7 +24,7 @@ use crate::commands::file;
 use crate::commands::owner::Owner;
 use crate::commands::print_as;
 pub use args::Export;
-use families::Families;
+use metrics::Families;
 use metrics::Metrics;
 
 /// Prints the metrics, or serves them until a signal arrives.
