@@ -63,9 +63,8 @@ fn printable(text: &str) -> String {
 /// Checks that a file is a BPF object, and copies it without sections that only linkers use.
 pub fn copy(file: &[u8]) -> Result<Vec<u8>> {
     let header = elf::FileHeader64::<LittleEndian>::parse(file).map_err(damaged)?;
-    let endian = header
-        .endian()
-        .map_err(|_| damaged("it is not little-endian"))?;
+    let endian = header.endian();
+    let endian = endian.map_err(|_| damaged("it is not little-endian"))?;
     if header.e_machine(endian) != elf::EM_BPF || header.e_type(endian) != elf::ET_REL {
         return Err(damaged("it is no relocatable object for BPF"));
     }

@@ -37,11 +37,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
-        let (bytes, rest) = self
-            .bytes
-            .split_at_checked(len)
-            .ok_or_else(|| self.error(format!("it ends {len} bytes too early")))?;
-        self.bytes = rest;
+        let split = self.bytes.split_at_checked(len);
+        let why = || self.error(format!("it ends {len} bytes too early"));
+        let bytes;
+        (bytes, self.bytes) = split.ok_or_else(why)?;
         Ok(bytes)
     }
 

@@ -49,10 +49,9 @@ pub fn lay_out(btf: &Btf, sections: &[input::Section]) -> Result<Model> {
     let mut field_names = Names::new(&["object"]);
     let mut module = Model::default();
     // Sections take their names first.
-    let types: Vec<_> = sections
-        .iter()
-        .map(|section| translator.types.take(&camel(&section.name)))
-        .collect();
+    let types = sections.iter();
+    let types = types.map(|section| translator.types.take(&camel(&section.name)));
+    let types: Vec<_> = types.collect();
     for (section, name) in sections.iter().zip(types) {
         let layout = translator.section(section, name);
         let place = format!("section {}", text(&section.name));
@@ -94,9 +93,8 @@ impl Translator<'_> {
         let mut all = Vec::new();
         for variable in &section.variables {
             let hint = format!("{name}{}", camel(&variable.name));
-            let of = self
-                .of(variable.of, &hint, 0)
-                .map_err(|why| format!("variable {}: {why}", text(&variable.name)))?;
+            let of = self.of(variable.of, &hint, 0);
+            let of = of.map_err(|why| format!("variable {}: {why}", text(&variable.name)))?;
             all.push(CMember {
                 name: variable.name.clone(),
                 doc: declare(self.btf, variable.of, &variable.name),

@@ -61,11 +61,8 @@ impl Names {
 /// A name of letters, digits and underscores that does not begin with a digit.
 fn value(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut name: String = name
-        .chars()
-        .take(MAX_LEN)
-        .map(|c| if fits(c) { c } else { '_' })
-        .collect();
+    let name: String = name.chars().take(MAX_LEN).collect();
+    let mut name = name.replace(|c| !fits(c), "_");
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         name.insert(0, '_');
     }
