@@ -19,12 +19,9 @@ pub struct CpuList(BTreeSet<u32>);
 impl CpuList {
     /// The CPUs whose bits are set: bit 0 of the first word is CPU 0.
     pub fn from_bitmap(words: &[u64]) -> Self {
-        let bits = (0..).zip(words).flat_map(|(i, word)| {
-            (0..u64::BITS)
-                .filter(move |bit| (word >> bit) & 1 == 1)
-                .map(move |bit| i * u64::BITS + bit)
-        });
-        Self(bits.collect())
+        let is_set = |cpu: &u32| (words[(cpu / u64::BITS) as usize] >> (cpu % u64::BITS)) & 1 == 1;
+        let cpus = 0..words.len() as u32 * u64::BITS;
+        cpus.filter(is_set).collect()
     }
 
     /// The number of CPUs.
@@ -83,10 +80,7 @@ impl FromStr for CpuList {
 
     fn from_str(list: &str) -> Result<Self> {
         let mut cpus = BTreeSet::new();
-        if list.is_empty() {
-            return Ok(Self(cpus));
-        }
-        for range in list.split(',') {
+        for range in list.split(',').filter(|_| !list.is_empty()) {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last) = (cpu(first)?, cpu(last)?);
             ensure!(first <= last, "'{range}' is not ascending");
@@ -97,26 +91,19 @@ impl FromStr for CpuList {
 }
 
 fn cpu(number: &str) -> Result<u32> {
-    let cpu = number
-        .parse()
-        .with_context(|| format!("'{number}' is not the number of a CPU"))?;
+    let cpu = number.parse();
+    let cpu = cpu.with_context(|| format!("'{number}' is not the number of a CPU"))?;
     ensure!(cpu < MAX_CPUS, "{cpu} is too large for the number of a CPU");
     Ok(cpu)
 }
 
 impl fmt::Display for CpuList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for &cpu in &self.0 {
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == cpu => *last = cpu,
-                _ => ranges.push((cpu, cpu)),
-            }
-        }
-        for (i, (first, last)) in ranges.into_iter().enumerate() {
+        let cpus: Vec<u32> = self.iter().collect();
+        for (i, range) in cpus.chunk_by(|cpu, next| cpu + 1 == *next).enumerate() {
             let comma = if i > 0 { "," } else { "" };
-            write!(f, "{comma}{first}")?;
-            if last > first {
+            write!(f, "{comma}{}", range[0])?;
+            if let [_, .., last] = range {
                 write!(f, "-{last}")?;
             }
         }

@@ -24,16 +24,12 @@ pub struct Device(File);
 impl Device {
     /// Opens the control file.
     pub fn open() -> Result<Self> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(PATH)
-            .map(Self)
-            .map_err(|cause| match cause.raw_os_error() {
-                Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Error::NoModule,
-                Some(libc::EACCES | libc::EPERM) => Error::NoRights { cause },
-                _ => Error::Device { cause },
-            })
+        let file = OpenOptions::new().read(true).write(true).open(PATH);
+        file.map(Self).map_err(|cause| match cause.raw_os_error() {
+            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Error::NoModule,
+            Some(libc::EACCES | libc::EPERM) => Error::NoRights { cause },
+            _ => Error::Device { cause },
+        })
     }
 
     /// `BPF_PERCPU_IOC_CREATE` or, if `keyed` has a kind of keys and a number of entries,

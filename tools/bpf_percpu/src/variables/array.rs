@@ -6,9 +6,7 @@
 //! So this module creates the array, and libbpf reuses it.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::os::fd::BorrowedFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 use std::ptr;
@@ -40,7 +38,7 @@ pub fn section(map: &str) -> Option<&str> {
 /// A per-CPU array.
 #[derive(Debug)]
 pub struct Array {
-    map: OwnedFd,
+    pub map: OwnedFd,
     section: String,
     size: usize,
 }
@@ -61,11 +59,6 @@ impl Array {
         let updated = array.update(image, F_ALL_CPUS);
         updated.with_context(|| format!("section {name} cannot get its initial values"))?;
         Ok(array)
-    }
-
-    /// The map.
-    pub fn map(&self) -> BorrowedFd<'_> {
-        self.map.as_fd()
     }
 
     /// Reads the value of one CPU.
@@ -92,24 +85,20 @@ impl Array {
     /// Writes the same bytes for every possible CPU.
     pub fn write_all(&self, off: u32, bytes: &[u8]) -> Result<()> {
         if self.range(off, bytes.len())?.len() == self.size {
-            return self
-                .update(bytes, F_ALL_CPUS)
-                .with_context(|| format!("section {} cannot be written", self.section));
+            let updated = self.update(bytes, F_ALL_CPUS);
+            return updated.with_context(|| format!("section {} cannot be written", self.section));
         }
-        cpus::possible()?
-            .into_iter()
-            .try_for_each(|cpu| self.write(cpu, off, bytes))
+        let mut cpus = cpus::possible()?.into_iter();
+        cpus.try_for_each(|cpu| self.write(cpu, off, bytes))
     }
 
     fn range(&self, off: u32, len: usize) -> Result<std::ops::Range<usize>> {
-        let off = off as usize;
+        let (off, section, size) = (off as usize, &self.section, self.size);
         match off.checked_add(len) {
-            Some(end) if end <= self.size => Ok(off..end),
+            Some(end) if end <= size => Ok(off..end),
             _ => bail!(
-                "section {} has {} bytes per CPU: {len} at offset {off} are past its end; use a \
-                 smaller offset",
-                self.section,
-                self.size
+                "section {section} has {size} bytes per CPU: {len} at offset {off} are past its \
+                 end; use a smaller offset"
             ),
         }
     }

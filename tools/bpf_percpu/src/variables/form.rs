@@ -99,11 +99,8 @@ impl Input {
     /// Determines the kind of `object`.
     pub fn of(object: &[u8]) -> Result<Self> {
         let file = object::File::parse(object).context("the object cannot be read")?;
-        let names: Vec<_> = file
-            .sections()
-            .filter_map(|section| section.name().ok())
-            .collect();
-        Ok(Self::of_sections(&names))
+        let names = file.sections().filter_map(|section| section.name().ok());
+        Ok(Self::of_sections(&names.collect::<Vec<_>>()))
     }
 
     fn of_sections(names: &[&str]) -> Self {

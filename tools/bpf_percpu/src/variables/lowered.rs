@@ -57,12 +57,8 @@ pub fn store(object: &str, section: &str, shared: Option<&String>, image: &[u8])
 
 /// The store name of a section of the `nth` object of this name.
 fn private_name(object: &str, section: &str, nth: u32) -> String {
-    let fitting = |text: &str| -> String {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        text.chars()
-            .map(|c| if fits(c) { c } else { '_' })
-            .collect()
-    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let fitting = |text: &str| text.replace(|c| !fits(c), "_");
     let end = match nth {
         1 => String::new(),
         nth => format!(".{nth}"),

@@ -3,6 +3,7 @@
 //! The steps between opening and loading an object, and after loading it.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 
 use anyhow::bail;
 use anyhow::Context;
@@ -84,7 +85,7 @@ fn arrays(object: &mut OpenObject) -> Result<Vec<Section>> {
         };
         let image = image(&map, section)?;
         let array = Array::new(section, &image)?;
-        map.reuse_fd(array.map()).map_err(explain)?;
+        map.reuse_fd(array.map.as_fd()).map_err(explain)?;
         sections.push(Section {
             name: section.to_string(),
             image,
@@ -151,9 +152,8 @@ impl Prepared {
         if variables.form == Form::Lowered {
             let mut programs = object.progs_mut();
             let hold = programs.find(|program| program.name() == HOLD_PROGRAM);
-            let output = hold
-                .with_context(no_program)?
-                .test_run(ProgramInput::default());
+            let hold = hold.with_context(no_program)?;
+            let output = hold.test_run(ProgramInput::default());
             let output = output.with_context(|| format!("program {HOLD_PROGRAM} cannot be run"))?;
             let returned = output.return_value;
             if returned != 0 {

@@ -262,9 +262,10 @@ impl<T: InSection> Shared<T> {
     ///
     /// Fails if they cannot be written.
     pub fn set(&self, value: &T) -> Result<()> {
-        // The map may be larger than the struct.
-        let mut bytes = self.read()?;
-        copy(&mut bytes, bytes_in(value));
+        let mut bytes = bytes_in(value).to_vec();
+        if self.map.value_size() as usize > bytes.len() {
+            bytes.extend(self.read()?.split_off(bytes.len()));
+        }
         let result = self.map.update(&KEY, &bytes, MapFlags::ANY);
         result.with_context(|| format!("section {} cannot be written", T::SECTION))
     }
