@@ -25,6 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // cargo looks at a folder recursively, so a new file counts as a change.
     println!("cargo:rerun-if-changed=tests");
     println!("cargo:rerun-if-changed={reference}");
+    // src/kernel_btf.rs has the replacements.
+    for function in ["btf__load_vmlinux_btf", "btf__free"] {
+        println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
+    }
     for (family, dir) in families()? {
         for source in files(&dir)? {
             if let Some(name) = program(&source) {

@@ -9,6 +9,7 @@ pub mod cpus;
 pub mod faults;
 pub mod iowait;
 pub mod kernel;
+mod kernel_btf;
 pub mod memory;
 pub mod module;
 pub mod monitor;
