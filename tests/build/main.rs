@@ -14,6 +14,8 @@ use std::path::PathBuf;
 mod many;
 mod random;
 
+use many::for_each;
+
 /// The target whose programs also get a Rust module each, `OUT_DIR/NAME.percpu.rs`.
 const SKEL: &str = "lower_skel";
 
@@ -21,41 +23,51 @@ const SKEL: &str = "lower_skel";
 const REFERENCE: (&str, &str) = ("reference", "../Documentation/examples/reference");
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (_, reference) = REFERENCE;
-    // cargo looks at a folder recursively, so a new file counts as a change.
-    println!("cargo:rerun-if-changed=tests");
-    println!("cargo:rerun-if-changed={reference}");
     // src/kernel_btf.rs has the replacements.
     for function in ["btf__load_vmlinux_btf", "btf__free"] {
         println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
     }
-    for (family, dir) in families()? {
-        for source in files(&dir)? {
-            if let Some(name) = program(&source) {
-                bpf_build::object(&source, &format!("{family}-{name}.bpf.o"))?;
-                if family == SKEL && name != "ordinary" {
-                    bpf_build::percpu_skeleton_of(&source, name)?;
-                }
-            }
+    let programs = programs()?;
+    for_each(&programs, |(family, source)| {
+        let name = program(source).unwrap_or_default();
+        bpf_build::object(source, &format!("{family}-{name}.bpf.o"))?;
+        if family == SKEL && name != "ordinary" {
+            bpf_build::percpu_skeleton_of(source, name)?;
         }
-    }
+        Ok(())
+    })?;
     loader()?;
     random::compile()
 }
 
-/// The targets that have programs and the reference, each with its folder.
-fn families() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
+/// The programs, each with its family: the target, or the reference. cargo watches each program and
+/// header, not their folders: it would run this again, and build all targets, for each change of a test.
+fn programs() -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
     let (family, dir) = REFERENCE;
-    let mut families = vec![(family.to_string(), dir.into())];
-    for dir in files(Path::new("tests"))? {
-        let family = dir.file_name().and_then(|name| name.to_str());
-        if let Some(family) = family.filter(|_| dir.is_dir()) {
-            if files(&dir)?.iter().any(|file| program(file).is_some()) {
-                families.push((family.to_string(), dir.clone()));
+    let mut families = vec![(family.to_string(), PathBuf::from(dir))];
+    for path in files(Path::new("tests"))? {
+        watch_header(&path);
+        if let Some(family) = path.file_name().and_then(|name| name.to_str()) {
+            families.push((family.to_string(), path.clone()));
+        }
+    }
+    let mut programs = Vec::new();
+    for (family, dir) in families.iter().filter(|(_, dir)| dir.is_dir()) {
+        for file in files(dir)? {
+            watch_header(&file);
+            if program(&file).is_some() {
+                programs.push((family.clone(), file));
             }
         }
     }
-    Ok(families)
+    Ok(programs)
+}
+
+/// Makes cargo run this again if a header has changed.
+fn watch_header(file: &Path) {
+    if file.extension().is_some_and(|extension| extension == "h") {
+        println!("cargo:rerun-if-changed={}", file.display());
+    }
 }
 
 /// The entries of a folder, sorted by name.
@@ -74,6 +86,7 @@ fn program(file: &Path) -> Option<&str> {
 /// Compiles `tests/lower_load/load.c`.
 fn loader() -> Result<(), Box<dyn Error>> {
     const SOURCE: &str = "tests/lower_load/load.c";
+    println!("cargo:rerun-if-changed={SOURCE}");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include");
     println!("cargo:rerun-if-changed={}", include.display());
     let libbpf = env::var_os("DEP_BPF_INCLUDE").ok_or("libbpf-sys does not name its headers")?;

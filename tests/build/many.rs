@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles many small programs without includes, in parallel.
+//! Compiles many programs in parallel.
 
 use std::error::Error;
 use std::fs;
@@ -38,11 +38,25 @@ pub fn compile_all(dir: &Path, all: &[Compilation]) -> Result<(), Box<dyn Error>
             fs::write(path, &compilation.text)?;
         }
     }
+    for_each(all, |compilation| {
+        compile(dir, compilation, &version)
+            .map_err(|e| format!("{}: {e}", compilation.object).into())
+    })
+}
+
+/// Calls `work` for each of `all`, in parallel on all CPUs.
+///
+/// # Errors
+///
+/// Returns the first error of one of the threads.
+pub fn for_each<T: Sync>(
+    all: &[T],
+    work: impl Fn(&T) -> Result<(), Box<dyn Error>> + Sync,
+) -> Result<(), Box<dyn Error>> {
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), String> {
-        while let Some(compilation) = all.get(next.fetch_add(1, Relaxed)) {
-            compile(dir, compilation, &version)
-                .map_err(|e| format!("{}: {e}", compilation.object))?;
+        while let Some(each) = all.get(next.fetch_add(1, Relaxed)) {
+            work(each).map_err(|e| e.to_string())?;
         }
         Ok(())
     };
@@ -50,9 +64,7 @@ pub fn compile_all(dir: &Path, all: &[Compilation]) -> Result<(), Box<dyn Error>
         let count = thread::available_parallelism().map_or(1, |count| count.get());
         let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
         for thread in threads {
-            thread
-                .join()
-                .map_err(|_| "a thread of clang's panicked")??;
+            thread.join().map_err(|_| "a thread panicked")??;
         }
         Ok(())
     })
