@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::mem::size_of;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -42,8 +43,16 @@ pub fn to_words<const N: usize>(cpus: &Cpus) -> [u64; N] {
 
 /// The CPUs in file `name` of `/sys/devices/system/cpu`.
 pub fn sysfs(name: &str) -> Cpus {
-    let path = format!("/sys/devices/system/cpu/{name}");
-    parse(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}")))
+    static POSSIBLE: OnceLock<Cpus> = OnceLock::new();
+    let read = || {
+        let path = format!("/sys/devices/system/cpu/{name}");
+        parse(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}")))
+    };
+    match name {
+        // These never change, and some tests ask thousands of times.
+        "possible" => POSSIBLE.get_or_init(read).clone(),
+        _ => read(),
+    }
 }
 
 /// The CPUs that this process may use, from procfs.

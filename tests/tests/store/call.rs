@@ -101,12 +101,10 @@ pub fn dead_id() -> u32 {
     id
 }
 
-/// Runs `f` on `cpu`.
+/// Runs `f` on `cpu`. Afterwards, the thread may run on any CPU.
 pub fn on_cpu<T>(cpu: u32, f: impl FnOnce() -> T) -> T {
-    let all = cpus::allowed();
     cpus::set_affinity(&Cpus::from([cpu]));
     let ret = f();
-    // `f` may have brought a CPU online that the mask does not contain.
-    cpus::set_affinity(&(&all | &cpus::sysfs("online")));
+    cpus::set_affinity(&cpus::sysfs("possible"));
     ret
 }

@@ -28,6 +28,8 @@ struct Slots {
     store: Control,
     programs: Loaded,
     image: Vec<u8>,
+    /// What each CPU has, by the model.
+    model: Vec<Vec<u8>>,
 }
 
 impl Slots {
@@ -37,10 +39,12 @@ impl Slots {
         let store = Control::with_image(STORE_NAME, SIZE as u32, &image);
         let programs = load(object!("store-slots"), "call")
             .unwrap_or_else(|log| panic!("call does not load: {log}"));
+        let model = store.all();
         Self {
             store,
             programs,
             image,
+            model,
         }
     }
 
@@ -56,25 +60,33 @@ impl Slots {
         }
     }
 
-    /// Runs `call` on the current CPU, `cpu`, and compares the slots of all CPUs with a model.
-    fn check(&self, cpu: u32, call: Call) {
-        let index = cpus::sysfs("possible")
-            .into_iter()
-            .position(|c| c == cpu)
-            .expect("a possible CPU");
-        let mut expected = self.store.all();
-        let result = model(&mut expected[index], &call);
+    /// The slot of `cpu` in the model.
+    fn expected(&mut self, cpu: u32) -> &mut [u8] {
+        let possible = cpus::sysfs("possible");
+        let index = possible.into_iter().position(|each| each == cpu);
+        &mut self.model[index.expect("a possible CPU")]
+    }
+
+    /// Writes to the slot of `cpu`.
+    fn write(&mut self, cpu: u32, off: u32, bytes: &[u8]) {
+        self.store.write(cpu, off, bytes).expect("in bounds");
+        self.expected(cpu)[off as usize..][..bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Runs `call` on the current CPU, `cpu`, and compares the slots of all CPUs with the model. Returns the
+    /// call's result.
+    fn check(&mut self, cpu: u32, call: Call) -> u64 {
+        let result = model(self.expected(cpu), &call);
         let (ret, done) = call.run(&self.programs, "call");
         assert_eq!((ret, done.error), (0, 0), "{call:?}");
         assert_eq!(done.cpu, cpu, "the program ran elsewhere");
         assert_eq!(done.result, result, "{call:?}");
-        for (slot, expected) in self.store.all().iter().zip(&expected) {
-            assert_eq!(slot, expected, "on CPU {cpu}: {call:?}");
-        }
+        assert_eq!(self.store.all(), self.model, "on CPU {cpu}: {call:?}");
+        result
     }
 
     /// Runs all operations of `way` on `cpu`.
-    fn check_all(&self, cpu: u32, way: Way) {
+    fn check_all(&mut self, cpu: u32, way: Way) {
         for op in OPS.into_iter().filter(|op| offers(way, *op)) {
             for bits in [32, 64] {
                 for off in [0, 8, 56] {
@@ -91,7 +103,7 @@ impl Slots {
     }
 
     /// Runs `call` on values around the limits of its type.
-    fn check_values(&self, cpu: u32, call: Call) {
+    fn check_values(&mut self, cpu: u32, call: Call) {
         let max = max(call.bits);
         let width = call.bits as usize / 8;
         for (start, val) in [
@@ -102,7 +114,7 @@ impl Slots {
             (0x0123_4567_89ab_cdef & max, 0xfedc_ba98_7654_3210 & max),
         ] {
             let bytes = &start.to_ne_bytes()[..width];
-            self.store.write(cpu, call.off, bytes).expect("in bounds");
+            self.write(cpu, call.off, bytes);
             self.check(
                 cpu,
                 Call {
@@ -157,7 +169,7 @@ fn model(slot: &mut [u8], call: &Call) -> u64 {
 
 #[test]
 fn every_cpu_and_way() {
-    let slots = Slots::new();
+    let mut slots = Slots::new();
     for cpu in cpus::sysfs("online") {
         for way in WAYS {
             on_cpu(cpu, || slots.check_all(cpu, way));
@@ -180,17 +192,15 @@ fn image_is_on_every_possible_cpu() {
 fn late_cpu() {
     let cpu = *cpus::sysfs("online").last().expect("an online CPU");
     assert_ne!(cpu, 0, "needs two CPUs");
-    let slots;
+    let mut slots;
     {
         let _offline = Offline::new(cpu);
         assert!(!cpus::sysfs("online").contains(&cpu));
         slots = Slots::new();
-        on_cpu(0, || {
-            slots.check(0, slots.call(Way::Get, Op::Add, 64, 8));
-        });
+        on_cpu(0, || slots.check(0, slots.call(Way::Get, Op::Add, 64, 8)));
         assert_eq!(slots.store.read(cpu, 0, SIZE), Ok(slots.image.clone()));
     }
-    check_late(&slots, cpu);
+    check_late(&mut slots, cpu);
 }
 
 /// A CPU that was never online before, because the guest booted with `maxcpus=2`.
@@ -201,14 +211,14 @@ fn partial_boot() {
         cpus::sysfs("possible").contains(&cpu) && !cpus::sysfs("online").contains(&cpu),
         "boot with 4 CPUs and maxcpus=2"
     );
-    let slots = Slots::new();
+    let mut slots = Slots::new();
     assert_eq!(slots.store.read(cpu, 0, SIZE), Ok(slots.image.clone()));
     cpus::set_online(cpu, true);
-    check_late(&slots, cpu);
+    check_late(&mut slots, cpu);
 }
 
 /// Checks that `cpu`, which was offline when the store was created, has the image and can count.
-fn check_late(slots: &Slots, cpu: u32) {
+fn check_late(slots: &mut Slots, cpu: u32) {
     assert!(cpus::sysfs("online").contains(&cpu));
     assert_eq!(slots.store.read(cpu, 0, SIZE), Ok(slots.image.clone()));
     on_cpu(cpu, || {
@@ -216,8 +226,7 @@ fn check_late(slots: &Slots, cpu: u32) {
         call.val = 1;
         // The program sees the image.
         let image = u64::from_ne_bytes(slots.image[8..16].try_into().expect("8 bytes"));
-        let (ret, done) = call.run(&slots.programs, "call");
-        assert_eq!((ret, done.result), (0, image + 1));
+        assert_eq!(slots.check(cpu, call), image + 1);
         for way in WAYS {
             slots.check_all(cpu, way);
         }
