@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// What the kernel can make fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,8 @@ impl Capability {
         self.set("require-end", &format!("{:#x}", code.end));
         // With CONFIG_DEBUG_PER_CPU_MAPS the kernel prints a stack trace when a mask cannot be
         // allocated, which the check of the log would take for a bug.
-        let masks = function_code("alloc_cpumask_var_node");
+        static MASKS: OnceLock<Range<u64>> = OnceLock::new();
+        let masks = MASKS.get_or_init(|| function_code("alloc_cpumask_var_node"));
         self.set("reject-start", &format!("{:#x}", masks.start));
         self.set("reject-end", &format!("{:#x}", masks.end));
         // Nothing in the log: the check of the log would take it for a bug.

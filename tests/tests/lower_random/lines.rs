@@ -36,7 +36,8 @@ fn line(text: &str) -> Option<Line> {
 
 /// The lines of each function in order, without repetitions.
 fn lines(object: &Object) -> BTreeMap<String, Vec<Line>> {
-    let dump = bpftool::text(&["prog", "dump", "xlated", "id", &id(object), "linum"]);
+    let args = ["prog", "dump", "xlated", "id", &id(object), "linum"];
+    let dump = bpftool::text_without_symbols(&args);
     let mut functions = BTreeMap::<String, Vec<Line>>::new();
     let mut function = String::new();
     for text in dump.lines() {
@@ -53,8 +54,6 @@ fn lines(object: &Object) -> BTreeMap<String, Vec<Line>> {
     functions
 }
 
-/// For some programs only: `bpftool` reads all symbols of the kernel each time, which takes seconds
-/// in an emulated guest.
 #[test]
 fn line_info() {
     let step = if kernel::is_debug() { 50 } else { 10 };
