@@ -60,7 +60,7 @@ impl Run {
             true => format!("--exact {}", self.cases.join(" ")),
             false => self.suite.filter.to_string(),
         };
-        format!("-Z unstable-options --format json --show-output {cases}")
+        format!("-Z unstable-options --format json --report-time --show-output {cases}")
     }
 }
 

@@ -202,7 +202,7 @@ fn run() -> Result<bool> {
         _ => fs::create_dir_all(OUT)?,
     }
 
-    let mut suites = suites::suites();
+    let mut suites = suites::suites(soak);
     suites.retain(|suite| suite.soak || !soak);
     let is_whole = wanted.0.is_none() && !soak;
     let mut runs = all_runs(&suites, &kernels, &wanted);

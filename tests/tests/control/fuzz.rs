@@ -8,6 +8,7 @@ use bpf_percpu::uapi;
 use tests::cpus::soon;
 use tests::memory::drop_caches;
 use tests::memory::meminfo;
+use tests::soak::is_soak;
 use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::name;
@@ -17,7 +18,8 @@ use crate::limits::with_params;
 use crate::pages::Pages;
 use crate::pages::BAD;
 
-const CALLS: u32 = 100_000;
+/// Random calls of a short run, and of a soak.
+const CALLS: [u32; 2] = [20_000, 200_000];
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Xorshift.
@@ -175,9 +177,10 @@ fn random_calls() {
     println!("seed {SEED:#x}");
     with_params(&format!("max_bytes={MAX_BYTES}"), || {
         let mut random = Random(SEED);
-        run(&mut random, CALLS / 10);
+        let calls = CALLS[usize::from(is_soak())];
+        run(&mut random, calls / 10);
         let before = used();
-        let seen = run(&mut random, CALLS);
+        let seen = run(&mut random, calls);
         println!("call, errno: times: {seen:?}");
         for nr in 1..=8 {
             assert!(

@@ -17,6 +17,7 @@ use libc::EBUSY;
 use libc::EEXIST;
 use libc::EINVAL;
 use libc::ENOENT;
+use tests::soak::is_soak;
 use tests::stores::create_args;
 use tests::stores::list;
 use tests::stores::lives;
@@ -147,7 +148,7 @@ fn names_come_and_go() {
     let stay: Vec<_> = (0..200)
         .map(|i| Control::with(&format!("stay{i}"), 8))
         .collect();
-    for i in 0..20_000u32 {
+    for i in 0..if is_soak() { 20_000u32 } else { 4_000 } {
         let go = Control::with(&format!("go-{}", i.wrapping_mul(0x9e37_79b1)), 8);
         if i % 64 != 0 {
             continue;
@@ -236,7 +237,7 @@ fn lists_what_stays_while_others_come_and_go() {
 #[test]
 fn one_creator_wins() {
     const THREADS: usize = 6;
-    for round in 0..200 {
+    for round in 0..if is_soak() { 400 } else { 50 } {
         let barrier = Barrier::new(THREADS);
         let results: Vec<_> = thread::scope(|scope| {
             let creators: Vec<_> = (0..THREADS)

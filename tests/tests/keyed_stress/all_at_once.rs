@@ -34,7 +34,7 @@ use tests::soak::is_soak;
 fn many() -> u32 {
     match is_soak() {
         true => 1000,
-        false => 100,
+        false => 60,
     }
 }
 

@@ -32,8 +32,9 @@ const WORKERS: u32 = 4;
 fn many() -> u32 {
     match (is_soak(), is_debug()) {
         (true, false) => 100_000,
-        (true, true) | (false, false) => 10_000,
-        (false, true) => 3_000,
+        (true, true) => 10_000,
+        (false, false) => 5_000,
+        (false, true) => 1_000,
     }
 }
 

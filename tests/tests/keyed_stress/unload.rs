@@ -26,7 +26,7 @@ use tests::soak::is_soak;
 fn many() -> u32 {
     match is_soak() {
         true => 20,
-        false => 5,
+        false => 3,
     }
 }
 
@@ -122,7 +122,7 @@ fn entries_wait_while_the_module_goes() {
 fn loads_leave_nothing() {
     let loads = match is_soak() {
         true => 50,
-        false => 12,
+        false => 6,
     };
     let before = percpu();
     let group = Group::new("loads");

@@ -23,11 +23,12 @@ use crate::call::Call;
 use crate::call::NO_CGROUP;
 use crate::call::NO_PSI;
 
-/// How many cgroups. A kernel that debugs takes two minutes for ten thousand.
+/// How many cgroups. The debug kernel takes two minutes for ten thousand.
 fn rounds() -> u64 {
-    match kernel::is_debug() && !is_soak() {
-        true => 2_000,
-        false => 10_000,
+    match (is_soak(), kernel::is_debug()) {
+        (true, _) => 10_000,
+        (false, true) => 500,
+        (false, false) => 5_000,
     }
 }
 

@@ -32,7 +32,7 @@ mod worker;
 use worker::Worker;
 
 /// The number of calls that a worker makes at a time.
-const CALLS: u64 = 10_000;
+const CALLS: u64 = 2_000;
 
 /// More reports than fit into a pipe: one that is read may have been written long ago.
 const LOOKS: usize = 1000;
