@@ -18,13 +18,17 @@ fn partial() {
     assert_ne!(loaded.seen(0).cpus(), loaded.seen(2).cpus());
 }
 
-/// Booted with more than 64 CPUs: a mask has two words.
+/// Booted with more than 64 CPUs: a mask has two words, and each has CPUs that are online.
 #[test]
 fn many() {
     let loaded = run(object!("cpumask-masks"), "masks");
     let possible = loaded.seen(0).cpus();
     assert_eq!(possible, cpus::sysfs("possible"));
-    assert!(possible.contains(&64), "boot with more than 64 CPUs");
+    let online = cpus::sysfs("online");
+    assert!(
+        possible.contains(&64) && online.contains(&0) && online.contains(&64),
+        "boot with more than 64 CPUs, and 64 online"
+    );
     let steps = run(object!("cpumask-iterator"), "nested").seen(1).steps as usize;
     assert_eq!(steps, possible.len() * possible.len());
 }
