@@ -6,6 +6,7 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::ptr;
 
 use crate::store::Error;
 use crate::store::Result;
@@ -83,13 +84,13 @@ impl Device {
     /// `BPF_PERCPU_IOC_PIN`.
     pub fn pin(&self) -> io::Result<()> {
         // SAFETY: The request takes nothing.
-        unsafe { self.call(uapi::IOC_PIN, &mut ()) }
+        unsafe { self.call::<()>(uapi::IOC_PIN, ptr::null_mut()) }
     }
 
     /// `BPF_PERCPU_IOC_UNPIN`.
     pub fn unpin(&self) -> io::Result<()> {
         // SAFETY: The request takes nothing.
-        unsafe { self.call(uapi::IOC_UNPIN, &mut ()) }
+        unsafe { self.call::<()>(uapi::IOC_UNPIN, ptr::null_mut()) }
     }
 
     /// `BPF_PERCPU_IOC_INFO`.
@@ -205,10 +206,11 @@ impl Device {
 
     /// # Safety
     ///
-    /// `arg` must be the argument that `request` takes, and what it refers to must be valid.
-    unsafe fn call<T>(&self, request: libc::Ioctl, arg: &mut T) -> io::Result<()> {
+    /// `arg` must be the argument that `request` takes, or null if it takes none, and what it refers to
+    /// must be valid.
+    unsafe fn call<T>(&self, request: libc::Ioctl, arg: *mut T) -> io::Result<()> {
         // SAFETY: The file is open, and the caller ensures that `arg` is valid for the request.
-        match unsafe { libc::ioctl(self.0.as_raw_fd(), request, &raw mut *arg) } {
+        match unsafe { libc::ioctl(self.0.as_raw_fd(), request, arg) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
